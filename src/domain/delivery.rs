@@ -1,0 +1,243 @@
+//! One message on its way to one endpoint: its states, and how an attempt ended.
+//!
+//! ```text
+//! waiting -> sending -> delivered | retrying | dead
+//! retrying -> sending            waiting | retrying -> cancelled | dead (expired)
+//! dead | cancelled -> waiting    (by a person)
+//! ```
+//!
+//! Sending is a lease in memory and never stored: after a crash the delivery is still due.
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::domain::id::{AttemptId, EndpointId, MessageId};
+use crate::domain::time::Timestamp;
+
+/// Names a delivery: the message, the endpoint, and which time round (0, then one per replay).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub struct DeliveryId {
+    /// What is sent.
+    pub message: MessageId,
+    /// Where to.
+    pub endpoint: EndpointId,
+    /// 0 at acceptance, one more for every replay.
+    pub replay: u16,
+}
+
+/// Why a delivery will not be tried again by itself.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum DeadReason {
+    /// The whole retry schedule was used.
+    Exhausted,
+    /// The endpoint answered 410.
+    Gone,
+    /// The receiver asked to stop.
+    Rejected,
+    /// The address guard refused every address.
+    Blocked,
+    /// `delivery.expire_after` passed first.
+    Expired,
+}
+
+/// Where a delivery stands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum State {
+    /// Never tried, or put back by a person.
+    Waiting,
+    /// Leased to a sender, in memory only.
+    Sending,
+    /// A 2xx head was read.
+    Delivered,
+    /// Tried without success and due again.
+    Retrying,
+    /// Will not be tried again by itself.
+    Dead(DeadReason),
+    /// A person took it back.
+    Cancelled,
+}
+
+/// What happens to a delivery.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Input {
+    /// A sender takes it.
+    Lease,
+    /// A sender gives it back unsent.
+    Release {
+        /// The state it was leased from: whether it was tried before.
+        tried: bool,
+    },
+    /// A 2xx head was read.
+    Succeed,
+    /// The attempt failed and the schedule goes on.
+    Fail,
+    /// The attempt failed, or time ran out, for good.
+    Die(DeadReason),
+    /// A person takes it back.
+    Cancel,
+    /// A person puts it back.
+    Requeue,
+}
+
+/// A move that the state does not allow.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
+#[error("a delivery that is {state:?} cannot take {input:?}")]
+pub struct IllegalTransition {
+    /// Where it stood.
+    pub state: State,
+    /// What was asked.
+    pub input: Input,
+}
+
+/// The state after `input`; the only place that says which moves exist.
+pub fn transition(state: State, input: Input) -> Result<State, IllegalTransition> {
+    let next = match (state, input) {
+        (State::Waiting | State::Retrying, Input::Lease) => State::Sending,
+        (State::Sending, Input::Release { tried: false }) => State::Waiting,
+        (State::Sending, Input::Release { tried: true }) => State::Retrying,
+        (State::Sending, Input::Succeed) => State::Delivered,
+        (State::Sending, Input::Fail) => State::Retrying,
+        (State::Sending, Input::Die(reason)) => State::Dead(reason),
+        (State::Waiting | State::Retrying, Input::Die(DeadReason::Expired)) => {
+            State::Dead(DeadReason::Expired)
+        }
+        (State::Waiting | State::Retrying, Input::Cancel) => State::Cancelled,
+        (State::Dead(_) | State::Cancelled, Input::Requeue) => State::Waiting,
+        (state, input) => return Err(IllegalTransition { state, input }),
+    };
+    Ok(next)
+}
+
+/// A delivery as the store keeps it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Delivery {
+    /// Where it stands; never [`State::Sending`].
+    pub state: State,
+    /// Scheduled attempts made, manual ones not counted.
+    pub attempts: u16,
+    /// When it is due, while waiting or retrying.
+    pub due: Timestamp,
+    /// Every attempt made, oldest first, manual ones too.
+    pub attempt_ids: Vec<AttemptId>,
+}
+
+/// Who started an attempt.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Trigger {
+    /// The schedule, wire value 0.
+    Scheduled,
+    /// A person, wire value 1.
+    Manual,
+}
+
+/// How an attempt ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Outcome {
+    /// A 2xx head was read.
+    Delivered,
+    /// Any other status, redirects included.
+    Status,
+    /// The delivery's time was up.
+    TimedOut,
+    /// The name has no address, or none could be looked up.
+    Dns,
+    /// The connection was refused or could not be made.
+    Connect,
+    /// The TLS handshake failed.
+    Tls,
+    /// The connection broke before an answer.
+    Broken,
+    /// What came back is not HTTP/1.x or breaks its limits.
+    Protocol,
+    /// The address guard refused.
+    Blocked,
+}
+
+/// One HTTP request of a delivery, as lists show it; headers and body stand in its content.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Attempt {
+    /// Names it; its time is when the attempt ended up in the store.
+    pub id: AttemptId,
+    /// Whose attempt.
+    pub delivery: DeliveryId,
+    /// Who started it.
+    pub trigger: Trigger,
+    /// When the request began.
+    pub started_at: Timestamp,
+    /// Milliseconds from begin to the end of the answer or the failure.
+    pub duration_ms: u32,
+    /// The status read, 0 when none was.
+    pub status_code: u16,
+    /// How it ended.
+    pub outcome: Outcome,
+}
+
+/// What was sent and what came back.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct AttemptContent {
+    /// Where it was sent.
+    pub url: String,
+    /// The request's headers in order, secrets of the caller's own headers included.
+    pub request_headers: Vec<(String, String)>,
+    /// The answer's headers in order.
+    pub response_headers: Vec<(String, String)>,
+    /// The first bytes of the answer, at most `delivery.response_limit`; an error text when there
+    /// was no answer.
+    pub response_body: Vec<u8>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every pair of state and input, and what comes of it.
+    #[test]
+    fn every_pair() {
+        use State::{Cancelled, Delivered, Retrying, Sending, Waiting};
+        let reasons = [
+            DeadReason::Exhausted,
+            DeadReason::Gone,
+            DeadReason::Rejected,
+            DeadReason::Blocked,
+            DeadReason::Expired,
+        ];
+        let mut states = vec![Waiting, Sending, Delivered, Retrying, Cancelled];
+        states.extend(reasons.map(State::Dead));
+        let mut inputs = vec![
+            Input::Lease,
+            Input::Release { tried: false },
+            Input::Release { tried: true },
+            Input::Succeed,
+            Input::Fail,
+            Input::Cancel,
+            Input::Requeue,
+        ];
+        inputs.extend(reasons.map(Input::Die));
+        let mut allowed = vec![
+            (Waiting, Input::Lease, Sending),
+            (Retrying, Input::Lease, Sending),
+            (Sending, Input::Release { tried: false }, Waiting),
+            (Sending, Input::Release { tried: true }, Retrying),
+            (Sending, Input::Succeed, Delivered),
+            (Sending, Input::Fail, Retrying),
+            (Waiting, Input::Cancel, Cancelled),
+            (Retrying, Input::Cancel, Cancelled),
+            (Cancelled, Input::Requeue, Waiting),
+            (Waiting, Input::Die(DeadReason::Expired), State::Dead(DeadReason::Expired)),
+            (Retrying, Input::Die(DeadReason::Expired), State::Dead(DeadReason::Expired)),
+        ];
+        for reason in reasons {
+            allowed.push((Sending, Input::Die(reason), State::Dead(reason)));
+            allowed.push((State::Dead(reason), Input::Requeue, Waiting));
+        }
+        for state in &states {
+            for input in &inputs {
+                let expected = allowed
+                    .iter()
+                    .find(|(from, with, _)| from == state && with == input)
+                    .map(|(_, _, to)| *to);
+                assert_eq!(transition(*state, *input).ok(), expected, "{state:?} {input:?}");
+            }
+        }
+    }
+}

@@ -1,0 +1,21 @@
+//! The words of the field and their rules: pure values, no I/O, no clock, no randomness.
+//!
+//! Start with [`message`] (what is accepted), [`endpoint`] (where it goes), [`delivery`] (the
+//! state of one on its way to the other) and [`signature`] (what the receiver verifies).
+
+pub mod application;
+pub mod delivery;
+pub mod endpoint;
+pub mod endpoint_url;
+pub mod event_type;
+pub mod headers;
+pub mod id;
+pub mod message;
+
+pub mod retry;
+pub mod secret;
+pub mod signature;
+pub mod subscription;
+
+pub mod throttle;
+pub mod time;
