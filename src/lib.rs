@@ -13,4 +13,5 @@
 //! [`config`], [`telemetry`] and [`metrics`] are leaves. Dependencies point down:
 //! `domain <- store <- engine <- http <- cli`; `tests/tidy.rs` holds the arrows.
 
+pub mod config;
 pub mod domain;

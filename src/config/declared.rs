@@ -1,0 +1,90 @@
+//! What `relay.toml` declares: applications, event types, endpoints.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::secrets::SecretText;
+use super::{Config, validate_declared};
+
+/// `[[application]]`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DeclaredApplication {
+    /// Its uid, by which `[[endpoint]]` names it.
+    pub uid: String,
+    /// What people call it; the uid when unset.
+    pub name: Option<String>,
+    /// Messages a second over all its endpoints.
+    pub throttle_rate: Option<u16>,
+    /// Free text.
+    #[serde(default)]
+    pub metadata: BTreeMap<String, String>,
+}
+
+/// `[[event_type]]`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DeclaredEventType {
+    /// `invoice.paid`.
+    pub name: String,
+    /// Free text.
+    #[serde(default)]
+    pub description: String,
+}
+
+/// `[[endpoint]]`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DeclaredEndpoint {
+    /// Its uid, unique in the application.
+    pub uid: String,
+    /// The uid of its application; `default` when unset.
+    #[serde(default = "default_application")]
+    pub application: String,
+    /// Where to POST.
+    pub url: String,
+    /// Free text.
+    #[serde(default)]
+    pub description: String,
+    /// Event types or patterns; all when empty.
+    #[serde(default)]
+    pub event_types: Vec<String>,
+    /// Channels; all when empty.
+    #[serde(default)]
+    pub channels: Vec<String>,
+    /// Sent with every delivery.
+    #[serde(default)]
+    pub headers: BTreeMap<String, String>,
+    /// `whsec_…` or `whsk_…`; made on first start when neither is set.
+    pub secret: Option<SecretText>,
+    /// A file that holds it.
+    pub secret_file: Option<PathBuf>,
+    /// Messages a second.
+    pub throttle_rate: Option<u16>,
+    /// Free text.
+    #[serde(default)]
+    pub metadata: BTreeMap<String, String>,
+    /// Takes nothing while true.
+    #[serde(default)]
+    pub disabled: bool,
+}
+
+/// What is wrong with declared parts: pairs of a setting's path and a message.
+pub fn problems(
+    applications: &[DeclaredApplication],
+    event_types: &[DeclaredEventType],
+    endpoints: &[DeclaredEndpoint],
+) -> Vec<(String, String)> {
+    validate_declared::check(&Config {
+        applications: applications.to_vec(),
+        event_types: event_types.to_vec(),
+        endpoints: endpoints.to_vec(),
+        ..Config::default()
+    })
+}
+
+fn default_application() -> String {
+    "default".to_owned()
+}

@@ -1,0 +1,79 @@
+//! What holds where nothing is set.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::units::{Size, Span};
+use super::{Data, Delivery, HeaderNames, Intake, Log, LogFormat, Retention, Server};
+
+impl Default for Server {
+    fn default() -> Server {
+        Server {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            public_url: None,
+            trusted_proxies: Vec::new(),
+            drain: Span(Duration::from_secs(25)),
+            workers: 2,
+            max_connections: 2_000,
+            head_timeout: Span(Duration::from_secs(5)),
+            body_timeout: Span(Duration::from_secs(10)),
+        }
+    }
+}
+
+impl Default for Data {
+    fn default() -> Data {
+        Data {
+            dir: PathBuf::from("./data"),
+            min_free: Size(256 << 20),
+            segment_size: Size(64 << 20),
+            index_cache: Size(16 << 20),
+            overlay: Size(32 << 20),
+            sealing_key: None,
+            sealing_key_file: None,
+        }
+    }
+}
+
+impl Default for Intake {
+    fn default() -> Intake {
+        Intake {
+            max_body: Size(1 << 20),
+            max_in_flight: Size(64 << 20),
+            auto_key_window: Span(Duration::from_secs(10 * 60)),
+            key_window: Span(Duration::from_secs(24 * 3_600)),
+        }
+    }
+}
+
+impl Default for Delivery {
+    fn default() -> Delivery {
+        const HOUR: u64 = 3_600;
+        let schedule =
+            [5, 300, 1_800, 2 * HOUR, 5 * HOUR, 10 * HOUR, 14 * HOUR, 20 * HOUR, 24 * HOUR];
+        Delivery {
+            retry_schedule: schedule.map(|s| Span(Duration::from_secs(s))).to_vec(),
+            jitter: 0.2,
+            timeout: Span(Duration::from_secs(15)),
+            threads: 512,
+            expire_after: None,
+            response_limit: Size(16 << 10),
+            headers: HeaderNames::Standard,
+            park_after: 10,
+            disable_after: Span(Duration::from_secs(5 * 24 * HOUR)),
+        }
+    }
+}
+
+impl Default for Retention {
+    fn default() -> Retention {
+        Retention { max_age: Span(Duration::from_secs(90 * 24 * 3_600)), max_bytes: Size(8 << 30) }
+    }
+}
+
+impl Default for Log {
+    fn default() -> Log {
+        Log { level: "info".to_owned(), format: LogFormat::Auto }
+    }
+}

@@ -1,0 +1,214 @@
+//! Every setting of `relay.toml`. Loaded once, by [`load::load`], into a [`Config`].
+//!
+//! `relay.toml` in the repository is the reference: it says what each setting does, and a test
+//! holds it equal to [`Config::default`].
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+pub mod declared;
+mod defaults;
+mod environment;
+mod file;
+pub mod load;
+pub mod problem;
+pub mod secrets;
+pub mod units;
+mod validate;
+mod validate_declared;
+
+#[cfg(test)]
+mod tests;
+
+use declared::{DeclaredApplication, DeclaredEndpoint, DeclaredEventType};
+use secrets::SecretText;
+use units::{AllowedNetwork, Size, Span};
+
+/// Everything that can be set. Unknown keys are errors.
+#[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// The HTTP listener.
+    pub server: Server,
+    /// The data folder.
+    pub data: Data,
+    /// Who may call the API.
+    pub auth: Auth,
+    /// What the API takes in.
+    pub intake: Intake,
+    /// How deliveries are made.
+    pub delivery: Delivery,
+    /// Which addresses deliveries may reach.
+    pub guard: Guard,
+    /// How long and how much is kept.
+    pub retention: Retention,
+    /// What is logged.
+    pub log: Log,
+    /// Applications declared in the file.
+    #[serde(rename = "application", skip_serializing_if = "Vec::is_empty")]
+    pub applications: Vec<DeclaredApplication>,
+    /// Event types declared in the file.
+    #[serde(rename = "event_type", skip_serializing_if = "Vec::is_empty")]
+    pub event_types: Vec<DeclaredEventType>,
+    /// Endpoints declared in the file.
+    #[serde(rename = "endpoint", skip_serializing_if = "Vec::is_empty")]
+    pub endpoints: Vec<DeclaredEndpoint>,
+}
+
+/// The HTTP listener.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Server {
+    /// Address and port to listen on; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// How the outside reaches this relay, behind a proxy too; `None`: `http://` and `listen`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub public_url: Option<Url>,
+    /// Networks of the proxies whose forwarded address is believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// How long a graceful stop waits for requests and deliveries in flight.
+    pub drain: Span,
+    /// Threads that serve HTTP.
+    pub workers: usize,
+    /// Connections open at once; more wait in the kernel's backlog.
+    pub max_connections: usize,
+    /// How long a request's head may take.
+    pub head_timeout: Span,
+    /// How long a request's body may take, for each 64 KiB of it a second more.
+    pub body_timeout: Span,
+}
+
+/// The data folder.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Data {
+    /// Where everything lies.
+    pub dir: PathBuf,
+    /// Free bytes of the file system below which nothing more is accepted.
+    pub min_free: Size,
+    /// Size of a journal segment.
+    pub segment_size: Size,
+    /// Memory for the index's page cache; plan for 2 to 3 times it.
+    pub index_cache: Size,
+    /// Memory for rows journaled and not yet in the index; beyond it accept answers 503.
+    pub overlay: Size,
+    /// 32 bytes in base64 that seal endpoint secrets; made in the data folder when unset.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sealing_key: Option<SecretText>,
+    /// A file that holds it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sealing_key_file: Option<PathBuf>,
+}
+
+/// Who may call the API.
+#[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Auth {
+    /// The key that may do everything; made in the data folder when unset.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub operator_key: Option<SecretText>,
+    /// A file that holds it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub operator_key_file: Option<PathBuf>,
+    /// Accepts HS256 tokens signed with it, as a server of the Svix API issues them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub jwt_secret: Option<SecretText>,
+    /// A file that holds it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub jwt_secret_file: Option<PathBuf>,
+}
+
+/// What the API takes in.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Intake {
+    /// The largest request body; 413 beyond it.
+    pub max_body: Size,
+    /// Request bodies in memory at once, in bytes; 503 beyond it.
+    pub max_in_flight: Size,
+    /// How long an `Idempotency-Key` made by a client library (`auto_…`) is remembered.
+    pub auto_key_window: Span,
+    /// How long any other `Idempotency-Key` is remembered.
+    pub key_window: Span,
+}
+
+/// Which header names carry the signature.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum HeaderNames {
+    /// `webhook-id`, `webhook-timestamp`, `webhook-signature`.
+    Standard,
+    /// `svix-id`, `svix-timestamp`, `svix-signature`.
+    Svix,
+    /// Both.
+    Both,
+}
+
+/// How deliveries are made.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Delivery {
+    /// Delays after the first, second … failed attempt; its length + 1 is the number of attempts.
+    pub retry_schedule: Vec<Span>,
+    /// Share of a delay that chance may add or take, 0 to 0.5.
+    pub jitter: f64,
+    /// From the request's begin to the end of the answer's head.
+    pub timeout: Span,
+    /// Senders at most; threads are started as receivers keep them waiting.
+    pub threads: usize,
+    /// After it a delivery not yet made is dead; `None`: the schedule alone decides.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expire_after: Option<Span>,
+    /// How much of an answer's body is kept.
+    pub response_limit: Size,
+    /// Names of the signature headers.
+    pub headers: HeaderNames,
+    /// Failures of distinct deliveries with no success between after which a lane is parked.
+    pub park_after: u32,
+    /// How long an endpoint fails before it is disabled.
+    pub disable_after: Span,
+}
+
+/// Which addresses deliveries may reach.
+#[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Guard {
+    /// Private networks that may be reached all the same, `10.1.0.0/16` or `127.0.0.1/32:3000`.
+    pub allow: Vec<AllowedNetwork>,
+}
+
+/// How long and how much is kept.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Retention {
+    /// Age after which messages and attempts go.
+    pub max_age: Span,
+    /// Bytes of the whole data folder above which the oldest go.
+    pub max_bytes: Size,
+}
+
+/// How a log line is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// Text on a terminal, JSON elsewhere.
+    Auto,
+    /// One line of text an event.
+    Text,
+    /// One JSON object an event.
+    Json,
+}
+
+/// What is logged.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Log {
+    /// `error`, `warn`, `info`, `debug`, `trace`, or directives such as `relay::engine=debug`.
+    pub level: String,
+    /// How a line is written.
+    pub format: LogFormat,
+}
