@@ -1,0 +1,202 @@
+//! What of a segment that goes is kept, by copying it forward.
+//!
+//! What is needed (the catalog, what waits with its bodies, replies still remembered) is appended
+//! again; the rest is deleted, by ordinary rows of ordinary records. A row says which segment is
+//! the oldest, so that one that is missing is told from one that went.
+
+use std::io;
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::delivery::{Delivery, DeliveryId};
+use crate::domain::id::EndpointId;
+use crate::domain::message::Message;
+use crate::store::journal::record::{ALIGN, BODY_HEADER, Change};
+use crate::store::journal::recover::Loss;
+use crate::store::journal::segment::{SegmentHeader, Segments};
+use crate::store::keys::{self, KEY_MAX, Key};
+use crate::store::overlay::Overlay;
+use crate::store::records::{self, AttemptRow, MessageRow, ReplyRow};
+use crate::store::retention::is_queued;
+use crate::store::transaction::{Transaction, short_hash};
+use crate::store::writer::Writer;
+use crate::store::{BodyLocation, WriteError};
+
+/// Bytes of bodies copied in one step.
+const STEP_BYTES: usize = 1 << 20;
+
+/// The oldest segment that is kept.
+#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
+struct OldestRow {
+    segment: u32,
+    /// Number of the record before its first: all up to there was carried out of what went.
+    previous: u64,
+}
+
+/// Segments that are gone and were never emptied; the oldest that is left is at `last + 1`.
+pub fn missing_oldest(overlay: &Overlay, segments: &Segments) -> io::Result<Option<Loss>> {
+    let known = overlay.get(&keys::oldest_segment());
+    let known = known.and_then(|bytes| records::decode(&bytes).ok());
+    let known = known.unwrap_or(OldestRow { segment: 1, previous: 0 });
+    let Some(&oldest) = segments.numbers().first() else { return Ok(None) };
+    let SegmentHeader::Used { previous, .. } = segments.header(oldest)? else { return Ok(None) };
+    let (segment, first) = (known.segment, known.previous + 1);
+    let gone = Loss { segment, offset: 0, end: 0, first, last: previous };
+    Ok((oldest > segment && first <= previous).then_some(gone))
+}
+
+impl Writer {
+    /// Records which segment is the oldest, and the record before its first one.
+    pub(super) fn say_oldest(&mut self, segment: u32, previous: u64) -> Result<(), WriteError> {
+        self.transact(|transaction| {
+            let row = records::encode(&OldestRow { segment, previous });
+            transaction.put_row(keys::oldest_segment(), row, false);
+            Ok(())
+        })
+    }
+
+    /// Carries the first of `rows` out of a segment; returns the bytes kept and the rows left.
+    pub(super) fn carry_some(
+        &mut self,
+        segment: u32,
+        mut rows: Vec<Change>,
+    ) -> Result<(u64, Vec<Change>), WriteError> {
+        let record_max = self.journal().record_max();
+        let limit = STEP_BYTES.min(record_max / 2);
+        self.transact(|transaction| {
+            let (mut kept, mut done) = (0, 0);
+            for row in &rows {
+                if let Change::PutNew(key, value) | Change::Put(key, value) = row
+                    && transaction.row(key).as_ref() == Some(value)
+                {
+                    let length = transaction.record_length();
+                    let most = length + transaction.carried_most(*key, value);
+                    if done > 0 && (length >= limit || most > record_max) {
+                        break;
+                    }
+                    kept += transaction.carry_row(segment, *key, value.clone());
+                }
+                done += 1;
+            }
+            let left = rows.split_off(done);
+            Ok((kept as u64, left))
+        })
+    }
+}
+
+impl Transaction<'_> {
+    /// Bytes that keeping or deleting a row can add to the record.
+    fn carried_most(&self, key: Key, value: &bytes::Bytes) -> usize {
+        const DELETE: usize = 2 + KEY_MAX;
+        let again = DELETE + 4 + value.len() + BODY_HEADER + ALIGN;
+        match key.prefix() {
+            b'm' => {
+                let row: MessageRow = self.writer.shared.decode(&key, value);
+                let held = self.delivery_rows(&row.message);
+                let rows: usize = held.iter().map(|(_, held)| 1 + held.attempt_ids.len()).sum();
+                again + row.body.length() as usize + (1 + rows) * DELETE
+            }
+            b'a' => {
+                let row: AttemptRow = self.writer.shared.decode(&key, value);
+                again + row.content.length() as usize
+            }
+            _ => again,
+        }
+    }
+
+    /// Keeps or deletes one current row of a segment that goes; returns the bytes kept. A message
+    /// that goes takes its deliveries, attempts and event id along, so that of those whatever is
+    /// still current is needed.
+    fn carry_row(&mut self, segment: u32, key: Key, value: bytes::Bytes) -> usize {
+        match key.prefix() {
+            b'm' => self.carry_message(key, &value),
+            b'a' => self.carry_attempt(segment, key, &value),
+            b'k' => {
+                let row: ReplyRow = self.writer.shared.decode(&key, &value);
+                if row.expires_at > self.now() {
+                    return self.again(key, value);
+                }
+                self.delete_row(key);
+                0
+            }
+            _ => self.again(key, value),
+        }
+    }
+
+    fn again(&mut self, key: Key, value: bytes::Bytes) -> usize {
+        let bytes = key.as_bytes().len() + value.len();
+        self.put_row(key, value, false);
+        bytes
+    }
+
+    fn carry_message(&mut self, key: Key, value: &bytes::Bytes) -> usize {
+        let row: MessageRow = self.writer.shared.decode(&key, value);
+        if self.is_waiting(&row.message) {
+            let Some(body) = self.copy(&row.body) else { return self.again(key, value.clone()) };
+            let value = records::encode(&MessageRow { message: row.message, body });
+            return row.body.length() as usize + self.again(key, value);
+        }
+        self.delete_row(key);
+        if let Some(event_id) = &row.message.event_id {
+            let hash = short_hash(event_id.as_bytes());
+            self.delete_row(keys::event_id(row.message.application, hash));
+        }
+        for (delivery, held) in self.delivery_rows(&row.message) {
+            for attempt in held.attempt_ids {
+                self.delete_row(keys::attempt(delivery.endpoint, attempt));
+            }
+            self.delete_row(keys::delivery(delivery));
+        }
+        0
+    }
+
+    fn carry_attempt(&mut self, segment: u32, key: Key, value: &bytes::Bytes) -> usize {
+        let mut row: AttemptRow = self.writer.shared.decode(&key, value);
+        if row.content.segment != segment {
+            return self.again(key, value.clone());
+        }
+        // The message is younger than this segment, or it waits, or it would have taken this along.
+        match self.copy(&row.content) {
+            Some(content) => {
+                row.content = content;
+                let value = records::encode(&row);
+                row.content.length() as usize + self.again(key, value)
+            }
+            None => {
+                self.delete_row(key);
+                0
+            }
+        }
+    }
+
+    /// A body, once more in this record; `None` when it can't be read any more.
+    fn copy(&mut self, location: &BodyLocation) -> Option<BodyLocation> {
+        match self.writer.shared.segments.read(location) {
+            Ok(bytes) => Some(self.body(&bytes)),
+            Err(error) => {
+                tracing::error!(%error, "a body can't be carried forward");
+                None
+            }
+        }
+    }
+
+    /// Whether anything of a message is still to be sent.
+    fn is_waiting(&self, message: &Message) -> bool {
+        let tables = &self.writer.tables;
+        message.endpoints.iter().any(|endpoint| {
+            let id = DeliveryId { message: message.id, endpoint: *endpoint, replay: 0 };
+            let held: Option<Delivery> = self.record(&keys::delivery(id));
+            let queued = held.is_none_or(|held| is_queued(held.state));
+            let asked = self.row(&keys::resend(id)).is_some();
+            (queued || asked) && tables.endpoint_by_id(*endpoint).is_some()
+        })
+    }
+
+    fn delivery_rows(&self, message: &Message) -> Vec<(DeliveryId, Delivery)> {
+        let first = |endpoint: &EndpointId| {
+            let id = DeliveryId { message: message.id, endpoint: *endpoint, replay: 0 };
+            self.record(&keys::delivery(id)).map(|held| (id, held))
+        };
+        message.endpoints.iter().filter_map(first).collect()
+    }
+}

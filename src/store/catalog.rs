@@ -1,0 +1,282 @@
+//! Applications, endpoints and event types, all of them in memory: accepting a message asks for
+//! every endpoint of its application.
+//!
+//! The writer has tables of its own that it changes at once; what readers see is changed when the
+//! record is durable.
+
+use std::collections::{BTreeMap, HashMap};
+use std::ops::{Bound, ControlFlow};
+use std::sync::Arc;
+
+use crate::domain::application::Application;
+use crate::domain::endpoint::Endpoint;
+use crate::domain::event_type::EventType;
+use crate::domain::id::{ApplicationId, EndpointId};
+use crate::store::keys::{self, Key};
+use crate::store::overlay::Overlay;
+use crate::store::records::{self, EndpointRow, RecordError};
+use crate::store::seal::Sealer;
+use crate::store::{
+    ApplicationReference, EndpointReference, Page, PageRequest, PageStart, Reference,
+};
+
+/// One thing of the catalog set or removed.
+#[derive(Clone, Debug)]
+pub enum CatalogChange {
+    /// An application; removing it removes what it owns.
+    Application(ApplicationId, Option<Arc<Application>>),
+    /// An endpoint.
+    Endpoint(ApplicationId, EndpointId, Option<Arc<Endpoint>>),
+    /// An event type.
+    EventType(String, Option<Arc<EventType>>),
+}
+
+struct Tenant {
+    application: Arc<Application>,
+    endpoints: BTreeMap<EndpointId, Arc<Endpoint>>,
+    uids: HashMap<String, EndpointId>,
+}
+
+/// The catalog at one moment.
+#[derive(Default)]
+pub struct Tables {
+    tenants: BTreeMap<ApplicationId, Tenant>,
+    uids: HashMap<String, ApplicationId>,
+    owners: HashMap<EndpointId, ApplicationId>,
+    event_types: BTreeMap<String, Arc<EventType>>,
+}
+
+impl Tables {
+    /// The catalog as overlay and index hold it.
+    pub fn read(overlay: &Overlay, sealer: &Sealer) -> Result<Tables, RecordError> {
+        let (mut tables, mut failed) = (Tables::default(), None);
+        let all = keys::catalog();
+        overlay.scan(&all, &all.after_prefix(), false, &mut |key, value| match read_row(
+            &key, &value, sealer,
+        ) {
+            Ok(change) => {
+                change.map(|change| tables.set(change));
+                ControlFlow::Continue(())
+            }
+            Err(error) => {
+                failed = Some(error);
+                ControlFlow::Break(())
+            }
+        });
+        failed.map_or(Ok(tables), Err)
+    }
+
+    /// Makes a change and returns the one that takes it back. An application goes only when its
+    /// endpoints are gone.
+    pub fn set(&mut self, change: CatalogChange) -> CatalogChange {
+        match change {
+            CatalogChange::Application(id, new) => {
+                let old = self.set_application(id, new);
+                CatalogChange::Application(id, old)
+            }
+            CatalogChange::Endpoint(application, id, new) => {
+                let old = self.set_endpoint(application, id, new);
+                CatalogChange::Endpoint(application, id, old)
+            }
+            CatalogChange::EventType(name, new) => {
+                let old = match new {
+                    Some(new) => self.event_types.insert(name.clone(), new),
+                    None => self.event_types.remove(&name),
+                };
+                CatalogChange::EventType(name, old)
+            }
+        }
+    }
+
+    fn set_application(
+        &mut self,
+        id: ApplicationId,
+        new: Option<Arc<Application>>,
+    ) -> Option<Arc<Application>> {
+        let old = self.tenants.get(&id).map(|tenant| Arc::clone(&tenant.application));
+        if let Some(uid) = old.as_ref().and_then(|old| old.uid.as_ref()) {
+            self.uids.remove(uid);
+        }
+        match new {
+            None => {
+                let gone = self.tenants.remove(&id);
+                debug_assert!(gone.is_none_or(|tenant| tenant.endpoints.is_empty()));
+            }
+            Some(application) => {
+                if let Some(uid) = &application.uid {
+                    self.uids.insert(uid.clone(), id);
+                }
+                match self.tenants.get_mut(&id) {
+                    Some(tenant) => tenant.application = application,
+                    None => {
+                        let tenant = Tenant {
+                            application,
+                            endpoints: BTreeMap::new(),
+                            uids: HashMap::new(),
+                        };
+                        self.tenants.insert(id, tenant);
+                    }
+                }
+            }
+        }
+        old
+    }
+
+    fn set_endpoint(
+        &mut self,
+        application: ApplicationId,
+        id: EndpointId,
+        new: Option<Arc<Endpoint>>,
+    ) -> Option<Arc<Endpoint>> {
+        let tenant = self.tenants.get_mut(&application)?;
+        let old = tenant.endpoints.remove(&id);
+        if let Some(uid) = old.as_ref().and_then(|old| old.uid.as_ref()) {
+            tenant.uids.remove(uid);
+        }
+        match new {
+            None => {
+                self.owners.remove(&id);
+            }
+            Some(endpoint) => {
+                if let Some(uid) = &endpoint.uid {
+                    tenant.uids.insert(uid.clone(), id);
+                }
+                self.owners.insert(id, application);
+                tenant.endpoints.insert(id, endpoint);
+            }
+        }
+        old
+    }
+
+    /// The application, by id or uid.
+    pub fn application(&self, reference: &ApplicationReference) -> Option<Arc<Application>> {
+        let id = match reference {
+            Reference::Id(id) => id,
+            Reference::Name(uid) => self.uids.get(uid)?,
+        };
+        Some(Arc::clone(&self.tenants.get(id)?.application))
+    }
+
+    /// The endpoint of an application, by id or uid.
+    pub fn endpoint(
+        &self,
+        application: ApplicationId,
+        reference: &EndpointReference,
+    ) -> Option<Arc<Endpoint>> {
+        let tenant = self.tenants.get(&application)?;
+        let id = match reference {
+            Reference::Id(id) => id,
+            Reference::Name(uid) => tenant.uids.get(uid)?,
+        };
+        tenant.endpoints.get(id).cloned()
+    }
+
+    /// The endpoint by id alone, with its application.
+    pub fn endpoint_by_id(&self, id: EndpointId) -> Option<(Arc<Application>, Arc<Endpoint>)> {
+        let tenant = self.tenants.get(self.owners.get(&id)?)?;
+        Some((Arc::clone(&tenant.application), Arc::clone(tenant.endpoints.get(&id)?)))
+    }
+
+    /// The event type.
+    pub fn event_type(&self, name: &str) -> Option<Arc<EventType>> {
+        self.event_types.get(name).cloned()
+    }
+
+    /// Every application by id.
+    pub fn applications(&self) -> impl Iterator<Item = &Arc<Application>> {
+        self.tenants.values().map(|tenant| &tenant.application)
+    }
+
+    /// Every endpoint of an application by id.
+    pub fn endpoints(&self, application: ApplicationId) -> impl Iterator<Item = &Arc<Endpoint>> {
+        self.tenants.get(&application).into_iter().flat_map(|tenant| tenant.endpoints.values())
+    }
+
+    /// Every event type by name.
+    pub fn event_types(&self) -> impl Iterator<Item = &Arc<EventType>> {
+        self.event_types.values()
+    }
+
+    /// A page of applications.
+    pub fn list_applications(
+        &self,
+        page: &PageRequest<ApplicationId>,
+    ) -> Page<Arc<Application>, ApplicationId> {
+        page_of(&self.tenants, page, |tenant| Some(Arc::clone(&tenant.application)))
+    }
+
+    /// A page of an application's endpoints.
+    pub fn list_endpoints(
+        &self,
+        application: ApplicationId,
+        page: &PageRequest<EndpointId>,
+    ) -> Page<Arc<Endpoint>, EndpointId> {
+        match self.tenants.get(&application) {
+            Some(tenant) => page_of(&tenant.endpoints, page, |endpoint| Some(Arc::clone(endpoint))),
+            None => Page { items: Vec::new(), done: true, scanned_to: None },
+        }
+    }
+
+    /// A page of event types.
+    pub fn list_event_types(
+        &self,
+        page: &PageRequest<String>,
+        with_archived: bool,
+    ) -> Page<Arc<EventType>, String> {
+        page_of(&self.event_types, page, |event_type| {
+            (with_archived || !event_type.archived).then(|| Arc::clone(event_type))
+        })
+    }
+}
+
+fn read_row(
+    key: &Key,
+    value: &[u8],
+    sealer: &Sealer,
+) -> Result<Option<CatalogChange>, RecordError> {
+    let change = match key.as_bytes().get(1) {
+        Some(b'a') => {
+            let application: Application = records::decode(value)?;
+            CatalogChange::Application(application.id, Some(Arc::new(application)))
+        }
+        Some(b'e') => {
+            let endpoint = records::decode::<EndpointRow>(value)?.open(key, sealer)?;
+            let (application, id) = (endpoint.application, endpoint.id);
+            CatalogChange::Endpoint(application, id, Some(Arc::new(endpoint)))
+        }
+        Some(b't') => {
+            let event_type: EventType = records::decode(value)?;
+            CatalogChange::EventType(event_type.name.clone(), Some(Arc::new(event_type)))
+        }
+        // A named value of the store itself.
+        _ => return Ok(None),
+    };
+    Ok(Some(change))
+}
+
+fn page_of<K: Ord + Clone, V, T>(
+    map: &BTreeMap<K, V>,
+    page: &PageRequest<K>,
+    show: impl Fn(&V) -> Option<T>,
+) -> Page<T, K> {
+    // Towards higher keys when the list ascends and is read forward, or neither.
+    let (backward, bound) = match &page.start {
+        PageStart::First => (false, None),
+        PageStart::After(key) => (false, Some(key)),
+        PageStart::Before(key) => (true, Some(key)),
+    };
+    let upward = page.descending == backward;
+    let range: Box<dyn Iterator<Item = (&K, &V)>> = match (bound, upward) {
+        (None, true) => Box::new(map.iter()),
+        (None, false) => Box::new(map.iter().rev()),
+        (Some(key), true) => Box::new(map.range((Bound::Excluded(key), Bound::Unbounded))),
+        (Some(key), false) => Box::new(map.range(..key).rev()),
+    };
+    let mut shown = range.filter_map(|(_, value)| show(value));
+    let mut items: Vec<T> = shown.by_ref().take(page.limit).collect();
+    let done = shown.next().is_none();
+    if backward {
+        items.reverse();
+    }
+    Page { items, done, scanned_to: None }
+}

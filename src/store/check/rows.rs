@@ -1,0 +1,277 @@
+//! What the journal says that the rows are, and whether it holds together.
+
+use std::collections::hash_map::RandomState;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::hash::BuildHasher;
+
+use serde::de::DeserializeOwned;
+
+use super::{Findings, Remedy};
+use crate::domain::application::Application;
+use crate::domain::delivery::{Delivery, DeliveryId, State};
+use crate::domain::event_type::EventType;
+use crate::domain::id::{EndpointId, Ids, MessageId, Stamp};
+use crate::domain::time::Timestamp;
+use crate::store::BodyLocation;
+use crate::store::account::{Account, Place};
+use crate::store::journal::record::Change;
+use crate::store::journal::segment::Segments;
+use crate::store::keys::{self, Key};
+use crate::store::records::{self, AttemptRow, EndpointRow, MessageRow, ReplyRow};
+
+/// The record that put a row.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Origin {
+    /// In which segment it stands.
+    pub segment: u32,
+    /// Its number.
+    pub sequence: u64,
+}
+
+struct Held {
+    value: u64,
+    prefix: u8,
+    origin: Origin,
+}
+
+struct MessageState {
+    endpoints: Vec<EndpointId>,
+    due: Timestamp,
+    body: BodyLocation,
+    origin: Origin,
+}
+
+/// The rows as the records so far leave them, as hashes where only equality counts.
+pub struct Rows {
+    hasher: RandomState,
+    /// The number up to which the index is complete, when it is to be compared.
+    applied: Option<u64>,
+    held: HashMap<u64, Held>,
+    /// Changed by records that the index may or may not know.
+    open: HashSet<u64>,
+    endpoints: HashSet<EndpointId>,
+    messages: BTreeMap<MessageId, MessageState>,
+    deliveries: HashMap<DeliveryId, (State, Timestamp)>,
+    due: HashMap<(DeliveryId, Timestamp), Origin>,
+    undecodable: Vec<(Origin, u8)>,
+    salt: Option<[u8; 16]>,
+}
+
+impl Rows {
+    /// None yet; `applied` as the index to compare with has it.
+    pub fn new(applied: Option<u64>) -> Rows {
+        Rows {
+            hasher: RandomState::new(),
+            applied,
+            held: HashMap::new(),
+            open: HashSet::new(),
+            endpoints: HashSet::new(),
+            messages: BTreeMap::new(),
+            deliveries: HashMap::new(),
+            due: HashMap::new(),
+            undecodable: Vec::new(),
+            salt: None,
+        }
+    }
+
+    /// Takes in a change, in the order of the records.
+    pub fn take(&mut self, change: Change, origin: Origin) {
+        let (key, value) = match change {
+            Change::PutNew(key, value) | Change::Put(key, value) => (key, Some(value)),
+            Change::Delete(key) => (key, None),
+        };
+        if let Some(applied) = self.applied {
+            let hash = self.hasher.hash_one(key);
+            if origin.sequence > applied {
+                self.open.insert(hash);
+            }
+            match &value {
+                Some(value) => {
+                    let value = self.hasher.hash_one(value.as_ref());
+                    self.held.insert(hash, Held { value, prefix: key.prefix(), origin });
+                }
+                None => {
+                    self.held.remove(&hash);
+                }
+            }
+        }
+        match value {
+            Some(value) if self.put(&key, &value, origin).is_none() => {
+                self.undecodable.push((origin, key.prefix()));
+            }
+            Some(_) => {}
+            None => self.delete(&key),
+        }
+    }
+
+    /// `None` when it does not decode.
+    fn put(&mut self, key: &Key, value: &[u8], origin: Origin) -> Option<()> {
+        match key.prefix() {
+            b'm' => {
+                let row: MessageRow = decode(value)?;
+                let due = row.message.first_due();
+                let (endpoints, body) = (row.message.endpoints, row.body);
+                let message = MessageState { endpoints, due, body, origin };
+                self.messages.insert(row.message.id, message);
+            }
+            b'd' => {
+                let held: Delivery = decode(value)?;
+                self.deliveries.insert(keys::delivery_of(key)?, (held.state, held.due));
+            }
+            b'q' => {
+                self.due.insert(keys::due_parts(key)?, origin);
+            }
+            b'a' => decodes::<AttemptRow>(value)?,
+            b'k' => decodes::<ReplyRow>(value)?,
+            b'i' => decodes::<MessageId>(value)?,
+            b'r' => decodes::<Timestamp>(value)?,
+            b'c' => match key.as_bytes().get(1)? {
+                b'a' => decodes::<Application>(value)?,
+                b'e' => {
+                    decodes::<EndpointRow>(value)?;
+                    self.endpoints.extend(endpoint_of(key));
+                }
+                b't' => decodes::<EventType>(value)?,
+                _ => self.salt = decode(value),
+            },
+            _ => return None,
+        }
+        Some(())
+    }
+
+    fn delete(&mut self, key: &Key) {
+        match key.prefix() {
+            b'm' => {
+                if let Some(stamp) = key.u64_at(9) {
+                    self.messages.remove(&MessageId::new(Stamp(stamp)));
+                }
+            }
+            b'd' => {
+                keys::delivery_of(key).and_then(|id| self.deliveries.remove(&id));
+            }
+            b'q' => {
+                keys::due_parts(key).and_then(|parts| self.due.remove(&parts));
+            }
+            b'c' => {
+                endpoint_of(key).map(|id| self.endpoints.remove(&id));
+            }
+            _ => {}
+        }
+    }
+
+    /// Counts the deliveries; tells of rows that don't decode, of due rows without a message, of
+    /// deliveries that nothing will send and of those whose body can't be read.
+    pub fn account(&self, segments: &Segments, findings: &mut Findings) -> Account {
+        for (origin, prefix) in &self.undecodable {
+            findings.in_record(
+                Remedy::Backup,
+                *origin,
+                format!("{} in it does not decode", word(*prefix)),
+            );
+        }
+        let ids = Ids::new(self.salt.unwrap_or_default());
+        for ((id, due), origin) in &self.due {
+            // What waits for an endpoint that is gone is cancelled by and by.
+            if !self.endpoints.contains(&id.endpoint) {
+                continue;
+            }
+            let held = self.deliveries.get(id);
+            let what = match (self.messages.get(&id.message), held) {
+                (None, _) => "and is not there",
+                (Some(_), Some((State::Waiting | State::Retrying, at))) if at == due => continue,
+                (Some(message), None) if message.due == *due => continue,
+                (Some(_), _) => "and its delivery is not",
+            };
+            let message = ids.text(id.message);
+            let what = format!("{message} is due at {due} {what}");
+            findings.in_record(Remedy::AcceptLoss, *origin, what);
+        }
+        let mut account = Account::default();
+        for (message, state) in &self.messages {
+            account.add_message(state.endpoints.len());
+            let mut waits = false;
+            for endpoint in &state.endpoints {
+                let id = DeliveryId { message: *message, endpoint: *endpoint, replay: 0 };
+                let held = self.deliveries.get(&id);
+                let due = held.map_or(state.due, |(_, due)| *due);
+                let is_due = self.due.contains_key(&(id, due));
+                let place = Place::of(held.map(|(state, _)| *state), is_due);
+                account.add(place);
+                waits |= matches!(place, Place::Waiting | Place::Retrying);
+                if place == Place::Nowhere {
+                    let (message, endpoint) = (ids.text(*message), ids.text(*endpoint));
+                    let what = format!("{message} waits for {endpoint} and nothing will send it");
+                    findings.in_record(Remedy::AcceptLoss, state.origin, what);
+                }
+            }
+            if waits && let Err(error) = segments.read(&state.body) {
+                let message = ids.text(*message);
+                findings.in_record(
+                    Remedy::Backup,
+                    state.origin,
+                    format!("the body of {message} can't be read: {error}"),
+                );
+            }
+        }
+        account
+    }
+
+    /// Compares a row of the index with what the journal says of it.
+    pub fn compare(&mut self, key: Key, value: &[u8], findings: &mut Findings) {
+        let hash = self.hasher.hash_one(key);
+        let held = self.held.remove(&hash);
+        if self.open.contains(&hash) {
+            return;
+        }
+        match held {
+            Some(held) if held.value == self.hasher.hash_one(value) => {}
+            Some(held) => {
+                let word = word(key.prefix());
+                let what = format!("{word} is another in the index");
+                findings.in_record(Remedy::RebuildIndex, held.origin, what);
+            }
+            None => {
+                let what = format!("holds {} that no record does", word(key.prefix()));
+                findings.in_index(what);
+            }
+        }
+    }
+
+    /// Tells of the rows that were not there to compare.
+    pub fn missing(&self, findings: &mut Findings) {
+        for (hash, held) in &self.held {
+            if !self.open.contains(hash) {
+                let what = format!("{} of it is not in the index", word(held.prefix));
+                findings.in_record(Remedy::RebuildIndex, held.origin, what);
+            }
+        }
+    }
+}
+
+fn decode<T: DeserializeOwned>(value: &[u8]) -> Option<T> {
+    records::decode(value).ok()
+}
+
+fn decodes<T: DeserializeOwned>(value: &[u8]) -> Option<()> {
+    decode::<T>(value).map(|_| ())
+}
+
+fn endpoint_of(key: &Key) -> Option<EndpointId> {
+    let is_endpoint = key.as_bytes().get(1) == Some(&b'e');
+    is_endpoint.then(|| key.u64_at(10)).flatten().map(|stamp| EndpointId::new(Stamp(stamp)))
+}
+
+/// What a row is, in the domain's words.
+fn word(prefix: u8) -> &'static str {
+    match prefix {
+        b'm' => "a message",
+        b'd' => "a delivery",
+        b'q' => "a due time",
+        b'a' => "an attempt",
+        b'k' => "a remembered reply",
+        b'i' => "an event id",
+        b'r' => "a resend",
+        b'c' => "an entry of the catalog",
+        _ => "an unknown row",
+    }
+}

@@ -1,0 +1,348 @@
+//! sled as an index of small rows: one tree, written in small batches by one thread.
+//!
+//! It is never trusted further than the journal can prove: an error, an undecodable row or a
+//! value that should be there and is not marks it bad and ends the process, and the next start
+//! rebuilds it ([`crate::store::open`]). The simulation keeps the rows in an ordered map instead.
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::RwLock;
+
+use bytes::Bytes;
+
+use crate::store::keys::{self, Key};
+
+/// Longer values are cut into parts: sled's leaves hold up to 16 items and spill to files that it
+/// never syncs when they grow past a quarter of `segment_size`.
+const VALUE_MAX: usize = 4 << 10;
+/// First byte of a value that goes on in parts; record versions stay below it.
+const SPLIT: u8 = u8::MAX;
+/// First byte of the keys of such parts.
+const PART: u8 = b'p';
+const SEGMENT_SIZE: usize = 2 << 20;
+const FLUSH_EVERY_MS: u64 = 500;
+/// Rows in one batch; larger ones cost gigabytes, see docs/storage.md.
+pub const BATCH_ROWS: usize = 100;
+
+/// A row to write, or to remove when there is no value.
+pub struct IndexChange {
+    /// The row.
+    pub key: Key,
+    /// Its value.
+    pub value: Option<Bytes>,
+    /// Whether the index can't hold this key yet.
+    pub fresh: bool,
+}
+
+/// The index can't be used; the journal can make it anew.
+#[derive(Debug, thiserror::Error)]
+#[error("the index is bad: {0}")]
+pub struct IndexError(pub String);
+
+/// Rows by key.
+pub enum Index {
+    /// On disk.
+    Sled {
+        /// The open database; its default tree is the one tree.
+        tree: sled::Db,
+        /// Where it lies, to mark it bad.
+        folder: PathBuf,
+    },
+    /// In memory, for the simulation.
+    Memory(RwLock<BTreeMap<Key, Bytes>>),
+}
+
+impl Index {
+    /// Opens or makes the database in `folder`. An error or a panic of sled's is an error.
+    pub fn open(folder: &Path, cache_bytes: u64) -> Result<Index, IndexError> {
+        remove_unfinished_snapshots(folder);
+        let config = sled::Config::new()
+            .path(folder)
+            .cache_capacity(cache_bytes)
+            .segment_size(SEGMENT_SIZE)
+            .flush_every_ms(Some(FLUSH_EVERY_MS));
+        match catch_unwind(AssertUnwindSafe(|| config.open())) {
+            Ok(Ok(tree)) => Ok(Index::Sled { tree, folder: folder.to_owned() }),
+            Ok(Err(error)) => Err(IndexError(error.to_string())),
+            Err(_) => Err(IndexError("opening it panicked".to_owned())),
+        }
+    }
+
+    /// An empty index in memory.
+    pub fn in_memory() -> Index {
+        Index::Memory(RwLock::new(BTreeMap::new()))
+    }
+
+    /// The value of a row.
+    pub fn get(&self, key: &Key) -> Option<Bytes> {
+        match self {
+            Index::Memory(rows) => rows.read().expect("no writer panics").get(key).cloned(),
+            Index::Sled { tree, .. } => match tree.get(key.as_bytes()) {
+                Ok(None) => None,
+                Ok(Some(value)) => Some(self.whole(key, &value)),
+                Err(error) => self.fail(&error.to_string()),
+            },
+        }
+    }
+
+    /// Rows from `from` up to and not including `to`, in order or in reverse, until told to stop.
+    pub fn scan(
+        &self,
+        from: &Key,
+        to: &Key,
+        reverse: bool,
+        visit: &mut dyn FnMut(Key, Bytes) -> ControlFlow<()>,
+    ) {
+        match self {
+            Index::Memory(rows) => {
+                let rows = rows.read().expect("no writer panics");
+                let range = rows.range(*from..*to).map(|(key, value)| (*key, value.clone()));
+                // The scan ends where the visitor says, or where the range does.
+                let _ = if reverse {
+                    range.rev().try_for_each(|(key, value)| visit(key, value))
+                } else {
+                    { range }.try_for_each(|(key, value)| visit(key, value))
+                };
+            }
+            Index::Sled { tree, .. } => {
+                let mut range = tree.range(from.as_bytes()..to.as_bytes());
+                while let Some(row) = if reverse { range.next_back() } else { range.next() } {
+                    let (key, value) = match row {
+                        Ok(row) => row,
+                        Err(error) => self.fail(&error.to_string()),
+                    };
+                    let Some(key) = Key::from_bytes(&key) else {
+                        self.fail("a key is longer than any that is written")
+                    };
+                    if visit(key, self.whole(&key, &value)).is_break() {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Writes rows and, with them, the number up to which the index is complete. At most
+    /// [`BATCH_ROWS`] of them.
+    pub fn apply(&self, changes: &[IndexChange], applied: u64) {
+        debug_assert!(changes.len() <= BATCH_ROWS);
+        match self {
+            Index::Memory(rows) => {
+                let mut rows = rows.write().expect("no writer panics");
+                for change in changes {
+                    match &change.value {
+                        Some(value) => rows.insert(change.key, value.clone()),
+                        None => rows.remove(&change.key),
+                    };
+                }
+                rows.insert(keys::applied(), Bytes::copy_from_slice(&applied.to_be_bytes()));
+            }
+            Index::Sled { tree, .. } => {
+                let mut batch = sled::Batch::default();
+                for change in changes {
+                    if !change.fresh && may_be_split(&change.key) {
+                        self.remove_parts(&change.key, &mut batch);
+                    }
+                    match &change.value {
+                        Some(value) => put(&change.key, value, &mut batch),
+                        None => batch.remove(change.key.as_bytes()),
+                    }
+                }
+                batch.insert(keys::applied().as_bytes(), &applied.to_be_bytes());
+                if let Err(error) = tree.apply_batch(batch) {
+                    self.fail(&error.to_string());
+                }
+            }
+        }
+    }
+
+    /// The number up to which the index is complete, `None` when it never held anything.
+    pub fn applied(&self) -> Option<u64> {
+        let value = self.get(&keys::applied())?;
+        Some(u64::from_be_bytes(value.get(..8)?.try_into().ok()?))
+    }
+
+    /// The same for a check, which takes an error for an answer.
+    pub fn read_applied(&self) -> Result<Option<u64>, IndexError> {
+        let Index::Sled { tree, .. } = self else { return Ok(self.applied()) };
+        let value = tree.get(keys::applied().as_bytes());
+        let value = value.map_err(|error| IndexError(error.to_string()))?;
+        Ok(value.and_then(|value| Some(u64::from_be_bytes(value.get(..8)?.try_into().ok()?))))
+    }
+
+    /// Every row of the store for a check: the index is not marked bad and goes on being as it is.
+    pub fn read_all(&self, visit: &mut dyn FnMut(Key, Bytes)) -> Result<(), IndexError> {
+        let Index::Sled { tree, .. } = self else { return Ok(()) };
+        for row in tree.iter() {
+            let (key, value) = row.map_err(|error| IndexError(error.to_string()))?;
+            // Parts are read with the rows they belong to.
+            if key.first() == Some(&PART) || key.as_ref() == keys::applied().as_bytes() {
+                continue;
+            }
+            let known = Key::from_bytes(&key);
+            let key = known.ok_or_else(|| IndexError("a key is too long".to_owned()))?;
+            visit(key, self.read_whole(&key, &value)?);
+        }
+        Ok(())
+    }
+
+    /// Hands what sled holds in memory to the file system.
+    pub fn flush(&self) {
+        if let Index::Sled { tree, .. } = self
+            && let Err(error) = tree.flush()
+        {
+            self.fail(&error.to_string());
+        }
+    }
+
+    /// Bytes on disk.
+    pub fn size_on_disk(&self) -> u64 {
+        match self {
+            Index::Sled { tree, .. } => tree.size_on_disk().unwrap_or(0),
+            Index::Memory(_) => 0,
+        }
+    }
+
+    /// Marks the index bad and ends the process: the next start rebuilds it from the journal.
+    pub fn fail(&self, reason: &str) -> ! {
+        if let Index::Sled { folder, .. } = self {
+            // If the mark can't be written the same fault is met again and marked then.
+            let _ = std::fs::write(bad_mark(folder), reason);
+        }
+        panic!("the index is bad and will be rebuilt at the next start: {reason}");
+    }
+
+    fn whole(&self, key: &Key, value: &[u8]) -> Bytes {
+        self.read_whole(key, value).unwrap_or_else(|error| self.fail(&error.0))
+    }
+
+    fn read_whole(&self, key: &Key, value: &[u8]) -> Result<Bytes, IndexError> {
+        let Some((&SPLIT, rest)) = value.split_first() else {
+            return Ok(Bytes::copy_from_slice(value));
+        };
+        let wrong = |what: &str| IndexError(what.to_owned());
+        let (count, first) =
+            rest.split_first_chunk::<2>().ok_or_else(|| wrong("a split value has no count"))?;
+        let mut whole = first.to_vec();
+        for part in 0..u16::from_be_bytes(*count) {
+            let bytes = self.read_part(key, part)?;
+            let bytes = bytes.ok_or_else(|| wrong("a part of a split value is missing"))?;
+            whole.extend_from_slice(&bytes);
+        }
+        Ok(Bytes::from(whole))
+    }
+
+    fn part(&self, key: &Key, part: u16) -> Option<sled::IVec> {
+        self.read_part(key, part).unwrap_or_else(|error| self.fail(&error.0))
+    }
+
+    fn read_part(&self, key: &Key, part: u16) -> Result<Option<sled::IVec>, IndexError> {
+        let Index::Sled { tree, .. } = self else { return Ok(None) };
+        tree.get(part_key(key, part)).map_err(|error| IndexError(error.to_string()))
+    }
+
+    fn remove_parts(&self, key: &Key, batch: &mut sled::Batch) {
+        let mut part = 0;
+        while self.part(key, part).is_some() {
+            batch.remove(part_key(key, part));
+            part += 1;
+        }
+    }
+}
+
+/// Where a bad index is marked: beside it.
+pub fn bad_mark(folder: &Path) -> PathBuf {
+    folder.with_extension("bad")
+}
+
+fn put(key: &Key, value: &Bytes, batch: &mut sled::Batch) {
+    if value.len() <= VALUE_MAX {
+        batch.insert(key.as_bytes(), value.as_ref());
+        return;
+    }
+    let (first, rest) = value.split_at(VALUE_MAX);
+    let parts = rest.chunks(VALUE_MAX);
+    let mut head = vec![SPLIT];
+    head.extend_from_slice(&(parts.len() as u16).to_be_bytes());
+    head.extend_from_slice(first);
+    batch.insert(key.as_bytes(), head);
+    for (number, part) in parts.enumerate() {
+        batch.insert(part_key(key, number as u16), part);
+    }
+}
+
+/// Only these can grow past one row; to look for the parts of the others would cost a read each.
+fn may_be_split(key: &Key) -> bool {
+    matches!(key.prefix(), b'c' | b'm' | b'd')
+}
+
+fn part_key(key: &Key, part: u16) -> Vec<u8> {
+    let mut bytes = vec![PART];
+    bytes.extend_from_slice(key.as_bytes());
+    bytes.extend_from_slice(&part.to_be_bytes());
+    bytes
+}
+
+/// sled refuses to open beside a snapshot that a crash left unfinished (its issues 1527, 1533).
+fn remove_unfinished_snapshots(folder: &Path) {
+    let Ok(entries) = std::fs::read_dir(folder) else { return };
+    for entry in entries.flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if name.starts_with("snap.") && name.ends_with(".generating") {
+            // If it stays, opening fails and the index is rebuilt.
+            let _ = std::fs::remove_file(entry.path());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_values_are_split_and_their_parts_go_with_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let index = Index::open(&folder.path().join("index"), 1 << 20).unwrap();
+        let key = keys::salt();
+        let long: Bytes = (0..20_000u32).map(|number| number as u8 | 1).collect();
+        let apply = |value: Option<Bytes>, applied| {
+            index.apply(&[IndexChange { key, value, fresh: false }], applied);
+        };
+        apply(Some(long.clone()), 1);
+        assert_eq!(index.get(&key), Some(long));
+        apply(Some(Bytes::from_static(b"\x01short")), 2);
+        assert_eq!(index.get(&key).as_deref(), Some(&b"\x01short"[..]));
+        assert!(index.part(&key, 0).is_none());
+        apply(None, 3);
+        assert_eq!((index.get(&key), index.applied()), (None, Some(3)));
+    }
+
+    #[test]
+    fn a_scan_goes_both_ways_and_stops_when_told() {
+        let folder = tempfile::tempdir().unwrap();
+        for index in [Index::in_memory(), Index::open(&folder.path().join("i"), 1 << 20).unwrap()] {
+            let key = |number: u8| Key::from_bytes(&[b'a', number]).unwrap();
+            for number in 1..=5 {
+                let value = Some(Bytes::copy_from_slice(&[number]));
+                index.apply(&[IndexChange { key: key(number), value, fresh: true }], 1);
+            }
+            let collect = |reverse: bool, most: usize| {
+                let mut seen = Vec::new();
+                index.scan(&key(2), &key(5), reverse, &mut |_, value| {
+                    seen.push(value[0]);
+                    if seen.len() == most {
+                        ControlFlow::Break(())
+                    } else {
+                        ControlFlow::Continue(())
+                    }
+                });
+                seen
+            };
+            assert_eq!(collect(false, 9), [2, 3, 4]);
+            assert_eq!(collect(true, 9), [4, 3, 2]);
+            assert_eq!(collect(true, 2), [4, 3]);
+        }
+    }
+}

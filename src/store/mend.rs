@@ -1,0 +1,97 @@
+//! Making the due index fit again after records were given up: what was lost may have put a due
+//! time, taken one away, or accepted the message that another record still holds a time for.
+
+use std::ops::ControlFlow;
+
+use crate::domain::delivery::{Delivery, DeliveryId, State};
+use crate::domain::time::Timestamp;
+use crate::store::account::Place;
+use crate::store::keys::{self, Key};
+use crate::store::{Shared, Store, WriteError};
+
+/// Rows changed in one record.
+const STEP: usize = 256;
+
+/// What was made to fit.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Mended {
+    /// Due times taken away: of a message that is lost, or left behind by a lost record.
+    pub dropped: u64,
+    /// Deliveries that waited and had no due time: they are due again.
+    pub restored: u64,
+}
+
+impl Store {
+    /// Takes away every due time that no delivery has and gives one to each that waits without.
+    /// For a store that nothing is sent from meanwhile.
+    pub fn mend(&self) -> Result<Mended, WriteError> {
+        let dropped = self.shared.misfits();
+        let restored = self.shared.forgotten();
+        for keys in dropped.chunks(STEP) {
+            let keys = keys.to_vec();
+            self.on_writer(move |writer| {
+                writer.transact(|transaction| {
+                    keys.into_iter().for_each(|key| transaction.delete_row(key));
+                    Ok(())
+                })
+            })??;
+        }
+        for keys in restored.chunks(STEP) {
+            let keys = keys.to_vec();
+            self.on_writer(move |writer| {
+                writer.transact(|transaction| {
+                    let put = |key| transaction.put_row(key, bytes::Bytes::new(), true);
+                    keys.into_iter().for_each(put);
+                    Ok(())
+                })
+            })??;
+        }
+        Ok(Mended { dropped: dropped.len() as u64, restored: restored.len() as u64 })
+    }
+}
+
+impl Shared {
+    /// Due times that their delivery does not have.
+    fn misfits(&self) -> Vec<Key> {
+        let mut found = Vec::new();
+        let all = keys::all_due();
+        self.overlay.scan(&all, &all.after_prefix(), false, &mut |key, _| {
+            let fits = keys::due_parts(&key).is_some_and(|(id, due)| self.is_due(id, due));
+            if !fits {
+                found.push(key);
+            }
+            ControlFlow::Continue(())
+        });
+        found
+    }
+
+    fn is_due(&self, id: DeliveryId, due: Timestamp) -> bool {
+        // What waits for an endpoint that is gone is cancelled by and by.
+        let owner = self.read_catalog().endpoint_by_id(id.endpoint).map(|(owner, _)| owner.id);
+        let Some(owner) = owner else { return true };
+        let Some(stored) = self.message_by_id(owner, id.message) else { return false };
+        let held: Option<Delivery> = {
+            let key = keys::delivery(id);
+            self.overlay.get(&key).map(|bytes| self.decode(&key, &bytes))
+        };
+        match held {
+            None => due == stored.message.first_due(),
+            Some(held) => matches!(held.state, State::Waiting | State::Retrying) && held.due == due,
+        }
+    }
+
+    /// The due times that deliveries should have and have not.
+    fn forgotten(&self) -> Vec<Key> {
+        let mut found = Vec::new();
+        self.each_message(&mut |message, places| {
+            let nowhere = places.iter().filter(|(_, place)| *place == Place::Nowhere);
+            for (endpoint, _) in nowhere {
+                if self.read_catalog().endpoint_by_id(*endpoint).is_some() {
+                    let id = DeliveryId { message: message.id, endpoint: *endpoint, replay: 0 };
+                    found.push(keys::due(id, self.delivery(message, id).due));
+                }
+            }
+        });
+        found
+    }
+}

@@ -1,0 +1,386 @@
+//! The journal (the truth), the index rebuilt from it, and the domain's words over both.
+//!
+//! - [`Store`] is the handle: writes go to the writer thread, reads to overlay and index.
+//! - `writer` decides, appends, syncs; `transaction` is what a write may do.
+//! - `catalog`, `messages`, `queue`, `ledger` are the domain's words.
+//! - `journal`, `index`, `overlay`, `checkpoint`, `open` are how bytes are kept.
+
+mod account;
+mod carry;
+mod catalog;
+mod check;
+mod checkpoint;
+pub mod disk;
+mod index;
+mod journal;
+mod keys;
+mod ledger;
+mod mend;
+mod messages;
+mod open;
+mod overlay;
+mod place;
+mod queue;
+mod records;
+mod replay;
+mod retention;
+mod seal;
+mod shared;
+mod transaction;
+mod words;
+mod writer;
+
+pub use account::Account;
+pub use check::{CheckOptions, Finding, IndexState, Remedy, Report, check, remove_index};
+pub use journal::recover::Loss;
+pub use mend::Mended;
+pub use open::{INDEX_OPEN_THREAD, OpenError, Opened, Options, accept_clock, open};
+pub use retention::{Oldest, ReclaimError};
+pub use shared::Figures;
+pub(crate) use shared::Shared;
+pub use transaction::Transaction;
+pub use words::{
+    ApplicationReference, AttemptFilter, Author, BodyLocation, DuePage, EndpointReference,
+    Idempotency, MessageFilter, MessageReference, NewMessage, Notice, Page, PageRequest, PageStart,
+    Ready, Reference, Refusal, Reply, Settlement, StoredAttempt, StoredMessage, Verdict,
+    WriteError, Written,
+};
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{self, Sender};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::oneshot;
+
+use crate::domain::application::Application;
+use crate::domain::delivery::{AttemptContent, Delivery, DeliveryId};
+use crate::domain::endpoint::Endpoint;
+use crate::domain::event_type::EventType;
+use crate::domain::id::{ApplicationId, AttemptId, EndpointId, Ids, MessageId};
+use crate::domain::time::Timestamp;
+use writer::{Fatal, Job, Writer};
+
+/// Writes waiting for the writer at most; more answer [`WriteError::Busy`].
+const WAITING_MAX: usize = 20_000;
+/// Rows rest this long in memory before they go into the index: most deliveries are done by then.
+const APPLY_LAG: Duration = Duration::from_secs(3);
+
+/// A handle to the open store; clones share it.
+#[derive(Clone)]
+pub struct Store {
+    shared: Arc<Shared>,
+    jobs: Sender<Job>,
+}
+
+/// The threads behind a store.
+pub struct Running {
+    shared: Arc<Shared>,
+    jobs: Sender<Job>,
+    writer: JoinHandle<Result<Writer, Fatal>>,
+    applier: JoinHandle<()>,
+}
+
+impl Opened {
+    /// Starts the writer and the apply thread.
+    pub fn start(self) -> (Store, Running) {
+        let Opened { shared, writer, .. } = self;
+        let (jobs, waiting) = mpsc::channel();
+        let writer = thread::Builder::new()
+            .name("writer".to_owned())
+            // A failed sync leaves nothing to hold on to: the panic hook ends the process.
+            .spawn(move || match writer.run(&waiting) {
+                Ok(writer) => Ok(writer),
+                Err(fatal) => panic!("{fatal}"),
+            })
+            .expect("a thread can be started");
+        let applying = Arc::clone(&shared);
+        let applier = thread::Builder::new()
+            .name("apply".to_owned())
+            .spawn(move || {
+                let soft_limit = applying.overlay_limit / 2;
+                applying.overlay.run(APPLY_LAG, soft_limit, || applying.has_index_space());
+            })
+            .expect("a thread can be started");
+        let store = Store { shared: Arc::clone(&shared), jobs: jobs.clone() };
+        (store, Running { shared, jobs, writer, applier })
+    }
+}
+
+impl Running {
+    /// Syncs everything and writes a clean checkpoint; later writes answer
+    /// [`WriteError::Stopping`].
+    pub fn stop(self) -> Result<(), OpenError> {
+        // A writer that is gone already has panicked, and the process ends.
+        let _ = self.jobs.send(Job::Stop);
+        let mut writer = self.writer.join().expect("a panic ends the process")?;
+        self.shared.overlay.stop();
+        self.applier.join().expect("a panic ends the process");
+        let synced = writer.journal().synced();
+        let folder = self.shared.place.folder.clone();
+        let at = |error| OpenError::Io(folder, error);
+        if !self.shared.has_index_space() {
+            tracing::warn!("the disk is full: the next start reads the end of the journal again");
+            return self.shared.checkpoint(synced, false).map_err(at);
+        }
+        self.shared.overlay.apply_all();
+        self.shared.overlay.index().flush();
+        let stopped = self.shared.sync_file_system();
+        stopped.and_then(|()| self.shared.checkpoint(synced, true)).map_err(at)
+    }
+}
+
+impl Store {
+    /// Turns ids into text and back.
+    pub fn ids(&self) -> &Ids {
+        &self.shared.ids
+    }
+
+    /// Engine time.
+    pub fn now(&self) -> Timestamp {
+        self.shared.clock.now()
+    }
+
+    /// Runs `work` on the writer's thread and answers when what it did is on disk. With a key that
+    /// was used before, `work` is not run and the remembered reply is given.
+    pub async fn write<W>(&self, key: Option<Idempotency>, work: W) -> Result<Written, WriteError>
+    where
+        W: FnOnce(&mut Transaction<'_>) -> Result<Reply, Refusal> + Send + 'static,
+    {
+        let (sender, answer) = oneshot::channel();
+        self.submit(key, work, move |result| {
+            // A caller that went away does not undo its write.
+            let _ = sender.send(result);
+        })?;
+        answer.await.unwrap_or(Err(WriteError::Stopping))
+    }
+
+    /// The same for callers outside the async runtime; blocks.
+    pub fn write_blocking<W>(
+        &self,
+        key: Option<Idempotency>,
+        work: W,
+    ) -> Result<Written, WriteError>
+    where
+        W: FnOnce(&mut Transaction<'_>) -> Result<Reply, Refusal> + Send + 'static,
+    {
+        let (sender, answer) = mpsc::channel();
+        self.submit(key, work, move |result| {
+            // The receiver waits below.
+            let _ = sender.send(result);
+        })?;
+        answer.recv().unwrap_or(Err(WriteError::Stopping))
+    }
+
+    /// The same without waiting: `answer` is called on the writer's thread once it is durable.
+    pub fn submit<W, A>(
+        &self,
+        key: Option<Idempotency>,
+        work: W,
+        answer: A,
+    ) -> Result<(), WriteError>
+    where
+        W: FnOnce(&mut Transaction<'_>) -> Result<Reply, Refusal> + Send + 'static,
+        A: FnOnce(Result<Written, WriteError>) + Send + 'static,
+    {
+        let shared = Arc::clone(&self.shared);
+        if shared.overlay.bytes() > shared.overlay_limit
+            || shared.waiting.load(Ordering::Relaxed) >= WAITING_MAX
+        {
+            return Err(WriteError::Busy);
+        }
+        shared.waiting.fetch_add(1, Ordering::Relaxed);
+        let job = Job::Write(Box::new(move |writer: &mut Writer| {
+            shared.waiting.fetch_sub(1, Ordering::Relaxed);
+            let result = writer.write(key.as_ref(), work);
+            writer.answer_when_durable(Box::new(move || answer(result)));
+        }));
+        self.jobs.send(job).map_err(|_| WriteError::Stopping)
+    }
+
+    /// Records an attempt; it is on disk within 100 ms and a [`Notice::Settled`] says so.
+    pub fn settle(&self, settlement: Settlement) {
+        // The writer outlives every store handle.
+        let _ = self.jobs.send(Job::Settle(Box::new(settlement)));
+    }
+
+    /// The application, by id or uid.
+    pub fn application(&self, reference: &ApplicationReference) -> Option<Arc<Application>> {
+        self.shared.read_catalog().application(reference)
+    }
+
+    /// Applications by id.
+    pub fn list_applications(
+        &self,
+        page: &PageRequest<ApplicationId>,
+    ) -> Page<Arc<Application>, ApplicationId> {
+        self.shared.read_catalog().list_applications(page)
+    }
+
+    /// The endpoint of an application, by id or uid.
+    pub fn endpoint(
+        &self,
+        application: ApplicationId,
+        reference: &EndpointReference,
+    ) -> Option<Arc<Endpoint>> {
+        self.shared.read_catalog().endpoint(application, reference)
+    }
+
+    /// The endpoint by id alone, with its application: what the engine needs to send.
+    pub fn endpoint_by_id(&self, id: EndpointId) -> Option<(Arc<Application>, Arc<Endpoint>)> {
+        self.shared.read_catalog().endpoint_by_id(id)
+    }
+
+    /// Endpoints of an application by id.
+    pub fn list_endpoints(
+        &self,
+        application: ApplicationId,
+        page: &PageRequest<EndpointId>,
+    ) -> Page<Arc<Endpoint>, EndpointId> {
+        self.shared.read_catalog().list_endpoints(application, page)
+    }
+
+    /// The event type.
+    pub fn event_type(&self, name: &str) -> Option<Arc<EventType>> {
+        self.shared.read_catalog().event_type(name)
+    }
+
+    /// Event types by name.
+    pub fn list_event_types(
+        &self,
+        page: &PageRequest<String>,
+        with_archived: bool,
+    ) -> Page<Arc<EventType>, String> {
+        self.shared.read_catalog().list_event_types(page, with_archived)
+    }
+
+    /// The message, by id or event id.
+    pub fn message(
+        &self,
+        application: ApplicationId,
+        reference: &MessageReference,
+    ) -> Option<StoredMessage> {
+        self.shared.message(application, reference)
+    }
+
+    /// Messages of an application.
+    pub fn list_messages(
+        &self,
+        application: ApplicationId,
+        filter: &MessageFilter,
+        page: &PageRequest<MessageId>,
+    ) -> Page<StoredMessage, MessageId> {
+        self.shared.list_messages(application, filter, page, Some)
+    }
+
+    /// The bytes that were accepted, or an error when the journal no longer gives them back.
+    pub fn body(&self, location: &BodyLocation) -> Result<Bytes, StoreError> {
+        self.shared.segments.read(location)
+    }
+
+    /// Every delivery of a message, in the order of `message.endpoints`, replays after.
+    pub fn deliveries(&self, message: &StoredMessage) -> Vec<(DeliveryId, Delivery)> {
+        self.shared.deliveries(&message.message)
+    }
+
+    /// Messages that were matched to an endpoint, with the delivery of each.
+    pub fn list_endpoint_messages(
+        &self,
+        application: ApplicationId,
+        endpoint: EndpointId,
+        filter: &MessageFilter,
+        page: &PageRequest<MessageId>,
+    ) -> Page<(StoredMessage, Delivery), MessageId> {
+        self.shared.list_messages(application, filter, page, |stored| {
+            let message = stored.message.id;
+            let id = DeliveryId { message, endpoint, replay: 0 };
+            let matched = stored.message.endpoints.contains(&endpoint);
+            matched.then(|| (stored.clone(), self.shared.delivery(&stored.message, id)))
+        })
+    }
+
+    /// Attempts at an endpoint.
+    pub fn list_endpoint_attempts(
+        &self,
+        endpoint: EndpointId,
+        filter: &AttemptFilter,
+        page: &PageRequest<AttemptId>,
+    ) -> Page<StoredAttempt, AttemptId> {
+        self.shared.list_endpoint_attempts(endpoint, filter, page)
+    }
+
+    /// Attempts of a message.
+    pub fn list_message_attempts(
+        &self,
+        message: &StoredMessage,
+        filter: &AttemptFilter,
+        page: &PageRequest<AttemptId>,
+    ) -> Page<StoredAttempt, AttemptId> {
+        self.shared.list_message_attempts(&message.message, filter, page)
+    }
+
+    /// One attempt of a message.
+    pub fn attempt(&self, message: &StoredMessage, attempt: AttemptId) -> Option<StoredAttempt> {
+        self.shared.attempt(&message.message, attempt)
+    }
+
+    /// What was sent and what came back.
+    pub fn attempt_content(&self, location: &BodyLocation) -> Result<AttemptContent, StoreError> {
+        let bytes = self.shared.segments.read(location)?;
+        let (segment, offset) = (location.segment, location.offset);
+        self.shared.attempt_content(&bytes).ok_or(StoreError::Damaged { segment, offset })
+    }
+
+    /// Every endpoint with deliveries waiting, and when the first is due.
+    pub fn lanes(&self) -> Vec<(EndpointId, Timestamp)> {
+        self.shared.lanes()
+    }
+
+    /// The first `limit` deliveries of an endpoint that are due by `until`.
+    pub fn due(&self, endpoint: EndpointId, until: Timestamp, limit: usize) -> DuePage {
+        self.shared.due(endpoint, until, limit)
+    }
+
+    /// Resends that were asked for and not made before the last stop.
+    pub fn resends(&self) -> Vec<Ready> {
+        self.shared.resends()
+    }
+
+    /// What the store did and holds, for metrics.
+    pub fn figures(&self) -> Figures {
+        self.shared.figures()
+    }
+
+    /// Whether ages may delete: not while the clock is not confirmed.
+    pub fn trusts_ages(&self) -> bool {
+        !self.shared.place.ages_suspended.load(Ordering::Relaxed)
+    }
+
+    /// Why nothing is accepted at present, `None` while it is.
+    pub fn refuses(&self) -> Option<String> {
+        self.shared.refuses()
+    }
+}
+
+/// Stored bytes that can't be given back as they were written.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The file could not be read.
+    #[error("journal segment {segment}: {source}")]
+    Io {
+        /// Which one.
+        segment: u32,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The bytes do not have the checksum they were written with.
+    #[error("journal segment {segment}: bytes at {offset} are damaged")]
+    Damaged {
+        /// Which one.
+        segment: u32,
+        /// Where.
+        offset: u32,
+    },
+}

@@ -1,0 +1,333 @@
+//! Rows that are in the journal and not yet in the index.
+//!
+//! Every read looks here first. A row that is put and deleted before the apply thread comes to it
+//! never touches the index: a delivery that is done within that time costs its last row only.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::ops::ControlFlow;
+use std::sync::{Condvar, Mutex, RwLock};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+
+use crate::store::index::{BATCH_ROWS, Index, IndexChange};
+use crate::store::journal::record::Change;
+use crate::store::keys::Key;
+
+/// What a row costs beside key and value: map node, queue entry, value header.
+const ROW_OVERHEAD: usize = 160;
+
+/// Looks for space on the disk again after this time.
+const STARVED: Duration = Duration::from_millis(500);
+
+/// Rows that a scan takes out of the overlay at a time.
+const SCAN_ROWS: usize = 512;
+
+/// A row as a scan holds it; no value means that it is deleted.
+type Held = (Key, Option<Bytes>);
+
+struct Row {
+    value: Option<Bytes>,
+    /// Counts the changes of this row, so that the apply thread sees one it has missed.
+    version: u64,
+    /// Waits in `order`; not while the apply thread has it.
+    queued: bool,
+    /// Known not to be in the index.
+    fresh: bool,
+}
+
+#[derive(Default)]
+struct Rows {
+    rows: BTreeMap<Key, Row>,
+    order: VecDeque<(u64, Key)>,
+    bytes: usize,
+    version: u64,
+    /// The last record whose rows are here or in the index.
+    through: u64,
+    /// The last record up to which every row is in the index.
+    applied: u64,
+}
+
+/// The overlay over one index; the two together are what the store knows.
+pub struct Overlay {
+    index: Index,
+    rows: RwLock<Rows>,
+    wanted: Mutex<Wanted>,
+    changed: Condvar,
+    progressed: Condvar,
+}
+
+#[derive(Default)]
+struct Wanted {
+    published: bool,
+    stop: bool,
+}
+
+impl Overlay {
+    /// Nothing over `index`, which is complete up to `applied`.
+    pub fn new(index: Index, applied: u64) -> Overlay {
+        Overlay {
+            index,
+            rows: RwLock::new(Rows { through: applied, applied, ..Rows::default() }),
+            wanted: Mutex::new(Wanted::default()),
+            changed: Condvar::new(),
+            progressed: Condvar::new(),
+        }
+    }
+
+    /// The index underneath.
+    pub fn index(&self) -> &Index {
+        &self.index
+    }
+
+    /// Memory that the rows here take, in bytes.
+    pub fn bytes(&self) -> usize {
+        self.read().bytes
+    }
+
+    /// Takes in the rows of durable records, in their order; `(number of the record, change)`.
+    pub fn publish(&self, changes: impl IntoIterator<Item = (u64, Change)>, through: u64) {
+        let mut rows = self.rows.write().expect("no reader panics");
+        for (sequence, change) in changes {
+            rows.take(sequence, change);
+        }
+        rows.through = rows.through.max(through);
+        drop(rows);
+        self.wanted.lock().expect("no holder panics").published = true;
+        self.changed.notify_one();
+    }
+
+    /// The value of a row.
+    pub fn get(&self, key: &Key) -> Option<Bytes> {
+        if let Some(row) = self.read().rows.get(key) {
+            return row.value.clone();
+        }
+        self.index.get(key)
+    }
+
+    /// Rows from `from` up to and not including `to`, in order or in reverse, until told to stop.
+    ///
+    /// The overlay is read first: a row leaves it only after the index has it, so that a row may
+    /// be looked at twice but never missed.
+    pub fn scan(
+        &self,
+        from: &Key,
+        to: &Key,
+        reverse: bool,
+        visit: &mut dyn FnMut(Key, Bytes) -> ControlFlow<()>,
+    ) {
+        let (mut from, mut to) = (*from, *to);
+        loop {
+            let pending = self.part(&from, &to, reverse);
+            let last = (pending.len() == SCAN_ROWS).then(|| pending.back().map(|row| row.0));
+            let (part_from, part_to) = match last.flatten() {
+                None => (from, to),
+                Some(last) if reverse => (last, to),
+                Some(last) => (from, last.successor()),
+            };
+            let flow = self.merge(&part_from, &part_to, reverse, pending, visit);
+            if flow.is_break() || last.is_none() {
+                return;
+            }
+            (from, to) = if reverse { (from, part_from) } else { (part_to, to) };
+        }
+    }
+
+    /// The first rows of a range that are here, in the order they are wanted.
+    fn part(&self, from: &Key, to: &Key, reverse: bool) -> VecDeque<Held> {
+        let rows = self.read();
+        let range = rows.rows.range(*from..*to).map(|(key, row)| (*key, row.value.clone()));
+        if reverse {
+            range.rev().take(SCAN_ROWS).collect()
+        } else {
+            { range }.take(SCAN_ROWS).collect()
+        }
+    }
+
+    /// Index rows of a range, with those of `pending` in their places.
+    fn merge(
+        &self,
+        from: &Key,
+        to: &Key,
+        reverse: bool,
+        mut pending: VecDeque<Held>,
+        visit: &mut dyn FnMut(Key, Bytes) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        let mut flow = ControlFlow::Continue(());
+        self.index.scan(from, to, reverse, &mut |key, value| {
+            let mut replaced = false;
+            let wanted = |held: &Key| *held == key || (*held < key) != reverse;
+            while flow.is_continue()
+                && pending.front().is_some_and(|(held, _)| wanted(held))
+                && let Some((held, value)) = pending.pop_front()
+            {
+                replaced |= held == key;
+                if let Some(value) = value {
+                    flow = visit(held, value);
+                }
+            }
+            if flow.is_continue() && !replaced {
+                flow = visit(key, value);
+            }
+            flow
+        });
+        while flow.is_continue()
+            && let Some((key, value)) = pending.pop_front()
+        {
+            if let Some(value) = value {
+                flow = visit(key, value);
+            }
+        }
+        flow
+    }
+
+    /// Moves up to [`BATCH_ROWS`] rows of the oldest records into the index; `false` when it holds
+    /// everything already. Only one thread calls it.
+    pub fn apply_some(&self) -> bool {
+        let (changes, versions, applied) = {
+            let mut rows = self.rows.write().expect("no reader panics");
+            let (changes, versions, applied) = rows.oldest();
+            if changes.is_empty() && applied == rows.applied {
+                return false;
+            }
+            (changes, versions, applied)
+        };
+        self.index.apply(&changes, applied);
+        let mut rows = self.rows.write().expect("no reader panics");
+        for (change, version) in changes.iter().zip(versions) {
+            rows.applied(&change.key, version);
+        }
+        rows.applied = applied;
+        true
+    }
+
+    /// Moves everything into the index.
+    pub fn apply_all(&self) {
+        while self.apply_some() {}
+    }
+
+    /// Applies as rows come, `lag` after they were published so that short-lived rows are gone by
+    /// then, at once when more than `soft_limit` bytes wait; until [`Overlay::stop`]. While
+    /// `may_write` says no the rows stay here: an index that finds no space is lost.
+    pub fn run(&self, lag: Duration, soft_limit: usize, may_write: impl Fn() -> bool) {
+        loop {
+            let mut wanted = self.wanted.lock().expect("no holder panics");
+            while !wanted.published && !wanted.stop {
+                wanted = self.changed.wait(wanted).expect("no holder panics");
+            }
+            wanted.published = false;
+            let until = Instant::now() + lag;
+            while !wanted.stop && self.bytes() < soft_limit {
+                let Some(left) = until.checked_duration_since(Instant::now()) else { break };
+                let waited = self.changed.wait_timeout(wanted, left).expect("no holder panics");
+                wanted = waited.0;
+            }
+            wanted.published = false;
+            if wanted.stop {
+                return;
+            }
+            drop(wanted);
+            let through = self.read().through;
+            let mut starved = false;
+            while !starved && !self.is_applied(through) {
+                starved = !may_write() || !self.apply_some();
+            }
+            // Taking the lock first: whoever has looked and is about to wait is not passed over.
+            let wanted = self.wanted.lock().expect("no holder panics");
+            self.progressed.notify_all();
+            if starved && !wanted.stop {
+                let mut wanted =
+                    self.changed.wait_timeout(wanted, STARVED).expect("no holder panics").0;
+                wanted.published = true;
+            }
+        }
+    }
+
+    /// Ends [`Overlay::run`].
+    pub fn stop(&self) {
+        self.wanted.lock().expect("no holder panics").stop = true;
+        self.changed.notify_all();
+        self.progressed.notify_all();
+    }
+
+    /// Waits until every row of records up to `sequence` is in the index; `false` when
+    /// [`Overlay::stop`] came first.
+    pub fn wait_applied(&self, sequence: u64) -> bool {
+        let mut wanted = self.wanted.lock().expect("no holder panics");
+        while !self.is_applied(sequence) && !wanted.stop {
+            wanted = self.progressed.wait(wanted).expect("no holder panics");
+        }
+        self.is_applied(sequence)
+    }
+
+    /// Whether every row of records up to `sequence` is in the index.
+    fn is_applied(&self, sequence: u64) -> bool {
+        self.read().applied >= sequence
+    }
+
+    fn read(&self) -> std::sync::RwLockReadGuard<'_, Rows> {
+        self.rows.read().expect("no writer panics")
+    }
+}
+
+fn cost(value: &Option<Bytes>) -> usize {
+    ROW_OVERHEAD + value.as_ref().map_or(0, Bytes::len)
+}
+
+impl Rows {
+    fn take(&mut self, sequence: u64, change: Change) {
+        let (key, value, new) = match change {
+            Change::PutNew(key, value) => (key, Some(value), true),
+            Change::Put(key, value) => (key, Some(value), false),
+            Change::Delete(key) => (key, None, false),
+        };
+        self.version += 1;
+        let version = self.version;
+        self.bytes += cost(&value);
+        let Some(row) = self.rows.get_mut(&key) else {
+            self.order.push_back((sequence, key));
+            self.rows.insert(key, Row { value, version, queued: true, fresh: new });
+            return;
+        };
+        self.bytes -= cost(&row.value);
+        if row.fresh && row.queued && value.is_none() {
+            // Never in the index and not on its way there; its place in `order` is passed over.
+            self.bytes -= cost(&None);
+            self.rows.remove(&key);
+            return;
+        }
+        row.value = value;
+        row.version = version;
+        if !row.queued {
+            row.queued = true;
+            self.order.push_back((sequence, key));
+        }
+    }
+
+    /// The next rows for the index, their versions, and the number that it is complete to then.
+    fn oldest(&mut self) -> (Vec<IndexChange>, Vec<u64>, u64) {
+        let (mut changes, mut versions) = (Vec::new(), Vec::new());
+        while changes.len() < BATCH_ROWS
+            && let Some((_, key)) = self.order.pop_front()
+        {
+            let Some(row) = self.rows.get_mut(&key).filter(|row| row.queued) else { continue };
+            row.queued = false;
+            changes.push(IndexChange { key, value: row.value.clone(), fresh: row.fresh });
+            versions.push(row.version);
+            row.fresh = false;
+        }
+        let applied = self.order.front().map_or(self.through, |(sequence, _)| sequence - 1);
+        (changes, versions, applied)
+    }
+
+    fn applied(&mut self, key: &Key, version: u64) {
+        if self.rows.get(key).is_some_and(|row| row.version == version)
+            && let Some(row) = self.rows.remove(key)
+        {
+            self.bytes -= cost(&row.value);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

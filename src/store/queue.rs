@@ -1,0 +1,313 @@
+//! Deliveries: accepted, due, settled.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use crate::domain::delivery::{
+    Attempt, AttemptContent, Delivery, DeliveryId, Input, State, Trigger, transition,
+};
+use crate::domain::id::{AttemptId, EndpointId, MessageId};
+use crate::domain::message::Message;
+use crate::domain::time::Timestamp;
+use crate::store::keys;
+use crate::store::records::{self, AttemptRow, MessageRow};
+use crate::store::retention::is_queued;
+use crate::store::transaction::{Transaction, short_hash};
+use crate::store::{
+    DuePage, NewMessage, Notice, Ready, Reference, Refusal, Settlement, Shared, StoredMessage,
+    Verdict,
+};
+
+impl Transaction<'_> {
+    /// Accepts a message: matches the application's endpoints, makes one delivery for each.
+    /// Refuses an event id that a kept message of the application has.
+    pub fn accept(&mut self, new: NewMessage) -> Result<StoredMessage, Refusal> {
+        let endpoints = self.writer.tables.endpoints(new.application).filter(|endpoint| {
+            endpoint.disabled.is_none()
+                && endpoint.subscription.wants(&new.event_type, &new.channels)
+        });
+        let endpoints = endpoints.map(|endpoint| endpoint.id).collect();
+        self.accept_for(new, endpoints)
+    }
+
+    /// Accepts a message for these endpoints and no others, whatever they subscribe to: the caller
+    /// has seen that they belong to the application.
+    pub fn accept_for(
+        &mut self,
+        new: NewMessage,
+        endpoints: Vec<EndpointId>,
+    ) -> Result<StoredMessage, Refusal> {
+        if let Some(reason) = self.writer.shared.refuses() {
+            return Err(Refusal::Full(reason));
+        }
+        let application = new.application;
+        self.application(&Reference::Id(application))?;
+        let event_id_key = match &new.event_id {
+            Some(event_id) => {
+                let key = keys::event_id(application, short_hash(event_id.as_bytes()));
+                if self.row(&key).is_some() {
+                    return Err(Refusal::Conflict(format!(
+                        "a message with the eventId {event_id:?} was accepted already"
+                    )));
+                }
+                Some(key)
+            }
+            None => None,
+        };
+        let id = MessageId::new(self.mint());
+        let message = Message {
+            id,
+            application,
+            event_type: new.event_type,
+            event_id: new.event_id,
+            channels: new.channels,
+            tags: new.tags,
+            content_type: new.content_type,
+            deliver_at: new.deliver_at,
+            endpoints,
+        };
+        let row = MessageRow { body: self.body(&new.body), message };
+        self.put_row(keys::message(application, id), records::encode(&row), true);
+        if let Some(key) = event_id_key {
+            self.put_row(key, records::encode(&id), true);
+        }
+        let stored = StoredMessage { body: row.body, message: Arc::new(row.message) };
+        let due = stored.message.first_due();
+        for endpoint in stored.message.endpoints.clone() {
+            let delivery = DeliveryId { message: id, endpoint, replay: 0 };
+            self.put_row(keys::due(delivery, due), bytes::Bytes::new(), true);
+            self.notify(Notice::Ready(Ready {
+                message: stored.clone(),
+                endpoint,
+                replay: 0,
+                due,
+                attempts: 0,
+                trigger: Trigger::Scheduled,
+            }));
+        }
+        self.writer.shared.count_accepted(stored.message.endpoints.len());
+        Ok(stored)
+    }
+
+    /// Asks for one manual attempt of a message at one of its endpoints; it survives a restart.
+    pub fn resend(&mut self, message: &StoredMessage, endpoint: EndpointId) -> Result<(), Refusal> {
+        let application = message.message.application;
+        self.endpoint(application, &Reference::Id(endpoint))?;
+        if !message.message.endpoints.contains(&endpoint) {
+            return Err(Refusal::NotFound);
+        }
+        let delivery = DeliveryId { message: message.message.id, endpoint, replay: 0 };
+        let held: Option<Delivery> = self.record(&keys::delivery(delivery));
+        let now = self.now();
+        self.put_row(keys::resend(delivery), records::encode(&now), false);
+        self.notify(Notice::Ready(Ready {
+            message: message.clone(),
+            endpoint,
+            replay: 0,
+            due: now,
+            attempts: held.map_or(0, |held| held.attempts),
+            trigger: Trigger::Manual,
+        }));
+        Ok(())
+    }
+
+    /// Records an attempt and what becomes of its delivery.
+    ///
+    /// A delivery that a person cancelled or that died while the attempt was under way keeps its
+    /// state, unless the attempt succeeded: then it is delivered, for that is what happened.
+    pub(super) fn settle(&mut self, settlement: &Settlement) {
+        let id = settlement.delivery;
+        let attempt_id = AttemptId::new(self.mint());
+        let held: Option<Delivery> = self.record(&keys::delivery(id));
+        let is_new = held.is_none();
+        let mut delivery = held.unwrap_or(Delivery {
+            state: State::Waiting,
+            attempts: 0,
+            due: self.first_due(settlement),
+            attempt_ids: Vec::new(),
+        });
+        let was_queued = matches!(delivery.state, State::Waiting | State::Retrying);
+        let was_due = delivery.due;
+        delivery.attempt_ids.push(attempt_id);
+        if settlement.trigger == Trigger::Scheduled {
+            delivery.attempts += 1;
+        }
+        delivery.state = next_state(&delivery, settlement);
+        if let (State::Retrying, Verdict::RetryAt(due)) = (delivery.state, settlement.verdict) {
+            delivery.due = due;
+        }
+        let is_queued = matches!(delivery.state, State::Waiting | State::Retrying);
+        if was_queued && !(is_queued && delivery.due == was_due) {
+            self.delete_row(keys::due(id, was_due));
+        }
+        if is_queued && !(was_queued && delivery.due == was_due) {
+            self.put_row(keys::due(id, delivery.due), bytes::Bytes::new(), true);
+        }
+        if settlement.trigger == Trigger::Manual {
+            self.delete_row(keys::resend(id));
+        }
+        self.put_row(keys::delivery(id), records::encode(&delivery), is_new);
+        let content = self.body(&records::encode(&settlement.content));
+        let attempt = Attempt {
+            id: attempt_id,
+            delivery: id,
+            trigger: settlement.trigger,
+            started_at: settlement.started_at,
+            duration_ms: settlement.duration_ms,
+            status_code: settlement.status_code,
+            outcome: settlement.outcome,
+        };
+        let row = records::encode(&AttemptRow { attempt, content });
+        self.put_row(keys::attempt(id.endpoint, attempt_id), row, true);
+        let due = is_queued.then_some(delivery.due);
+        self.notify(Notice::Settled { delivery: id, due });
+        self.writer.shared.count_settled(was_queued, is_queued);
+    }
+}
+
+impl Transaction<'_> {
+    /// When a delivery that was never tried is due: a manual attempt was made at another time.
+    fn first_due(&self, settlement: &Settlement) -> Timestamp {
+        let id = settlement.delivery;
+        let message = || {
+            let (owner, _) = self.writer.tables.endpoint_by_id(id.endpoint)?;
+            self.record::<MessageRow>(&keys::message(owner.id, id.message))
+        };
+        match settlement.trigger {
+            Trigger::Scheduled => settlement.due,
+            Trigger::Manual => message().map_or(settlement.due, |row| row.message.first_due()),
+        }
+    }
+}
+
+fn next_state(delivery: &Delivery, settlement: &Settlement) -> State {
+    let input = match settlement.verdict {
+        Verdict::Delivered => return State::Delivered,
+        Verdict::Unchanged => return delivery.state,
+        Verdict::RetryAt(_) => Input::Fail,
+        Verdict::Dead(reason) => Input::Die(reason),
+    };
+    match transition(delivery.state, Input::Lease).and_then(|leased| transition(leased, input)) {
+        Ok(state) => state,
+        // Cancelled or dead meanwhile: that stands.
+        Err(_) => delivery.state,
+    }
+}
+
+impl Shared {
+    /// A delivery as it stands; one that was never tried has no row.
+    pub(super) fn delivery(&self, message: &Message, id: DeliveryId) -> Delivery {
+        let key = keys::delivery(id);
+        if let Some(bytes) = self.overlay.get(&key) {
+            return self.decode(&key, &bytes);
+        }
+        let known = self.read_catalog().endpoint_by_id(id.endpoint).is_some();
+        Delivery {
+            state: if known { State::Waiting } else { State::Cancelled },
+            attempts: 0,
+            due: message.first_due(),
+            attempt_ids: Vec::new(),
+        }
+    }
+
+    /// Every delivery of a message, in the order of its endpoints, replays after.
+    pub(super) fn deliveries(&self, message: &Message) -> Vec<(DeliveryId, Delivery)> {
+        let first = |endpoint: &EndpointId| DeliveryId {
+            message: message.id,
+            endpoint: *endpoint,
+            replay: 0,
+        };
+        let mut found: Vec<_> = message
+            .endpoints
+            .iter()
+            .map(first)
+            .map(|id| (id, self.delivery(message, id)))
+            .collect();
+        let all = keys::deliveries(message.id);
+        self.overlay.scan(&all, &all.after_prefix(), false, &mut |key, value| {
+            if let Some(id) = keys::delivery_of(&key).filter(|id| id.replay > 0) {
+                found.push((id, self.decode(&key, &value)));
+            }
+            ControlFlow::Continue(())
+        });
+        found
+    }
+
+    /// Every endpoint with deliveries waiting, and when the first is due.
+    pub(super) fn lanes(&self) -> Vec<(EndpointId, Timestamp)> {
+        let end = keys::all_due().after_prefix();
+        let (mut from, mut lanes) = (keys::all_due(), Vec::new());
+        loop {
+            let mut first = None;
+            self.overlay.scan(&from, &end, false, &mut |key, _| {
+                first = keys::due_parts(&key);
+                ControlFlow::Break(())
+            });
+            let Some((id, due)) = first else { return lanes };
+            lanes.push((id.endpoint, due));
+            from = keys::due_of(id.endpoint).after_prefix();
+        }
+    }
+
+    /// The first `limit` deliveries of an endpoint that are due by `until`.
+    pub(super) fn due(&self, endpoint: EndpointId, until: Timestamp, limit: usize) -> DuePage {
+        let from = keys::due_of(endpoint);
+        let (mut ready, mut next_due) = (Vec::new(), None);
+        self.overlay.scan(&from, &from.after_prefix(), false, &mut |key, _| {
+            let Some((id, due)) = keys::due_parts(&key) else {
+                return ControlFlow::Continue(());
+            };
+            if due > until || ready.len() == limit {
+                next_due = Some(due);
+                return ControlFlow::Break(());
+            }
+            // A row whose message was lost, or that damage brought back, must not hold up others.
+            ready.extend(self.queued(id, due));
+            ControlFlow::Continue(())
+        });
+        DuePage { ready, next_due }
+    }
+
+    /// A delivery that is to be sent; `None` when its message is gone or it ended already.
+    fn queued(&self, id: DeliveryId, due: Timestamp) -> Option<Ready> {
+        let key = keys::delivery(id);
+        let held: Option<Delivery> = self.overlay.get(&key).map(|bytes| self.decode(&key, &bytes));
+        let ended = held.is_some_and(|held| !is_queued(held.state));
+        if ended { None } else { self.ready(id, due) }
+    }
+
+    fn ready(&self, id: DeliveryId, due: Timestamp) -> Option<Ready> {
+        let application = self.read_catalog().endpoint_by_id(id.endpoint)?.0.id;
+        let stored = self.message_by_id(application, id.message)?;
+        let key = keys::delivery(id);
+        let held: Option<Delivery> = self.overlay.get(&key).map(|bytes| self.decode(&key, &bytes));
+        Some(Ready {
+            message: stored,
+            endpoint: id.endpoint,
+            replay: id.replay,
+            due,
+            attempts: held.map_or(0, |held| held.attempts),
+            trigger: Trigger::Scheduled,
+        })
+    }
+
+    /// Resends that were asked for and not made before the last stop.
+    pub(super) fn resends(&self) -> Vec<Ready> {
+        let all = keys::all_resends();
+        let mut found = Vec::new();
+        self.overlay.scan(&all, &all.after_prefix(), false, &mut |key, _| {
+            found.extend(keys::resend_of(&key));
+            ControlFlow::Continue(())
+        });
+        let now = self.clock.now();
+        found
+            .into_iter()
+            .filter_map(|id| Some(Ready { trigger: Trigger::Manual, ..self.ready(id, now)? }))
+            .collect()
+    }
+
+    /// What was sent and what came back.
+    pub(super) fn attempt_content(&self, bytes: &[u8]) -> Option<AttemptContent> {
+        records::decode(bytes).ok()
+    }
+}

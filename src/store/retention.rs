@@ -1,0 +1,310 @@
+//! Giving disk back: copy-forward out of the oldest segment, then the segment goes.
+//!
+//! Every row that the oldest segment put and that is still the current one is looked at once more
+//! ([`crate::store::carry`]). When what became of them is durable the file is removed. A crash
+//! between any two steps repeats work and loses nothing. Segments go oldest first, so that the
+//! journal that is kept always rebuilds the whole index and a delete never outlives the put it
+//! answers.
+
+use std::io;
+use std::ops::ControlFlow;
+use std::sync::mpsc;
+use std::time::Duration;
+
+use crate::domain::delivery::{Delivery, DeliveryId, State};
+use crate::domain::time::Timestamp;
+use crate::store::journal::record::Change;
+use crate::store::journal::segment::{SegmentHeader, file_name};
+use crate::store::journal::walk::{Step, Walk};
+use crate::store::keys::{self, Key};
+use crate::store::place;
+use crate::store::records::{self, MessageRow};
+use crate::store::transaction::Transaction;
+use crate::store::writer::{Job, Writer};
+use crate::store::{Notice, Store, WriteError};
+
+/// Rows looked at in one step; other writes go between two steps.
+const STEP_ROWS: usize = 256;
+
+/// The oldest segment and what there is beside it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Oldest {
+    /// Its number.
+    pub segment: u32,
+    /// When its newest record was written, at the latest.
+    pub ended: Timestamp,
+    /// Its size in bytes.
+    pub bytes: u64,
+}
+
+/// Why no disk could be given back.
+#[derive(Debug, thiserror::Error)]
+pub enum ReclaimError {
+    /// The journal could not be read or a segment not removed.
+    #[error("reclaiming a journal segment: {0}")]
+    Io(#[from] io::Error),
+    /// A record can't be read, and what it holds would go with the segment.
+    #[error(
+        "journal/{} is damaged at byte {offset} and is kept: stop the relay, remove data/index and \
+         start it again to see what is lost", file_name(*.segment)
+    )]
+    Damaged {
+        /// Which segment.
+        segment: u32,
+        /// Where the damage begins.
+        offset: u64,
+    },
+    /// The writer refused.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+}
+
+impl Store {
+    /// The oldest segment, when it is not the one written to.
+    pub fn oldest_segment(&self) -> io::Result<Option<Oldest>> {
+        let segments = &self.shared.segments;
+        let [segment, next, ..] = segments.numbers()[..] else { return Ok(None) };
+        let ended = match segments.header(next)? {
+            SegmentHeader::Used { time_ms, .. } => Timestamp::from_millis(time_ms),
+            _ => return Ok(None),
+        };
+        let bytes = segments.get(segment).map_or(Ok(0), |file| file.length())?;
+        Ok(Some(Oldest { segment, ended, bytes }))
+    }
+
+    /// Empties the oldest segment and removes it; returns the bytes that had to be kept.
+    pub fn reclaim(&self, oldest: Oldest) -> Result<u64, ReclaimError> {
+        let file = self.shared.segments.get(oldest.segment);
+        let file = file.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
+        let segment = oldest.segment;
+        let through = match self.shared.segments.header(segment + 1)? {
+            SegmentHeader::Used { previous, .. } => previous,
+            _ => return Err(ReclaimError::Damaged { segment: segment + 1, offset: 0 }),
+        };
+        let SegmentHeader::Used { previous: mut last, .. } =
+            self.shared.segments.header(segment)?
+        else {
+            return Err(ReclaimError::Damaged { segment, offset: 0 });
+        };
+        let mut walk = Walk::new(&*file)?;
+        let (mut rows, mut kept) = (Vec::new(), 0);
+        while let Step::Record(found) = walk.step()? {
+            last = found.header.sequence;
+            rows.extend(found.changes.into_iter().filter(|row| !matches!(row, Change::Delete(_))));
+            while rows.len() >= STEP_ROWS {
+                let rest = rows.split_off(STEP_ROWS);
+                kept += self.carry(segment, rows)?;
+                rows = rest;
+            }
+        }
+        if last != through {
+            return Err(ReclaimError::Damaged { segment, offset: walk.offset() });
+        }
+        kept += self.carry(segment, rows)?;
+        // A replay begins behind what the index holds: it must not need this segment any more,
+        // and what sled holds in memory only a crash takes back.
+        if !self.shared.overlay.wait_applied(through) {
+            return Err(WriteError::Stopping.into());
+        }
+        self.shared.overlay.index().flush();
+        self.on_writer(move |writer| writer.say_oldest(segment + 1, through))??;
+        self.shared.segments.remove(segment)?;
+        Ok(kept)
+    }
+
+    fn carry(&self, segment: u32, rows: Vec<Change>) -> Result<u64, ReclaimError> {
+        let mut rest = rows;
+        let mut kept = 0;
+        while !rest.is_empty() {
+            let (bytes, left) =
+                self.on_writer(move |writer| writer.carry_some(segment, rest))??;
+            kept += bytes;
+            rest = left;
+        }
+        Ok(kept)
+    }
+
+    /// Forgets replies whose time is over and cancels what waits for endpoints that are gone, a
+    /// step of each; returns whether there may be more.
+    pub fn tidy(&self) -> Result<bool, WriteError> {
+        let now = self.shared.clock.now();
+        let expired = self.shared.expired_replies(now, STEP_ROWS);
+        let orphans = self.shared.orphans(STEP_ROWS);
+        let more = expired.len() == STEP_ROWS || orphans.len() == STEP_ROWS;
+        if expired.is_empty() && orphans.is_empty() {
+            return Ok(false);
+        }
+        self.on_writer(move |writer| {
+            writer.transact(|transaction| {
+                expired.into_iter().for_each(|key| transaction.delete_row(key));
+                for (id, due) in orphans {
+                    transaction.cancel(id, due);
+                }
+                Ok(())
+            })
+        })??;
+        Ok(more)
+    }
+
+    /// Says why nothing may be accepted; `None` to accept again.
+    pub fn refuse(&self, reason: Option<String>) {
+        self.shared.set_refusal(reason);
+    }
+
+    /// Keeps the space aside, if it is not yet, that opening on a full disk needs; as much must be
+    /// left beside it.
+    pub fn keep_ballast(&self) -> io::Result<()> {
+        let place = &self.shared.place;
+        place::keep_ballast(&*place.disk, &place.folder)
+    }
+
+    /// Bytes that the space kept for opening on a full disk lacks.
+    pub fn ballast_lacking(&self) -> u64 {
+        let place = &self.shared.place;
+        place::ballast_lacking(&*place.disk, &place.folder)
+    }
+
+    /// Bytes free on the file system of the data folder.
+    pub fn free_bytes(&self) -> io::Result<u64> {
+        self.shared.place.disk.free_bytes(&self.shared.place.folder)
+    }
+
+    /// Records that a delivery's time ran out; a [`Notice::Settled`] says when that is durable.
+    pub fn expire(&self, delivery: DeliveryId) {
+        let job = Job::Write(Box::new(move |writer: &mut Writer| {
+            let expired = writer.transact(|transaction| {
+                transaction.expire(delivery);
+                Ok(())
+            });
+            if let Err(error) = expired {
+                tracing::error!(%error, "a delivery could not be marked as expired");
+            }
+        }));
+        // The writer outlives every store handle.
+        let _ = self.jobs.send(job);
+    }
+
+    /// Writes down how far the index may be trusted; done now and then for the time it carries.
+    pub fn checkpoint(&self) -> io::Result<()> {
+        self.shared
+            .checkpoint(self.shared.sequence.load(std::sync::atomic::Ordering::Acquire), false)
+    }
+
+    /// Whether the writer answers within `patience`.
+    pub fn answers(&self, patience: Duration) -> bool {
+        let (sender, done) = mpsc::channel();
+        let job = Job::Write(Box::new(move |writer: &mut Writer| {
+            writer.answer_when_durable(Box::new(move || {
+                // Whoever asked may have given up.
+                let _ = sender.send(());
+            }));
+        }));
+        self.jobs.send(job).is_ok() && done.recv_timeout(patience).is_ok()
+    }
+
+    /// Runs `work` on the writer's thread and returns what it returned, once that is durable.
+    pub(super) fn on_writer<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Writer) -> T + Send + 'static,
+    ) -> Result<T, WriteError> {
+        let (sender, done) = mpsc::channel();
+        let job = Job::Write(Box::new(move |writer: &mut Writer| {
+            let result = work(writer);
+            writer.answer_when_durable(Box::new(move || {
+                // The caller waits below.
+                let _ = sender.send(result);
+            }));
+        }));
+        self.jobs.send(job).map_err(|_| WriteError::Stopping)?;
+        done.recv().map_err(|_| WriteError::Stopping)
+    }
+}
+
+impl Transaction<'_> {
+    /// Takes back a delivery whose endpoint is gone.
+    fn cancel(&mut self, id: DeliveryId, due: Timestamp) {
+        self.end(id, due, State::Cancelled);
+    }
+
+    fn expire(&mut self, id: DeliveryId) {
+        let state = State::Dead(crate::domain::delivery::DeadReason::Expired);
+        let held: Option<Delivery> = self.record(&keys::delivery(id));
+        let owner = self.writer.tables.endpoint_by_id(id.endpoint);
+        let due = held.map(|held| held.due).or_else(|| {
+            let key = keys::message(owner?.0.id, id.message);
+            self.record::<MessageRow>(&key).map(|row| row.message.first_due())
+        });
+        if let Some(due) = due {
+            self.end(id, due, state);
+        }
+        self.notify(Notice::Settled { delivery: id, due: None });
+    }
+
+    fn end(&mut self, id: DeliveryId, due: Timestamp, state: State) {
+        let key = keys::delivery(id);
+        let held: Option<Delivery> = self.record(&key);
+        let new = held.is_none();
+        let mut delivery = held.unwrap_or(Delivery {
+            state: State::Waiting,
+            attempts: 0,
+            due,
+            attempt_ids: Vec::new(),
+        });
+        self.delete_row(keys::due(id, due));
+        if is_queued(delivery.state) {
+            delivery.state = state;
+            self.put_row(key, records::encode(&delivery), new);
+            self.writer.shared.count_settled(true, false);
+        }
+    }
+}
+
+pub(super) fn is_queued(state: State) -> bool {
+    matches!(state, State::Waiting | State::Retrying)
+}
+
+impl crate::store::Shared {
+    fn expired_replies(&self, now: Timestamp, limit: usize) -> Vec<Key> {
+        let mut found = Vec::new();
+        let end = keys::all_replies().after_prefix();
+        let mut from = keys::all_replies();
+        // One window after the other: in each the oldest buckets come first.
+        loop {
+            let mut window = None;
+            self.overlay.scan(&from, &end, false, &mut |key, _| {
+                window = keys::reply_parts(&key).map(|(window_s, _)| window_s);
+                ControlFlow::Break(())
+            });
+            let Some(window_s) = window else { return found };
+            let current = super::ledger::bucket(now, window_s);
+            let first = keys::reply(window_s, 0, [0; 16]);
+            let live = keys::reply(window_s, current.saturating_sub(1), [0; 16]);
+            self.overlay.scan(&first, &live, false, &mut |key, _| {
+                if found.len() == limit {
+                    return ControlFlow::Break(());
+                }
+                found.push(key);
+                ControlFlow::Continue(())
+            });
+            from = keys::reply(window_s, u32::MAX, [u8::MAX; 16]).successor();
+        }
+    }
+
+    fn orphans(&self, limit: usize) -> Vec<(DeliveryId, Timestamp)> {
+        let mut found = Vec::new();
+        for (endpoint, _) in self.lanes() {
+            if self.read_catalog().endpoint_by_id(endpoint).is_some() {
+                continue;
+            }
+            let from = keys::due_of(endpoint);
+            self.overlay.scan(&from, &from.after_prefix(), false, &mut |key, _| {
+                if found.len() == limit {
+                    return ControlFlow::Break(());
+                }
+                found.extend(keys::due_parts(&key));
+                ControlFlow::Continue(())
+            });
+        }
+        found
+    }
+}

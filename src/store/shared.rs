@@ -1,0 +1,211 @@
+//! What the writer and every reader share.
+
+use std::fs::File;
+use std::io;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, RwLock, RwLockReadGuard};
+use std::time::Duration;
+
+use serde::de::DeserializeOwned;
+
+use crate::domain::id::Ids;
+use crate::domain::time::Clock;
+use crate::store::Notice;
+use crate::store::catalog::Tables;
+use crate::store::checkpoint::Checkpoint;
+use crate::store::journal::segment::Segments;
+use crate::store::keys::Key;
+use crate::store::overlay::Overlay;
+use crate::store::place::Place;
+use crate::store::records;
+use crate::store::seal::Sealer;
+
+/// Bytes that must be free for the index to be written: what sled holds back before it writes.
+const INDEX_RESERVE: u64 = 16 << 20;
+
+/// Behind every handle.
+pub struct Shared {
+    pub overlay: Overlay,
+    pub catalog: RwLock<Tables>,
+    pub segments: Arc<Segments>,
+    pub ids: Ids,
+    pub clock: Arc<dyn Clock>,
+    pub sealer: Sealer,
+    pub notify: Box<dyn Fn(Vec<Notice>) + Send + Sync>,
+    on_sync: Box<dyn Fn(Duration) + Send + Sync>,
+    pub overlay_limit: usize,
+    pub place: Place,
+    /// Number of the last durable record.
+    pub sequence: AtomicU64,
+    /// Writes sent to the writer and not begun.
+    pub waiting: AtomicUsize,
+    no_room: AtomicBool,
+    refusal: RwLock<Option<String>>,
+    counts: Counts,
+}
+
+#[derive(Default)]
+struct Counts {
+    accepted: AtomicU64,
+    deliveries: AtomicU64,
+    finished: AtomicU64,
+    syncs: AtomicU64,
+    sync_micros: AtomicU64,
+    synced_writes: AtomicU64,
+}
+
+/// What the store did since it was opened, and what it holds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Figures {
+    /// Messages accepted.
+    pub accepted: u64,
+    /// Deliveries made for them.
+    pub deliveries: u64,
+    /// Deliveries that ended, one way or the other.
+    pub finished: u64,
+    /// Syncs of the journal.
+    pub syncs: u64,
+    /// Microseconds spent in them.
+    pub sync_micros: u64,
+    /// Writes that they made durable.
+    pub synced_writes: u64,
+    /// Bytes of rows that wait for the index.
+    pub overlay_bytes: u64,
+    /// Bytes of the index on disk.
+    pub index_bytes: u64,
+    /// Bytes of the journal on disk.
+    pub journal_bytes: u64,
+    /// Number of the last durable record.
+    pub sequence: u64,
+}
+
+impl Shared {
+    #[allow(clippy::too_many_arguments, reason = "called once, by open, with all of its work")]
+    pub fn new(
+        overlay: Overlay,
+        catalog: Tables,
+        segments: Arc<Segments>,
+        ids: Ids,
+        clock: Arc<dyn Clock>,
+        sealer: Sealer,
+        notify: Box<dyn Fn(Vec<Notice>) + Send + Sync>,
+        on_sync: Box<dyn Fn(Duration) + Send + Sync>,
+        overlay_limit: usize,
+        place: Place,
+    ) -> Shared {
+        Shared {
+            overlay,
+            catalog: RwLock::new(catalog),
+            segments,
+            ids,
+            clock,
+            sealer,
+            notify,
+            on_sync,
+            overlay_limit,
+            place,
+            sequence: AtomicU64::new(0),
+            waiting: AtomicUsize::new(0),
+            no_room: AtomicBool::new(false),
+            refusal: RwLock::new(None),
+            counts: Counts::default(),
+        }
+    }
+
+    /// The catalog as it is durable.
+    pub fn read_catalog(&self) -> RwLockReadGuard<'_, Tables> {
+        self.catalog.read().expect("no writer panics")
+    }
+
+    /// A row of the index, decoded; one that does not decode ends the process, and the next start
+    /// rebuilds the index from the journal.
+    pub fn decode<T: DeserializeOwned>(&self, key: &Key, bytes: &[u8]) -> T {
+        match records::decode(bytes) {
+            Ok(row) => row,
+            Err(error) => self.overlay.index().fail(&format!("row {key:?}: {error}")),
+        }
+    }
+
+    /// Whether the index may be written: sled does not outlive a write that finds no space.
+    pub fn has_index_space(&self) -> bool {
+        let place = &self.place;
+        place.disk.free_bytes(&place.folder).is_ok_and(|free| free >= INDEX_RESERVE)
+    }
+
+    /// Says whether the journal has a segment in reserve.
+    pub fn set_no_room(&self, no_room: bool) {
+        self.no_room.store(no_room, Ordering::Relaxed);
+    }
+
+    /// Says why nothing is accepted; `None` to accept again.
+    pub fn set_refusal(&self, reason: Option<String>) {
+        *self.refusal.write().expect("no reader panics") = reason;
+    }
+
+    /// Why nothing is accepted at present.
+    pub fn refuses(&self) -> Option<String> {
+        if self.no_room.load(Ordering::Relaxed) {
+            return Some("the disk is full: free some space, nothing was lost".to_owned());
+        }
+        self.refusal.read().expect("no writer panics").clone()
+    }
+
+    pub fn count_accepted(&self, deliveries: usize) {
+        self.counts.accepted.fetch_add(1, Ordering::Relaxed);
+        self.counts.deliveries.fetch_add(deliveries as u64, Ordering::Relaxed);
+    }
+
+    pub fn count_settled(&self, was_queued: bool, is_queued: bool) {
+        if was_queued && !is_queued {
+            self.counts.finished.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Counts a sync of the journal.
+    pub fn synced(&self, took: Duration, writes: usize) {
+        (self.on_sync)(took);
+        let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        self.counts.syncs.fetch_add(1, Ordering::Relaxed);
+        self.counts.sync_micros.fetch_add(micros, Ordering::Relaxed);
+        self.counts.synced_writes.fetch_add(writes as u64, Ordering::Relaxed);
+    }
+
+    /// What was done and what is held.
+    pub fn figures(&self) -> Figures {
+        let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        Figures {
+            accepted: read(&self.counts.accepted),
+            deliveries: read(&self.counts.deliveries),
+            finished: read(&self.counts.finished),
+            syncs: read(&self.counts.syncs),
+            sync_micros: read(&self.counts.sync_micros),
+            synced_writes: read(&self.counts.synced_writes),
+            overlay_bytes: self.overlay.bytes() as u64,
+            index_bytes: self.overlay.index().size_on_disk(),
+            journal_bytes: self.segments.bytes().unwrap_or(0),
+            sequence: read(&self.sequence),
+        }
+    }
+
+    /// Writes down how far the index may be trusted.
+    pub fn checkpoint(&self, synced: u64, clean: bool) -> io::Result<()> {
+        let place = &self.place;
+        let now = self.clock.now().millis();
+        let mut checkpoint = Checkpoint::new(synced, &place.boot, place.identity, now);
+        checkpoint.clean = clean;
+        checkpoint.index = place.generation;
+        checkpoint.ages_suspended = place.ages_suspended.load(Ordering::Relaxed);
+        checkpoint.write(&*place.disk, &place.folder)
+    }
+
+    /// Makes everything in the file system of the data folder durable: sled does not sync its own
+    /// files (docs/storage.md).
+    pub fn sync_file_system(&self) -> io::Result<()> {
+        if self.place.lock.is_none() {
+            return Ok(());
+        }
+        let folder = File::open(&self.place.folder)?;
+        rustix::fs::syncfs(&folder)?;
+        Ok(())
+    }
+}

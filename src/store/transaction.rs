@@ -1,0 +1,296 @@
+//! Changes that become durable together or not at all.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use sha2::{Digest, Sha256};
+
+use crate::domain::application::Application;
+use crate::domain::endpoint::Endpoint;
+use crate::domain::event_type::EventType;
+use crate::domain::id::{ApplicationId, EndpointId, Stamp};
+use crate::domain::time::Timestamp;
+use crate::store::catalog::CatalogChange;
+use crate::store::journal::record::{self, BODY_HEADER, Change};
+use crate::store::keys::{self, Key};
+use crate::store::records::{self, EndpointRow};
+use crate::store::writer::Writer;
+use crate::store::{
+    ApplicationReference, Author, BodyLocation, EndpointReference, Notice, Reference, Refusal,
+};
+
+/// Changes being made, on the writer's thread, one transaction at a time.
+pub struct Transaction<'writer> {
+    pub(super) writer: &'writer mut Writer,
+    parts: Parts,
+}
+
+/// What a transaction did.
+pub(super) struct Parts {
+    pub now: Timestamp,
+    pub changes: Vec<Change>,
+    pub bodies: Vec<u8>,
+    pub catalog: Vec<CatalogChange>,
+    pub undo: Vec<CatalogChange>,
+    pub notices: Vec<Notice>,
+}
+
+impl Parts {
+    /// Bytes that the changes take in a record.
+    pub fn rows_length(&self) -> usize {
+        let length = |change: &Change| match change {
+            Change::PutNew(key, value) | Change::Put(key, value) => {
+                6 + key.as_bytes().len() + value.len()
+            }
+            Change::Delete(key) => 2 + key.as_bytes().len(),
+        };
+        self.changes.iter().map(length).sum()
+    }
+}
+
+/// The first half of a SHA-256, enough to find a row by.
+pub(super) fn short_hash(bytes: &[u8]) -> [u8; 16] {
+    let digest = Sha256::digest(bytes);
+    let mut half = [0; 16];
+    half.copy_from_slice(&digest[..16]);
+    half
+}
+
+impl<'writer> Transaction<'writer> {
+    pub(super) fn new(writer: &'writer mut Writer, now: Timestamp) -> Transaction<'writer> {
+        let parts = Parts {
+            now,
+            changes: Vec::new(),
+            bodies: Vec::new(),
+            catalog: Vec::new(),
+            undo: Vec::new(),
+            notices: Vec::new(),
+        };
+        Transaction { writer, parts }
+    }
+
+    pub(super) fn into_parts(self) -> Parts {
+        self.parts
+    }
+
+    /// Bytes of the record that this transaction makes as it stands.
+    pub(super) fn record_length(&self) -> usize {
+        record::record_length(self.parts.bodies.len(), self.parts.rows_length())
+    }
+
+    /// Engine time of this transaction.
+    pub fn now(&self) -> Timestamp {
+        self.parts.now
+    }
+
+    /// A new stamp, larger than all before.
+    pub fn mint(&mut self) -> Stamp {
+        self.writer.mint(self.parts.now)
+    }
+
+    /// The application, by id or uid, as this transaction sees it.
+    pub fn application(
+        &self,
+        reference: &ApplicationReference,
+    ) -> Result<Arc<Application>, Refusal> {
+        self.writer.tables.application(reference).ok_or(Refusal::NotFound)
+    }
+
+    /// Writes an application; refuses a uid that another has and what the author may not change.
+    pub fn put_application(
+        &mut self,
+        application: Application,
+        author: Author,
+    ) -> Result<Arc<Application>, Refusal> {
+        let id = application.id;
+        let old = self.writer.tables.application(&Reference::Id(id));
+        if let Some(old) = &old {
+            may_change(old.managed, author, "application")?;
+        }
+        if let Some(uid) = &application.uid
+            && let Some(other) = self.writer.tables.application(&Reference::Name(uid.clone()))
+            && other.id != id
+        {
+            return Err(uid_taken("an application", uid));
+        }
+        let key = keys::application(id);
+        self.put_row(key, records::encode(&application), old.is_none());
+        let application = Arc::new(application);
+        self.set(CatalogChange::Application(id, Some(Arc::clone(&application))));
+        if old.is_some_and(|old| old.throttle_rate != application.throttle_rate) {
+            let endpoints: Vec<_> =
+                self.writer.tables.endpoints(id).map(|endpoint| endpoint.id).collect();
+            self.parts.notices.extend(endpoints.into_iter().map(Notice::EndpointChanged));
+        }
+        Ok(application)
+    }
+
+    /// Deletes an application with its endpoints and all that waits for them.
+    pub fn delete_application(&mut self, id: ApplicationId, author: Author) -> Result<(), Refusal> {
+        let application = self.application(&Reference::Id(id))?;
+        may_change(application.managed, author, "application")?;
+        for endpoint in self.endpoints(id) {
+            self.delete_endpoint(id, endpoint.id, author)?;
+        }
+        self.delete_row(keys::application(id));
+        self.set(CatalogChange::Application(id, None));
+        Ok(())
+    }
+
+    /// The endpoint, by id or uid.
+    pub fn endpoint(
+        &self,
+        application: ApplicationId,
+        reference: &EndpointReference,
+    ) -> Result<Arc<Endpoint>, Refusal> {
+        self.writer.tables.endpoint(application, reference).ok_or(Refusal::NotFound)
+    }
+
+    /// Writes an endpoint; refuses a uid that another of the application has and what the author
+    /// may not change.
+    pub fn put_endpoint(
+        &mut self,
+        endpoint: Endpoint,
+        author: Author,
+    ) -> Result<Arc<Endpoint>, Refusal> {
+        let (application, id) = (endpoint.application, endpoint.id);
+        self.application(&Reference::Id(application))?;
+        let old = self.writer.tables.endpoint(application, &Reference::Id(id));
+        if let Some(old) = &old {
+            may_change(old.managed, author, "endpoint")?;
+        }
+        if let Some(uid) = &endpoint.uid
+            && let named = Reference::Name(uid.clone())
+            && let Some(other) = self.writer.tables.endpoint(application, &named)
+            && other.id != id
+        {
+            return Err(uid_taken("an endpoint of this application", uid));
+        }
+        let key = keys::endpoint(application, id);
+        let row = EndpointRow::seal(&endpoint, &key, &self.writer.shared.sealer);
+        self.put_row(key, records::encode(&row), old.is_none());
+        let endpoint = Arc::new(endpoint);
+        self.set(CatalogChange::Endpoint(application, id, Some(Arc::clone(&endpoint))));
+        self.parts.notices.push(Notice::EndpointChanged(id));
+        Ok(endpoint)
+    }
+
+    /// Deletes an endpoint; what waits for it is cancelled by the janitor, in bounded steps.
+    pub fn delete_endpoint(
+        &mut self,
+        application: ApplicationId,
+        id: EndpointId,
+        author: Author,
+    ) -> Result<(), Refusal> {
+        let endpoint = self.endpoint(application, &Reference::Id(id))?;
+        may_change(endpoint.managed, author, "endpoint")?;
+        self.delete_row(keys::endpoint(application, id));
+        self.set(CatalogChange::Endpoint(application, id, None));
+        self.parts.notices.push(Notice::EndpointDeleted(id));
+        Ok(())
+    }
+
+    /// The event type.
+    pub fn event_type(&self, name: &str) -> Result<Arc<EventType>, Refusal> {
+        self.writer.tables.event_type(name).ok_or(Refusal::NotFound)
+    }
+
+    /// Writes an event type.
+    pub fn put_event_type(
+        &mut self,
+        event_type: EventType,
+        author: Author,
+    ) -> Result<Arc<EventType>, Refusal> {
+        let old = self.writer.tables.event_type(&event_type.name);
+        if let Some(old) = &old {
+            may_change(old.managed, author, "event type")?;
+        }
+        let key = keys::event_type(short_hash(event_type.name.as_bytes()));
+        self.put_row(key, records::encode(&event_type), old.is_none());
+        let event_type = Arc::new(event_type);
+        self.set(CatalogChange::EventType(event_type.name.clone(), Some(Arc::clone(&event_type))));
+        Ok(event_type)
+    }
+
+    /// Deletes an event type for good.
+    pub fn delete_event_type(&mut self, name: &str, author: Author) -> Result<(), Refusal> {
+        may_change(self.event_type(name)?.managed, author, "event type")?;
+        self.delete_row(keys::event_type(short_hash(name.as_bytes())));
+        self.set(CatalogChange::EventType(name.to_owned(), None));
+        Ok(())
+    }
+
+    /// Every application, as this transaction sees them.
+    pub fn applications(&self) -> Vec<Arc<Application>> {
+        self.writer.tables.applications().cloned().collect()
+    }
+
+    /// Every endpoint of an application.
+    pub fn endpoints(&self, application: ApplicationId) -> Vec<Arc<Endpoint>> {
+        self.writer.tables.endpoints(application).cloned().collect()
+    }
+
+    /// Every event type.
+    pub fn event_types(&self) -> Vec<Arc<EventType>> {
+        self.writer.tables.event_types().cloned().collect()
+    }
+
+    fn set(&mut self, change: CatalogChange) {
+        self.parts.undo.push(self.writer.tables.set(change.clone()));
+        self.parts.catalog.push(change);
+    }
+
+    /// A row as this transaction leaves it.
+    pub(super) fn row(&self, key: &Key) -> Option<Bytes> {
+        let own = self.parts.changes.iter().rev().find(|change| change.key() == key);
+        match own {
+            Some(Change::PutNew(_, value) | Change::Put(_, value)) => Some(value.clone()),
+            Some(Change::Delete(_)) => None,
+            None => self.writer.row(key),
+        }
+    }
+
+    /// A row, decoded; one that does not decode ends the process, and the next start rebuilds.
+    pub(super) fn record<T: serde::de::DeserializeOwned>(&self, key: &Key) -> Option<T> {
+        self.row(key).map(|bytes| self.writer.shared.decode(key, &bytes))
+    }
+
+    pub(super) fn put_row(&mut self, key: Key, value: Bytes, new: bool) {
+        let change = if new { Change::PutNew(key, value) } else { Change::Put(key, value) };
+        self.parts.changes.push(change);
+    }
+
+    pub(super) fn delete_row(&mut self, key: Key) {
+        self.parts.changes.push(Change::Delete(key));
+    }
+
+    pub(super) fn notify(&mut self, notice: Notice) {
+        self.parts.notices.push(notice);
+    }
+
+    /// Puts bytes into this transaction's record.
+    pub(super) fn body(&mut self, bytes: &[u8]) -> BodyLocation {
+        let (segment, start) = self.writer.bodies_start();
+        let offset = start + (self.parts.bodies.len() + BODY_HEADER) as u64;
+        let checksum = record::encode_body(bytes, &mut self.parts.bodies);
+        BodyLocation {
+            segment,
+            offset: u32::try_from(offset).unwrap_or(u32::MAX),
+            length: bytes.len() as u32,
+            checksum,
+        }
+    }
+}
+
+fn may_change(managed: bool, author: Author, what: &str) -> Result<(), Refusal> {
+    if managed && author == Author::Caller {
+        return Err(Refusal::Managed(format!(
+            "this {what} is declared in relay.toml: change it there and reload"
+        )));
+    }
+    Ok(())
+}
+
+fn uid_taken(what: &str, uid: &str) -> Refusal {
+    Refusal::Conflict(format!("{what} with the uid {uid:?} exists already"))
+}

@@ -1,0 +1,364 @@
+//! What goes into the store and what comes out, in the domain's words.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::domain::application::Application;
+use crate::domain::delivery::{Attempt, AttemptContent, DeadReason, DeliveryId, Outcome, Trigger};
+use crate::domain::endpoint::Endpoint;
+use crate::domain::event_type::EventType;
+use crate::domain::id::{ApplicationId, EndpointId, Id, Ids, Kind};
+use crate::domain::message::Message;
+use crate::domain::time::Timestamp;
+
+/// A path parameter: an id, or the caller's own `uid` or `eventId`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Reference<K: Kind> {
+    /// An id of ours.
+    Id(Id<K>),
+    /// The caller's own name.
+    Name(String),
+}
+
+impl<K: Kind> Reference<K> {
+    /// Reads a path parameter: what parses as an id is one, all else is a name.
+    pub fn read(ids: &Ids, text: &str) -> Reference<K> {
+        match ids.parse(text) {
+            Some(id) => Reference::Id(id),
+            None => Reference::Name(text.to_owned()),
+        }
+    }
+}
+
+/// Who asks for a change of the catalog: what `relay.toml` declares only it may change.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Author {
+    /// A caller of the API.
+    Caller,
+    /// The configuration file.
+    Config,
+    /// The relay itself, which disables endpoints that are gone or fail for days.
+    Relay,
+}
+
+/// An `Idempotency-Key` in its scope.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Idempotency {
+    /// SHA-256 over token owner, method, path and key.
+    pub scope: [u8; 32],
+    /// SHA-256 over the request's body.
+    pub request: [u8; 32],
+    /// How long the reply is remembered.
+    pub window: Duration,
+}
+
+/// What a write did, enough to answer it again.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Reply {
+    /// An application as it stood after the write.
+    Application {
+        /// The application.
+        application: Arc<Application>,
+        /// Whether the write made it.
+        created: bool,
+    },
+    /// An endpoint as it stood after the write.
+    Endpoint {
+        /// The endpoint.
+        endpoint: Arc<Endpoint>,
+        /// Whether the write made it.
+        created: bool,
+    },
+    /// An event type as it stood after the write.
+    EventType {
+        /// The event type.
+        event_type: Arc<EventType>,
+        /// Whether the write made it.
+        created: bool,
+    },
+    /// A message that was accepted.
+    Message(StoredMessage),
+    /// Nothing to show.
+    Done,
+}
+
+/// A write that is durable.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Written {
+    /// What it did.
+    pub reply: Reply,
+    /// Whether this is the remembered reply of an earlier request with the same key.
+    pub replayed: bool,
+}
+
+/// Why a transaction changed nothing.
+#[derive(Clone, PartialEq, Eq, Debug, Error)]
+pub enum Refusal {
+    /// What it names is not there.
+    #[error("not found")]
+    NotFound,
+    /// A name or event id is taken.
+    #[error("{0}")]
+    Conflict(String),
+    /// `relay.toml` declares it.
+    #[error("{0}")]
+    Managed(String),
+    /// The disk is full, or what waits fills the allowance.
+    #[error("{0}")]
+    Full(String),
+    /// A value does not fit what is stored beside it.
+    #[error("{message}")]
+    Invalid {
+        /// Path in the request, `["body", "uid"]`.
+        location: Vec<String>,
+        /// What is wrong and what would be right.
+        message: String,
+    },
+}
+
+/// Why a write is not durable.
+#[derive(Clone, PartialEq, Eq, Debug, Error)]
+pub enum WriteError {
+    /// The transaction refused.
+    #[error(transparent)]
+    Refused(Refusal),
+    /// The same `Idempotency-Key` came with another body.
+    #[error("this Idempotency-Key was used with another request body")]
+    KeyReused,
+    /// Too much is waiting to be written or indexed; try again.
+    #[error("the store is catching up")]
+    Busy,
+    /// The disk is full, or what waits fills the allowance.
+    #[error("{0}")]
+    Full(String),
+    /// The relay is stopping.
+    #[error("the relay is stopping")]
+    Stopping,
+}
+
+impl From<Refusal> for WriteError {
+    fn from(refusal: Refusal) -> WriteError {
+        match refusal {
+            Refusal::Full(reason) => WriteError::Full(reason),
+            refusal => WriteError::Refused(refusal),
+        }
+    }
+}
+
+/// A message to accept.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct NewMessage {
+    /// The tenant.
+    pub application: ApplicationId,
+    /// What happened.
+    pub event_type: String,
+    /// The caller's own id.
+    pub event_id: Option<String>,
+    /// Narrow it to endpoints that listen to one of these.
+    pub channels: Vec<String>,
+    /// Free words to find it by.
+    pub tags: Vec<String>,
+    /// Sent as `content-type`.
+    pub content_type: String,
+    /// Not sent before this.
+    pub deliver_at: Option<Timestamp>,
+    /// The bytes that are signed and sent.
+    pub body: Bytes,
+}
+
+/// Where bytes stand in the journal.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+pub struct BodyLocation {
+    pub(super) segment: u32,
+    pub(super) offset: u32,
+    pub(super) length: u32,
+    pub(super) checksum: u32,
+}
+
+impl BodyLocation {
+    /// How many bytes.
+    pub fn length(&self) -> u32 {
+        self.length
+    }
+}
+
+/// A message and where its body stands.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct StoredMessage {
+    /// The message.
+    pub message: Arc<Message>,
+    /// Its body.
+    pub body: BodyLocation,
+}
+
+/// An attempt and where its headers and answer stand.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct StoredAttempt {
+    /// The attempt.
+    pub attempt: Attempt,
+    /// Read with [`crate::store::Store::attempt_content`].
+    pub content: BodyLocation,
+}
+
+/// What becomes of a delivery after an attempt.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Verdict {
+    /// A 2xx head was read.
+    Delivered,
+    /// Due again at this time.
+    RetryAt(Timestamp),
+    /// Not tried again by itself.
+    Dead(DeadReason),
+    /// A manual attempt failed: the delivery stands as it stood.
+    Unchanged,
+}
+
+/// The result of one attempt.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Settlement {
+    /// Whose attempt.
+    pub delivery: DeliveryId,
+    /// When the delivery was due as it was leased.
+    pub due: Timestamp,
+    /// Who started it.
+    pub trigger: Trigger,
+    /// When the request began.
+    pub started_at: Timestamp,
+    /// Milliseconds it took.
+    pub duration_ms: u32,
+    /// The status read, 0 when none was.
+    pub status_code: u16,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// What becomes of the delivery.
+    pub verdict: Verdict,
+    /// What was sent and what came back.
+    pub content: AttemptContent,
+}
+
+/// A delivery that waits to be sent.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Ready {
+    /// The message and its body.
+    pub message: StoredMessage,
+    /// Where to.
+    pub endpoint: EndpointId,
+    /// 0 at acceptance, one more for every replay.
+    pub replay: u16,
+    /// When it is due.
+    pub due: Timestamp,
+    /// Scheduled attempts made so far.
+    pub attempts: u16,
+    /// Who starts its next attempt.
+    pub trigger: Trigger,
+}
+
+impl Ready {
+    /// The delivery's name.
+    pub fn delivery(&self) -> DeliveryId {
+        DeliveryId {
+            message: self.message.message.id,
+            endpoint: self.endpoint,
+            replay: self.replay,
+        }
+    }
+}
+
+/// Deliveries of one endpoint in due order.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct DuePage {
+    /// Due by the time asked for, earliest first.
+    pub ready: Vec<Ready>,
+    /// When the one after the last of `ready` is due.
+    pub next_due: Option<Timestamp>,
+}
+
+/// What the scheduler is told once a group of writes is durable, in the order of the writes.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Notice {
+    /// A delivery was accepted, put back or asked for by a person.
+    Ready(Ready),
+    /// An attempt's settlement is durable; the delivery is due again at `due`, if at all.
+    Settled {
+        /// The delivery.
+        delivery: DeliveryId,
+        /// Its next due time.
+        due: Option<Timestamp>,
+    },
+    /// An endpoint was made or changed, or its application was: look at it afresh.
+    EndpointChanged(EndpointId),
+    /// An endpoint is gone with all that waited for it.
+    EndpointDeleted(EndpointId),
+}
+
+/// Where a page of a list begins.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum PageStart<T> {
+    /// At the first item.
+    First,
+    /// After this one, in the list's order.
+    After(T),
+    /// The page that ends just before this one, in the list's order.
+    Before(T),
+}
+
+/// One page of a list.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PageRequest<T> {
+    /// Items at most.
+    pub limit: usize,
+    /// Where it begins.
+    pub start: PageStart<T>,
+    /// Newest first.
+    pub descending: bool,
+}
+
+/// The items of a page, in the list's order whichever way it was read.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Page<T, C> {
+    /// At most `limit` items.
+    pub items: Vec<T>,
+    /// Whether nothing more lies in the direction that was read.
+    pub done: bool,
+    /// Where to go on when the bound on scanned rows was hit before the page was full.
+    pub scanned_to: Option<C>,
+}
+
+/// Which messages a list shows.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct MessageFilter {
+    /// In this channel.
+    pub channel: Option<String>,
+    /// With this tag.
+    pub tag: Option<String>,
+    /// Of one of these types; empty means any.
+    pub event_types: Vec<String>,
+    /// Accepted before.
+    pub before: Option<Timestamp>,
+    /// Accepted after.
+    pub after: Option<Timestamp>,
+}
+
+/// Which attempts a list shows.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct AttemptFilter {
+    /// Only successes, or only failures.
+    pub delivered: Option<bool>,
+    /// 200 means 200 to 299.
+    pub status_code_class: Option<u16>,
+    /// Of messages that pass.
+    pub messages: MessageFilter,
+    /// At this endpoint.
+    pub endpoint: Option<EndpointId>,
+}
+
+/// What a message is named by in a path.
+pub type MessageReference = Reference<crate::domain::id::MessageKind>;
+/// What an application is named by in a path.
+pub type ApplicationReference = Reference<crate::domain::id::ApplicationKind>;
+/// What an endpoint is named by in a path.
+pub type EndpointReference = Reference<crate::domain::id::EndpointKind>;

@@ -1,0 +1,333 @@
+//! The one thread that changes anything: takes every waiting write, decides, appends, syncs once
+//! for all of them, and only then lets anyone know.
+
+use std::collections::{HashMap, VecDeque};
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+
+use crate::domain::id::Stamp;
+use crate::domain::time::Timestamp;
+use crate::store::catalog::{CatalogChange, Tables};
+use crate::store::journal::record::Change;
+use crate::store::journal::{Journal, record};
+use crate::store::keys::Key;
+use crate::store::transaction::Transaction;
+use crate::store::{Notice, Settlement, Shared, WriteError};
+
+/// What nobody waits for is on disk this long after it happened.
+const QUIET_SYNC: Duration = Duration::from_millis(100);
+/// Bytes in one group at most; what comes later waits for the next sync.
+const GROUP_BYTES: usize = 1 << 20;
+/// Writes in one group at most.
+const GROUP_WRITES: usize = 1_000;
+
+/// Work for the writer.
+pub enum Job {
+    /// Someone waits for it.
+    Write(Box<dyn FnOnce(&mut Writer) + Send>),
+    /// An attempt's result; nobody waits.
+    Settle(Box<Settlement>),
+    /// The last one: what comes behind it is not done.
+    Stop,
+}
+
+/// Tells a waiting caller what came of its write, once that is durable.
+pub type Answer = Box<dyn FnOnce() + Send>;
+
+/// Writes that are appended and not yet told to anyone.
+#[derive(Default)]
+struct Group {
+    changes: Vec<(u64, Change)>,
+    view: HashMap<Key, Option<Bytes>>,
+    catalog: Vec<CatalogChange>,
+    notices: Vec<Notice>,
+    answers: Vec<Answer>,
+    since: Option<Instant>,
+    urgent: bool,
+    writes: usize,
+}
+
+/// The writer's own state; everything in it is ahead of what readers see by the open group.
+pub struct Writer {
+    pub(super) shared: Arc<Shared>,
+    pub(super) tables: Tables,
+    journal: Journal,
+    last_stamp: Stamp,
+    group: Group,
+    /// Settlements that found no room on a full disk, oldest first.
+    held: VecDeque<Settlement>,
+    sealed: bool,
+    stopped: bool,
+}
+
+/// A failed write or sync: what is on disk is not known any more, so the process ends and the next
+/// start finds out.
+#[derive(Debug, thiserror::Error)]
+#[error("the journal can't be written: {0}")]
+pub struct Fatal(#[from] io::Error);
+
+impl Writer {
+    /// Goes on where the journal ends.
+    pub fn new(shared: Arc<Shared>, tables: Tables, journal: Journal, last_stamp: Stamp) -> Writer {
+        Writer {
+            shared,
+            tables,
+            journal,
+            last_stamp,
+            group: Group::default(),
+            held: VecDeque::new(),
+            sealed: true,
+            stopped: false,
+        }
+    }
+
+    /// Works until it is told to stop or every sender of jobs is gone, then syncs what is left.
+    pub fn run(mut self, jobs: &Receiver<Job>) -> Result<Writer, Fatal> {
+        loop {
+            if !self.group.urgent {
+                self.wait(jobs)?;
+            }
+            if self.drain(jobs)? {
+                self.finish_group()?;
+                self.seal_if_idle(jobs)?;
+            }
+            if self.stopped {
+                self.finish_group()?;
+                return Ok(self);
+            }
+        }
+    }
+
+    /// Waits for a job, or for the time when what nobody waits for has to be synced.
+    fn wait(&mut self, jobs: &Receiver<Job>) -> Result<(), Fatal> {
+        let job = if self.group.since.is_none() && self.held.is_empty() {
+            jobs.recv().map_err(|_| RecvTimeoutError::Disconnected)
+        } else {
+            let waited = self.group.since.map_or(Duration::ZERO, |since| since.elapsed());
+            jobs.recv_timeout(QUIET_SYNC.saturating_sub(waited))
+        };
+        match job {
+            Ok(job) => self.take(job),
+            Err(RecvTimeoutError::Timeout) => self.retry_held(),
+            Err(RecvTimeoutError::Disconnected) => {
+                self.stopped = true;
+                Ok(())
+            }
+        }
+    }
+
+    /// Takes what waits already, as much as one sync should carry; returns whether to sync now.
+    fn drain(&mut self, jobs: &Receiver<Job>) -> Result<bool, Fatal> {
+        while !self.stopped
+            && self.journal.unwritten() < GROUP_BYTES
+            && self.group.writes < GROUP_WRITES
+        {
+            match jobs.try_recv() {
+                Ok(job) => self.take(job)?,
+                Err(TryRecvError::Empty | TryRecvError::Disconnected) => {
+                    let old = self.group.since.is_some_and(|since| since.elapsed() >= QUIET_SYNC);
+                    return Ok(self.group.urgent || old);
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    /// Does one job; what it did becomes durable with the group.
+    pub fn take(&mut self, job: Job) -> Result<(), Fatal> {
+        self.group.since.get_or_insert_with(Instant::now);
+        self.group.writes += 1;
+        match job {
+            Job::Write(work) => {
+                self.group.urgent = true;
+                self.make_room()?;
+                work(self);
+            }
+            Job::Settle(settlement) => {
+                self.make_room()?;
+                self.settle_or_hold(*settlement);
+            }
+            Job::Stop => self.stopped = true,
+        }
+        Ok(())
+    }
+
+    fn settle_or_hold(&mut self, settlement: Settlement) {
+        if !self.held.is_empty() {
+            self.held.push_back(settlement);
+            return;
+        }
+        let result = self.transact(|transaction| {
+            transaction.settle(&settlement);
+            Ok(())
+        });
+        if let Err(WriteError::Full(_)) = result {
+            self.held.push_back(settlement);
+        }
+    }
+
+    fn retry_held(&mut self) -> Result<(), Fatal> {
+        for settlement in std::mem::take(&mut self.held) {
+            self.take(Job::Settle(Box::new(settlement)))?;
+        }
+        Ok(())
+    }
+
+    /// A full disk is not fatal: accept is refused and settlements use what is left of the
+    /// segment until there is room again.
+    pub fn make_room(&mut self) -> Result<(), Fatal> {
+        match self.journal.make_room(self.shared.clock.now()) {
+            Ok(()) => self.shared.set_no_room(!self.journal.has_reserve()),
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+                ) =>
+            {
+                self.shared.set_no_room(true);
+            }
+            Err(error) => return Err(error.into()),
+        }
+        Ok(())
+    }
+
+    /// Runs `work`; when it returns an error nothing of what it did remains.
+    pub fn transact<T>(
+        &mut self,
+        work: impl FnOnce(&mut Transaction<'_>) -> Result<T, WriteError>,
+    ) -> Result<T, WriteError> {
+        let now = self.shared.clock.now();
+        let mut transaction = Transaction::new(self, now);
+        let result = work(&mut transaction);
+        let parts = transaction.into_parts();
+        let kept = result.and_then(|done| {
+            let (bodies, rows) = (parts.bodies.len(), parts.rows_length());
+            let length = record::record_length(bodies, rows);
+            if length > self.journal.record_max() {
+                return Err(WriteError::Full(format!(
+                    "one change of {length} bytes is more than a journal record holds ({}): \
+                     raise data.segment_size",
+                    self.journal.record_max()
+                )));
+            }
+            if !self.journal.fits(length) {
+                return Err(WriteError::Full("the disk is full".to_owned()));
+            }
+            Ok(done)
+        });
+        match kept {
+            Ok(done) => {
+                self.keep(parts);
+                Ok(done)
+            }
+            Err(error) => {
+                for undo in parts.undo.into_iter().rev() {
+                    self.tables.set(undo);
+                }
+                Err(error)
+            }
+        }
+    }
+
+    fn keep(&mut self, parts: crate::store::transaction::Parts) {
+        let rows_length = parts.rows_length();
+        self.group.catalog.extend(parts.catalog);
+        if !parts.changes.is_empty() {
+            let mut rows = Vec::with_capacity(rows_length);
+            parts.changes.iter().for_each(|change| record::encode_change(change, &mut rows));
+            // A stamp may be ahead of the clock; the next start mints behind what it reads here.
+            let time = parts.now.max(self.last_stamp.time());
+            let sequence = self.journal.append(time, &parts.bodies, &rows);
+            self.sealed = false;
+            for change in parts.changes {
+                let value = match &change {
+                    Change::PutNew(_, value) | Change::Put(_, value) => Some(value.clone()),
+                    Change::Delete(_) => None,
+                };
+                self.group.view.insert(*change.key(), value);
+                self.group.changes.push((sequence, change));
+            }
+        }
+        self.group.notices.extend(parts.notices);
+    }
+
+    /// Calls back when everything before this is durable.
+    pub fn answer_when_durable(&mut self, answer: Answer) {
+        self.group.answers.push(answer);
+    }
+
+    /// Makes the open group durable, shows it to readers, tells the scheduler, answers.
+    pub fn finish_group(&mut self) -> Result<(), Fatal> {
+        let began = Instant::now();
+        self.journal.sync()?;
+        let group = std::mem::take(&mut self.group);
+        if !group.changes.is_empty() {
+            self.shared.synced(began.elapsed(), group.writes);
+        }
+        let through = self.journal.last();
+        self.shared.sequence.store(through, Ordering::Release);
+        self.shared.overlay.publish(group.changes, through);
+        if !group.catalog.is_empty() {
+            let mut tables = self.shared.catalog.write().expect("no reader panics");
+            for change in group.catalog {
+                tables.set(change);
+            }
+        }
+        if !group.notices.is_empty() {
+            (self.shared.notify)(group.notices);
+        }
+        group.answers.into_iter().for_each(|answer| answer());
+        Ok(())
+    }
+
+    /// An empty record says that the group before it was synced, so that damage to the last group
+    /// is told from a torn write. It is written, not synced: it only has to outlive the process.
+    fn seal_if_idle(&mut self, jobs: &Receiver<Job>) -> Result<(), Fatal> {
+        if self.sealed {
+            return Ok(());
+        }
+        match jobs.try_recv() {
+            Ok(job) => self.take(job),
+            Err(_) => self.seal(),
+        }
+    }
+
+    /// Writes the empty record.
+    pub fn seal(&mut self) -> Result<(), Fatal> {
+        if self.journal.fits(record::record_length(0, 0)) {
+            self.journal.append(self.shared.clock.now(), &[], &[]);
+            self.journal.write()?;
+        }
+        self.sealed = true;
+        Ok(())
+    }
+
+    /// A new stamp, larger than all before; `now` is the time its record will carry.
+    pub fn mint(&mut self, now: Timestamp) -> Stamp {
+        self.last_stamp = self.last_stamp.next(now);
+        self.last_stamp
+    }
+
+    /// A row as the open group leaves it.
+    pub fn row(&self, key: &Key) -> Option<Bytes> {
+        match self.group.view.get(key) {
+            Some(value) => value.clone(),
+            None => self.shared.overlay.get(key),
+        }
+    }
+
+    /// Segment and offset at which the bodies of the next record begin.
+    pub fn bodies_start(&self) -> (u32, u64) {
+        self.journal.bodies_start()
+    }
+
+    /// The journal, for retention and the clean stop.
+    pub fn journal(&mut self) -> &mut Journal {
+        &mut self.journal
+    }
+}
