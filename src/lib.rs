@@ -15,4 +15,7 @@
 
 pub mod config;
 pub mod domain;
+pub mod engine;
+pub mod metrics;
 pub mod store;
+pub mod telemetry;

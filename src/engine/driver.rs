@@ -1,0 +1,329 @@
+//! The scheduler thread: hands the state machine what happened and does what it says.
+
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use crate::domain::delivery::{DeliveryId, Outcome, Trigger};
+use crate::domain::endpoint::{Disabled, Endpoint};
+use crate::domain::id::EndpointId;
+use crate::domain::time::Clock;
+use crate::domain::time::Timestamp;
+use crate::engine::attempt::{Attempter, Made};
+use crate::engine::scheduler::{EndpointFacts, Finished, Input, Load, Output, Scheduler, Settings};
+use crate::engine::sender::SenderPool;
+use crate::metrics::{AttemptLabels, DeliveryEnd, DeliveryLabels, Metrics};
+use crate::store::{
+    Author, Notice, Ready, Reference, Refusal, Reply, Settlement, Store, Verdict, WriteError,
+};
+
+/// A write that the store was too busy for is tried again after this.
+const DISABLE_AGAIN: Duration = Duration::from_secs(1);
+/// Inputs taken between two looks at the clock.
+const INPUTS_AT_ONCE: usize = 256;
+
+/// What wakes the scheduler thread.
+pub enum Event {
+    /// The store made something durable.
+    Notices(Vec<Notice>),
+    /// A sender is done; nothing was made when the endpoint takes no deliveries any more.
+    Done(Box<Ready>, Option<Box<Made>>),
+    /// Send nothing more and end when nothing is in flight.
+    Drain,
+    /// Tell how much is in memory.
+    Load(Sender<Load>),
+}
+
+/// A way to reach the scheduler thread, before and after it runs.
+pub struct Channel {
+    /// For the store and everyone else.
+    pub sender: Sender<Event>,
+    receiver: Receiver<Event>,
+}
+
+impl Default for Channel {
+    fn default() -> Channel {
+        let (sender, receiver) = mpsc::channel();
+        Channel { sender, receiver }
+    }
+}
+
+/// The running engine.
+pub struct Engine {
+    events: Sender<Event>,
+    pool: Arc<SenderPool<Ready>>,
+    thread: JoinHandle<()>,
+}
+
+impl Engine {
+    /// Starts the scheduler thread over what the store holds.
+    pub fn start(
+        settings: Settings,
+        seed: u64,
+        attempter: Attempter,
+        channel: Channel,
+        metrics: Metrics,
+    ) -> Engine {
+        let Channel { sender, receiver } = channel;
+        let (store, clock) = (attempter.store.clone(), Arc::clone(&attempter.clock));
+        let done = sender.clone();
+        let threads = settings.threads;
+        let pool = Arc::new(SenderPool::new(threads, move |ready: Ready| {
+            let made = attempter.make(&ready).map(Box::new);
+            // The scheduler thread outlives every sender.
+            let _ = done.send(Event::Done(Box::new(ready), made));
+        }));
+        let driver = Driver {
+            scheduler: Scheduler::new(settings, seed),
+            store,
+            clock,
+            metrics,
+            pool: Arc::clone(&pool),
+            outputs: Vec::new(),
+            disable: Vec::new(),
+            drained: false,
+        };
+        let thread = thread::Builder::new()
+            .name("scheduler".to_owned())
+            .spawn(move || driver.run(&receiver))
+            .expect("a thread can be started");
+        Engine { events: sender, pool, thread }
+    }
+
+    /// A way to ask it how it is.
+    pub fn handle(&self) -> Handle {
+        Handle(self.events.clone())
+    }
+
+    /// Sends nothing more, lets what is in flight end within `patience`, then interrupts it. What
+    /// was not sent is due again at the next start.
+    pub fn stop(self, patience: Duration, interrupt: impl FnOnce()) {
+        // A scheduler that is gone has panicked, and the process ends.
+        let _ = self.events.send(Event::Drain);
+        let drained = self.pool.drain(patience, interrupt);
+        for ready in drained.released {
+            let _ = self.events.send(Event::Done(Box::new(ready), None));
+        }
+        if drained.running == 0 {
+            self.thread.join().expect("a panic ends the process");
+        }
+    }
+}
+
+/// Asks the scheduler thread how it is.
+#[derive(Clone)]
+pub struct Handle(Sender<Event>);
+
+impl Handle {
+    /// How much is in memory; `None` when the thread does not answer in time.
+    pub fn load(&self, patience: Duration) -> Option<Load> {
+        let (sender, load) = mpsc::channel();
+        self.0.send(Event::Load(sender)).ok()?;
+        load.recv_timeout(patience).ok()
+    }
+}
+
+struct Driver {
+    scheduler: Scheduler,
+    store: Store,
+    clock: Arc<dyn Clock>,
+    metrics: Metrics,
+    pool: Arc<SenderPool<Ready>>,
+    outputs: Vec<Output>,
+    disable: Vec<(EndpointId, Disabled, Instant)>,
+    drained: bool,
+}
+
+impl Driver {
+    fn run(mut self, events: &Receiver<Event>) {
+        self.step(Input::Lanes(self.store.lanes()));
+        for ready in self.store.resends() {
+            self.step(Input::Notice(Notice::Ready(ready)));
+        }
+        while !self.drained {
+            let event = match self.sleep_for() {
+                None => events.recv().map_err(|_| RecvTimeoutError::Disconnected),
+                Some(left) => events.recv_timeout(left),
+            };
+            match event {
+                Ok(event) => self.take(event),
+                Err(RecvTimeoutError::Timeout) => self.step(Input::Tick),
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+            for event in events.try_iter().take(INPUTS_AT_ONCE) {
+                self.take(event);
+            }
+            self.disable_again();
+        }
+    }
+
+    /// Until the scheduler's next wake or the next try at disabling; `None`: until something comes.
+    fn sleep_for(&self) -> Option<Duration> {
+        let wake = self.scheduler.next_wake().map(|at| at.since(self.clock.now()));
+        let again = self
+            .disable
+            .iter()
+            .map(|(_, _, at)| at.saturating_duration_since(Instant::now()))
+            .min();
+        [wake, again].into_iter().flatten().min()
+    }
+
+    fn take(&mut self, event: Event) {
+        match event {
+            Event::Notices(notices) => {
+                notices.into_iter().for_each(|notice| self.step(Input::Notice(notice)));
+            }
+            Event::Done(ready, None) => self.step(Input::Released(*ready)),
+            Event::Done(ready, Some(made)) => self.finished(&ready, *made),
+            Event::Drain => self.step(Input::Drain),
+            // Whoever asked may have given up.
+            Event::Load(sender) => drop(sender.send(self.scheduler.load())),
+        }
+    }
+
+    fn finished(&mut self, ready: &Ready, made: Made) {
+        let answer = &made.answer;
+        let finished = Finished {
+            delivery: ready.delivery(),
+            outcome: answer.outcome,
+            status_code: answer.status_code,
+            duration: answer.duration,
+            retry_after: answer.retry_after,
+        };
+        self.scheduler.step(self.clock.now(), Input::Finished(finished), &mut self.outputs);
+        let metrics = self.metrics.clone();
+        metrics.attempts.get_or_create(&AttemptLabels { outcome: label(answer.outcome) }).inc();
+        metrics.attempt_duration.observe(answer.duration.as_secs_f64());
+        let mut made = Some(made);
+        self.carry_out(&mut |store, delivery, trigger, verdict| {
+            let Some(made) = made.take() else { return };
+            if let Some(outcome) = end(verdict) {
+                metrics.deliveries.get_or_create(&DeliveryLabels { outcome }).inc();
+            }
+            store.settle(Settlement {
+                delivery,
+                due: ready.due,
+                trigger,
+                started_at: made.started_at,
+                duration_ms: u32::try_from(made.answer.duration.as_millis()).unwrap_or(u32::MAX),
+                status_code: made.answer.status_code,
+                outcome: made.answer.outcome,
+                verdict,
+                content: made.content,
+            });
+        });
+    }
+
+    fn step(&mut self, input: Input) {
+        self.scheduler.step(self.clock.now(), input, &mut self.outputs);
+        self.carry_out(&mut |_, delivery, _, _| {
+            debug_assert!(false, "{delivery:?} settled without an attempt");
+        });
+    }
+
+    /// Does what the scheduler asked for, and what it asks for then.
+    fn carry_out(&mut self, settle: &mut SettleWith<'_>) {
+        while !self.outputs.is_empty() {
+            for output in std::mem::take(&mut self.outputs) {
+                if let Some(answer) = self.do_one(output, settle) {
+                    self.scheduler.step(self.clock.now(), answer, &mut self.outputs);
+                }
+            }
+        }
+    }
+
+    fn do_one(&mut self, output: Output, settle: &mut SettleWith<'_>) -> Option<Input> {
+        match output {
+            Output::Send(ready) => return self.pool.submit(ready).err().map(Input::Released),
+            Output::Settle { delivery, trigger, verdict } => {
+                settle(&self.store, delivery, trigger, verdict);
+            }
+            Output::Expire(delivery) => self.store.expire(delivery),
+            Output::Feed { endpoint, until, limit } => {
+                let page = self.store.due(endpoint, until, limit);
+                return Some(Input::Fed { endpoint, page });
+            }
+            Output::Look(endpoint) => {
+                return Some(Input::Facts { endpoint, facts: self.facts(endpoint) });
+            }
+            Output::Disable { endpoint, why } => {
+                self.disable.push((endpoint, why, Instant::now()));
+            }
+            Output::Drained => self.drained = true,
+        }
+        None
+    }
+
+    fn facts(&self, endpoint: EndpointId) -> Option<EndpointFacts> {
+        let (application, endpoint) = self.store.endpoint_by_id(endpoint)?;
+        Some(EndpointFacts {
+            application: application.id,
+            enabled: endpoint.disabled.is_none(),
+            throttle_rate: endpoint.throttle_rate,
+            application_throttle_rate: application.throttle_rate,
+        })
+    }
+
+    fn disable_again(&mut self) {
+        let now = Instant::now();
+        let (due, later) = self.disable.drain(..).partition(|(_, _, at)| *at <= now);
+        self.disable = later;
+        for (endpoint, why, _) in due {
+            if disable(&self.store, endpoint, why).is_err() {
+                self.disable.push((endpoint, why, now + DISABLE_AGAIN));
+            }
+        }
+    }
+}
+
+type SettleWith<'made> = dyn FnMut(&Store, DeliveryId, Trigger, Verdict) + 'made;
+
+/// Asks the store to disable an endpoint; the notice that follows tells the scheduler.
+fn disable(store: &Store, endpoint: EndpointId, why: Disabled) -> Result<(), WriteError> {
+    let Some((application, _)) = store.endpoint_by_id(endpoint) else { return Ok(()) };
+    let application = application.id;
+    store.submit(
+        None,
+        move |transaction| {
+            let found = match transaction.endpoint(application, &Reference::Id(endpoint)) {
+                Ok(found) => found,
+                Err(Refusal::NotFound) => return Ok(Reply::Done),
+                Err(refusal) => return Err(refusal),
+            };
+            if found.disabled.is_none() {
+                let updated_at: Timestamp = transaction.now();
+                let disabled =
+                    Endpoint { disabled: Some(why), updated_at, ..found.as_ref().clone() };
+                transaction.put_endpoint(disabled, Author::Relay)?;
+            }
+            Ok(Reply::Done)
+        },
+        move |result| match result {
+            Ok(_) => tracing::warn!(?endpoint, ?why, "an endpoint was disabled"),
+            Err(error) => tracing::error!(?endpoint, %error, "an endpoint can't be disabled"),
+        },
+    )
+}
+
+fn end(verdict: Verdict) -> Option<DeliveryEnd> {
+    match verdict {
+        Verdict::Delivered => Some(DeliveryEnd::delivered),
+        Verdict::Dead(_) => Some(DeliveryEnd::dead),
+        Verdict::RetryAt(_) | Verdict::Unchanged => None,
+    }
+}
+
+fn label(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Delivered => "delivered",
+        Outcome::Status => "status",
+        Outcome::TimedOut => "timedout",
+        Outcome::Dns => "dns",
+        Outcome::Connect => "connect",
+        Outcome::Tls => "tls",
+        Outcome::Broken => "broken",
+        Outcome::Protocol => "protocol",
+        Outcome::Blocked => "blocked",
+    }
+}

@@ -1,0 +1,24 @@
+//! Where time passes: the scheduler and its driver, senders, transport, guard, janitor.
+//!
+//! - [`scheduler`] decides what is sent when, as a pure state machine; [`driver`] is the thread
+//!   that feeds it and does what it says.
+//! - [`sender`] is the blocking pool, [`attempt`] what a sender does with one delivery,
+//!   [`transport`] the HTTP request, [`guard`] and [`resolver`] where it may go.
+//! - [`janitor`] gives disk back, forgets what has expired and watches the free space.
+//! - [`declare`] applies what `relay.toml` declares.
+
+pub mod answer;
+pub mod attempt;
+pub mod clock;
+pub mod connection;
+pub mod declare;
+pub mod driver;
+pub mod guard;
+pub mod janitor;
+mod origin;
+pub mod outgoing;
+pub mod resolver;
+pub mod scheduler;
+pub mod sender;
+pub mod tls;
+pub mod transport;

@@ -1,0 +1,253 @@
+//! The deliveries of one endpoint: what waits in memory, what is with a sender, what is on disk.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use super::health::Health;
+use super::ring::Class;
+use super::words::EndpointFacts;
+use crate::domain::delivery::{DeliveryId, Trigger};
+use crate::domain::id::{ApplicationId, MessageId};
+use crate::domain::throttle::Throttle;
+use crate::domain::time::Timestamp;
+use crate::store::Ready;
+
+/// A delivery within its lane: the message and which time round.
+pub(super) type Key = (MessageId, u16);
+
+/// The name of a delivery within its lane.
+pub(super) fn key(delivery: DeliveryId) -> Key {
+    (delivery.message, delivery.replay)
+}
+
+/// Where a delivery that the lane holds is. Rows read from disk that name one are skipped.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Place {
+    /// In the queue.
+    Queued,
+    /// With a sender.
+    Flying {
+        /// Scheduled attempts made before.
+        attempts: u16,
+        /// Who started the attempt.
+        trigger: Trigger,
+        /// Asked for again meanwhile: to be read again once settled.
+        again: bool,
+    },
+    /// Its result is on the way to the disk.
+    Unsettled {
+        /// Asked for again meanwhile.
+        again: bool,
+    },
+}
+
+/// What the lane knows of its endpoint.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Knowledge {
+    /// Nothing.
+    None,
+    /// Nothing yet, and it was asked for.
+    Asked,
+    /// This.
+    Facts(EndpointFacts),
+}
+
+/// A page on its way from disk.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Feeding {
+    /// Room kept for it.
+    pub want: usize,
+    /// The earliest due time heard of since it was asked for: the page may not have it.
+    noticed: Option<Timestamp>,
+    /// Settled since it was asked for: the page may have them as they stood before.
+    settled: BTreeSet<Key>,
+}
+
+/// One endpoint's share of the scheduler.
+pub(super) struct Lane {
+    pub knowledge: Knowledge,
+    pub queue: VecDeque<Ready>,
+    pub held: BTreeMap<Key, Place>,
+    /// Nothing on disk is due before it, what is held aside; `None`: nothing is on disk.
+    pub disk: Option<Timestamp>,
+    pub feeding: Option<Feeding>,
+    pub in_flight: usize,
+    pub throttle: Option<Throttle>,
+    /// Whose ring it belongs to.
+    pub application: Option<ApplicationId>,
+    pub health: Health,
+    /// The ring it stands in.
+    pub listed: Option<Class>,
+    /// Waits for room in memory.
+    pub hungry: bool,
+    pub wake: Option<Timestamp>,
+    /// Its deliveries in flight are counted as strained.
+    pub strained: bool,
+    /// The endpoint was deleted; the lane goes when nothing is in flight.
+    pub deleted: bool,
+}
+
+impl Lane {
+    /// Of an endpoint nothing is known of yet.
+    pub fn new(threads: usize) -> Lane {
+        Lane {
+            knowledge: Knowledge::None,
+            queue: VecDeque::new(),
+            held: BTreeMap::new(),
+            disk: None,
+            feeding: None,
+            in_flight: 0,
+            throttle: None,
+            application: None,
+            health: Health::new(threads),
+            listed: None,
+            hungry: false,
+            wake: None,
+            strained: false,
+            deleted: false,
+        }
+    }
+
+    /// The facts of an endpoint that takes deliveries.
+    pub fn open(&self) -> Option<&EndpointFacts> {
+        match &self.knowledge {
+            Knowledge::Facts(facts) if facts.enabled && !self.deleted => Some(facts),
+            _ => None,
+        }
+    }
+
+    /// Whether it may take deliveries as far as is known.
+    pub fn may_hold(&self) -> bool {
+        !self.deleted && (self.open().is_some() || !matches!(self.knowledge, Knowledge::Facts(_)))
+    }
+
+    /// How many deliveries may wait in memory: all that fit while the receiver is well, little
+    /// when it is not or a throttle lets little through, one to probe with while parked.
+    pub fn capacity(&self, now: Timestamp, most: usize) -> usize {
+        if let Some(park) = self.health.park() {
+            return usize::from(park.probing.is_none() && now >= park.probe_at);
+        }
+        let rate = self.open().map_or(u16::MAX, |facts| {
+            let own = facts.throttle_rate.unwrap_or(u16::MAX);
+            own.min(facts.application_throttle_rate.unwrap_or(u16::MAX))
+        });
+        let most = most.min(usize::from(rate).max(1));
+        if self.strained { most.min(self.health.limit()) } else { most }
+    }
+
+    /// How many rows it wants read now.
+    pub fn appetite(&self, now: Timestamp, most: usize) -> usize {
+        if self.feeding.is_some() || self.disk.is_none_or(|due| due > now) {
+            return 0;
+        }
+        let capacity = self.capacity(now, most);
+        if self.queue.len() > capacity / 4 { 0 } else { capacity - self.queue.len() }
+    }
+
+    /// When the front of the queue may go as far as the lane decides; `None`: not before
+    /// something else happens.
+    pub fn next_send(&self, now: Timestamp) -> Option<Timestamp> {
+        let front = self.queue.front()?;
+        let mut at = self.throttle.map_or(now, |throttle| throttle.next_at(now));
+        match self.health.park() {
+            Some(_) if front.trigger == Trigger::Manual => {}
+            Some(park) if park.probing.is_some() => return None,
+            Some(park) => at = at.max(park.probe_at),
+            None if self.in_flight >= self.health.limit() => return None,
+            None => {}
+        }
+        Some(at)
+    }
+
+    /// When time alone will give it something to read, if it is not read already.
+    pub fn next_read(&self) -> Option<Timestamp> {
+        if self.feeding.is_some() || !self.queue.is_empty() && self.health.park().is_some() {
+            return None;
+        }
+        match self.health.park() {
+            Some(park) if park.probing.is_some() => None,
+            Some(park) => self.disk.map(|due| due.max(park.probe_at)),
+            None => self.disk,
+        }
+    }
+
+    /// Something on disk is due at `due`.
+    pub fn lower(&mut self, due: Timestamp) {
+        self.disk = Some(self.disk.map_or(due, |known| known.min(due)));
+        if let Some(feeding) = &mut self.feeding {
+            feeding.noticed = Some(feeding.noticed.map_or(due, |known| known.min(due)));
+        }
+    }
+
+    /// A delivery is settled: what a page that is on its way says of it is out of date.
+    pub fn outdate(&mut self, key: Key) {
+        if let Some(feeding) = &mut self.feeding {
+            feeding.settled.insert(key);
+        }
+    }
+
+    /// Takes the page that was waited for: the room kept for it, and what it cannot know.
+    pub fn arrive(&mut self, next_due: Option<Timestamp>) -> Option<Feeding> {
+        let feeding = self.feeding.take()?;
+        self.disk = match (next_due, feeding.noticed) {
+            (Some(page), Some(noticed)) => Some(page.min(noticed)),
+            (page, noticed) => page.or(noticed),
+        };
+        Some(feeding)
+    }
+
+    /// Queues a delivery, before all others if a person asked for it.
+    pub fn enqueue(&mut self, ready: Ready) {
+        self.held.insert(key(ready.delivery()), Place::Queued);
+        match ready.trigger {
+            Trigger::Scheduled => self.queue.push_back(ready),
+            Trigger::Manual => self.queue.push_front(ready),
+        }
+    }
+
+    /// Takes one delivery out of the queue again.
+    pub fn withdraw(&mut self, wanted: Key) -> Option<Ready> {
+        let index = self.queue.iter().position(|ready| key(ready.delivery()) == wanted)?;
+        self.held.remove(&wanted);
+        self.queue.remove(index)
+    }
+
+    /// Gives what waits in memory beyond the first `keep` back to the disk; how many.
+    pub fn give_back(&mut self, keep: usize) -> usize {
+        let mut given = 0;
+        while self.queue.len() > keep {
+            let Some(ready) = self.queue.pop_back() else { break };
+            self.held.remove(&key(ready.delivery()));
+            self.lower(ready.due);
+            given += 1;
+        }
+        given
+    }
+
+    /// Whether a row that a page shows is not to be queued: it is held, or out of date.
+    pub fn knows(&self, feeding: &Feeding, key: Key) -> bool {
+        self.held.contains_key(&key) || feeding.settled.contains(&key)
+    }
+
+    /// Whether nothing would be lost if the lane were forgotten but what it learned.
+    pub fn idle(&self) -> bool {
+        self.held.is_empty()
+            && self.disk.is_none()
+            && self.feeding.is_none()
+            && self.listed.is_none()
+            && !self.hungry
+            && self.health.failing_since().is_none()
+            && self.health.park().is_none()
+    }
+}
+
+impl Feeding {
+    /// With room kept for `want` rows.
+    pub fn new(want: usize) -> Feeding {
+        Feeding { want, ..Feeding::default() }
+    }
+
+    /// Whether anything happened since it was asked for.
+    pub fn overtaken(&self) -> bool {
+        self.noticed.is_some() || !self.settled.is_empty()
+    }
+}

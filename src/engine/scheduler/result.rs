@@ -1,0 +1,92 @@
+//! What comes back from the senders.
+
+use std::time::Duration;
+
+use super::Scheduler;
+use super::lane::{Knowledge, Place, key};
+use super::verdict::{Sign, sign, verdict};
+use super::words::{Finished, Output};
+use crate::domain::endpoint::Disabled;
+use crate::domain::id::EndpointId;
+use crate::store::Ready;
+
+/// How long a delivery that a sender gave back is left alone.
+const RELEASED: Duration = Duration::from_millis(100);
+
+impl Scheduler {
+    pub(super) fn finished(&mut self, finished: &Finished, outputs: &mut Vec<Output>) {
+        let now = self.now;
+        let seed = self.draw();
+        let endpoint = finished.delivery.endpoint;
+        let name = key(finished.delivery);
+        let lane = self.lanes.get_mut(&endpoint).expect("invariant: a lane outlives its flights");
+        let place = lane.held.get(&name).copied();
+        let Some(Place::Flying { attempts, trigger, again }) = place else {
+            unreachable!("invariant: a delivery finishes once for each time it is sent")
+        };
+        let verdict = verdict(&self.settings.retry, finished, (trigger, attempts), now, seed);
+        outputs.push(Output::Settle { delivery: finished.delivery, trigger, verdict });
+        if lane.deleted {
+            lane.held.remove(&name);
+        } else {
+            lane.held.insert(name, Place::Unsettled { again });
+            self.unsettled += 1;
+        }
+        let limited = lane.in_flight >= lane.health.limit();
+        let sign = sign(finished.outcome, finished.status_code);
+        let record = (sign, finished.duration);
+        lane.health.record(now, name, record, limited, self.settings.park_after);
+        self.landed(endpoint);
+        self.judge(endpoint, sign, outputs);
+        self.refresh(endpoint, outputs);
+        self.remove_if_done(endpoint);
+    }
+
+    /// A delivery that was not sent is on disk as it was.
+    pub(super) fn released(&mut self, ready: &Ready, outputs: &mut Vec<Output>) {
+        let now = self.now;
+        let endpoint = ready.endpoint;
+        let name = key(ready.delivery());
+        let lane = self.lanes.get_mut(&endpoint).expect("invariant: a lane outlives its flights");
+        let place = lane.held.remove(&name);
+        assert!(
+            matches!(place, Some(Place::Flying { .. })),
+            "invariant: only what flies comes back"
+        );
+        lane.health.unsent(name);
+        if !lane.deleted {
+            lane.lower(now + RELEASED);
+        }
+        self.landed(endpoint);
+        self.refresh(endpoint, outputs);
+        self.remove_if_done(endpoint);
+    }
+
+    fn landed(&mut self, endpoint: EndpointId) {
+        if let Some(lane) = self.lanes.get_mut(&endpoint) {
+            lane.in_flight -= 1;
+            self.in_flight -= 1;
+            self.strained -= usize::from(lane.strained);
+        }
+        self.recount(endpoint);
+    }
+
+    /// Stops a lane whose endpoint is gone, or has failed for too long.
+    fn judge(&mut self, endpoint: EndpointId, sign: Sign, outputs: &mut Vec<Output>) {
+        let Some(lane) = self.lanes.get_mut(&endpoint) else { return };
+        let Some(mut facts) = lane.open().copied() else { return };
+        let failing = lane.health.failing_since();
+        let why = if sign == Sign::Gone {
+            Disabled::Gone
+        } else if failing.is_some_and(|since| self.now.since(since) >= self.settings.disable_after)
+        {
+            Disabled::Failing
+        } else {
+            return;
+        };
+        facts.enabled = false;
+        lane.knowledge = Knowledge::Facts(facts);
+        self.queued -= lane.give_back(0);
+        outputs.push(Output::Disable { endpoint, why });
+    }
+}

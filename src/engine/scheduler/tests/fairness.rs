@@ -1,0 +1,98 @@
+//! Who gets the pool.
+
+use super::*;
+
+/// Sends and answers until nothing is left; how many of each endpoint went out, in order.
+fn order(bench: &mut Bench, first: Vec<Output>) -> Vec<u64> {
+    let mut flying = sent(&first);
+    let mut order = Vec::new();
+    while !flying.is_empty() {
+        let id = flying.remove(0);
+        order.push(id.endpoint.stamp().0);
+        flying.extend(sent(&bench.succeed(id)));
+    }
+    order
+}
+
+#[test]
+fn applications_take_turns_whatever_they_have() {
+    let mut bench = Bench::new(|settings| {
+        settings.threads = 1;
+        settings.reserve = 0;
+    });
+    let first = bench.accept(900, 1);
+    // One tenant with forty due over four endpoints, another with four.
+    for message in 0..40 {
+        bench.accept(100 + message % 4, message);
+    }
+    for message in 0..4 {
+        bench.accept(200, 100 + message);
+    }
+    let order = order(&mut bench, first);
+    assert_eq!(order.len(), 45);
+    let last = order.iter().rposition(|endpoint| *endpoint == 200).expect("sent");
+    assert!(last <= 8, "the small one waits for {last} of the big one's: {order:?}");
+    let turns: Vec<u64> = order.into_iter().filter(|endpoint| *endpoint < 200).take(8).collect();
+    assert_eq!(turns, [100, 101, 102, 103, 100, 101, 102, 103]);
+}
+
+#[test]
+fn a_lane_starts_small_and_the_reserve_is_for_lanes_with_nothing_in_flight() {
+    let mut bench = Bench::new(|settings| {
+        settings.threads = 12;
+        settings.reserve = 2;
+    });
+    let count = |bench: &mut Bench, endpoint: u64| -> usize {
+        (0..20).map(|message| sent(&bench.accept(endpoint, message)).len()).sum()
+    };
+    assert_eq!(count(&mut bench, 100), 8);
+    assert_eq!(count(&mut bench, 200), 2, "ten in all");
+    assert_eq!(count(&mut bench, 300), 1, "out of the reserve");
+    assert_eq!(count(&mut bench, 400), 1);
+    assert_eq!(count(&mut bench, 500), 0);
+    assert_eq!(bench.scheduler.load().in_flight, 12);
+}
+
+#[test]
+fn strained_lanes_share_a_part_of_the_pool() {
+    let mut bench = Bench::new(|settings| {
+        settings.threads = 8;
+        settings.reserve = 0;
+        settings.strained_threads = 2;
+    });
+    for lane in 1..=4 {
+        let id = bench.ready(lane * 100, 1).delivery();
+        bench.accept(lane * 100, 1);
+        bench.answer(id, Outcome::TimedOut, 0);
+    }
+    let hanging: usize = (1..=4)
+        .flat_map(|lane| (10..20).map(move |message| (lane, message)))
+        .map(|(lane, message)| sent(&bench.accept(lane * 100, message)).len())
+        .sum();
+    assert_eq!(hanging, 2);
+    let well: usize = (0..9).map(|message| sent(&bench.accept(500, message)).len()).sum();
+    assert_eq!(well, 6, "the rest of the pool");
+}
+
+#[test]
+fn throttles_pace_a_lane_and_an_application() {
+    let mut bench = Bench::new(|_| {});
+    bench.rate = Some(2);
+    let ids: Vec<_> = (0..3).map(|message| bench.ready(100, message).delivery()).collect();
+    let outputs: Vec<usize> =
+        (0..3).map(|message| sent(&bench.accept(100, message)).len()).collect();
+    assert_eq!(outputs, [1, 0, 0]);
+    assert_eq!(bench.scheduler.next_wake(), Some(START + Duration::from_millis(500)));
+    bench.succeed(ids[0]);
+    bench.now = START + Duration::from_millis(500);
+    assert_eq!(sent(&bench.step(Input::Tick)), [ids[1]]);
+
+    let mut bench = Bench::new(|_| {});
+    bench.application_rate = Some(1);
+    assert_eq!(sent(&bench.accept(100, 1)).len(), 1);
+    assert_eq!(sent(&bench.accept(101, 2)).len(), 0);
+    assert_eq!(sent(&bench.accept(200, 3)).len(), 1, "another application");
+    assert_eq!(bench.scheduler.next_wake(), Some(START + Duration::from_secs(1)));
+    assert_eq!(sent(&bench.wait(1)).len(), 1);
+    assert_eq!(bench.scheduler.next_wake(), None);
+}

@@ -1,0 +1,138 @@
+//! What becomes of a delivery after an attempt, and what the attempt says of its receiver.
+
+use super::words::Finished;
+use crate::domain::delivery::{DeadReason, Outcome, Trigger};
+use crate::domain::retry::RetryPolicy;
+use crate::domain::time::Timestamp;
+use crate::store::Verdict;
+
+const GONE: u16 = 410;
+const TOO_MANY: u16 = 429;
+const UNAVAILABLE: u16 = 503;
+
+/// What an attempt says of its receiver.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Sign {
+    /// It took the delivery.
+    Well,
+    /// It is alive and did not want this one: a 3xx or 4xx.
+    Refused,
+    /// It wants nothing ever again.
+    Gone,
+    /// It is down or cannot be reached: counts for parking.
+    Failed,
+    /// It is down because it is too slow or has too much: halves the concurrency as well.
+    Overloaded,
+}
+
+/// Reads an attempt as a sign of its receiver's health.
+pub(super) fn sign(outcome: Outcome, status_code: u16) -> Sign {
+    match (outcome, status_code) {
+        (Outcome::Delivered, _) => Sign::Well,
+        (Outcome::Status, GONE) => Sign::Gone,
+        (Outcome::Status, TOO_MANY | UNAVAILABLE) | (Outcome::TimedOut, _) => Sign::Overloaded,
+        (Outcome::Status, 100..500) => Sign::Refused,
+        _ => Sign::Failed,
+    }
+}
+
+/// Decides after an attempt that ended at `now`, with `attempts` scheduled ones made before it.
+/// `seed` decides the jitter.
+pub(super) fn verdict(
+    policy: &RetryPolicy,
+    finished: &Finished,
+    (trigger, attempts): (Trigger, u16),
+    now: Timestamp,
+    seed: u64,
+) -> Verdict {
+    if finished.outcome == Outcome::Delivered {
+        return Verdict::Delivered;
+    }
+    if trigger == Trigger::Manual {
+        return Verdict::Unchanged;
+    }
+    if sign(finished.outcome, finished.status_code) == Sign::Gone {
+        return Verdict::Dead(DeadReason::Gone);
+    }
+    let obeyed = matches!(finished.status_code, TOO_MANY | UNAVAILABLE);
+    let retry_after = finished.retry_after.filter(|_| obeyed);
+    match policy.delay(attempts.saturating_add(1), seed, retry_after) {
+        Some(delay) => Verdict::RetryAt(now + delay),
+        None if finished.outcome == Outcome::Blocked => Verdict::Dead(DeadReason::Blocked),
+        None => Verdict::Dead(DeadReason::Exhausted),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::delivery::DeliveryId;
+    use crate::domain::id::{EndpointId, MessageId, Stamp};
+    use std::time::Duration;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_000_000);
+
+    fn finished(outcome: Outcome, status_code: u16, retry_after: Option<u64>) -> Finished {
+        Finished {
+            delivery: DeliveryId {
+                message: MessageId::new(Stamp(1)),
+                endpoint: EndpointId::new(Stamp(2)),
+                replay: 0,
+            },
+            outcome,
+            status_code,
+            duration: Duration::ZERO,
+            retry_after: retry_after.map(Duration::from_secs),
+        }
+    }
+
+    #[test]
+    fn every_kind_of_end() {
+        let policy = RetryPolicy {
+            schedule: vec![Duration::from_secs(5), Duration::from_secs(300)],
+            jitter: 0.0,
+        };
+        let check = |finished: Finished, trigger: Trigger, attempts: u16, expected: Verdict| {
+            let found = verdict(&policy, &finished, (trigger, attempts), NOW, 7);
+            assert_eq!(found, expected, "{finished:?} {trigger:?} {attempts}");
+        };
+        use Trigger::{Manual, Scheduled};
+        let again = |seconds: u64| Verdict::RetryAt(NOW + Duration::from_secs(seconds));
+        check(finished(Outcome::Delivered, 204, None), Scheduled, 0, Verdict::Delivered);
+        check(finished(Outcome::Delivered, 200, None), Manual, 9, Verdict::Delivered);
+        check(finished(Outcome::Status, 500, None), Manual, 0, Verdict::Unchanged);
+        check(finished(Outcome::Status, 410, None), Manual, 0, Verdict::Unchanged);
+        check(finished(Outcome::Status, 410, None), Scheduled, 0, Verdict::Dead(DeadReason::Gone));
+        check(finished(Outcome::Status, 302, None), Scheduled, 0, again(5));
+        check(finished(Outcome::TimedOut, 0, None), Scheduled, 1, again(300));
+        check(finished(Outcome::Blocked, 0, None), Scheduled, 0, again(5));
+        let exhausted = Verdict::Dead(DeadReason::Exhausted);
+        check(finished(Outcome::Broken, 0, None), Scheduled, 2, exhausted);
+        check(finished(Outcome::Status, 429, Some(9)), Scheduled, 2, exhausted);
+        let blocked = Verdict::Dead(DeadReason::Blocked);
+        check(finished(Outcome::Blocked, 0, None), Scheduled, 2, blocked);
+        check(finished(Outcome::Status, 429, Some(60)), Scheduled, 0, again(60));
+        check(finished(Outcome::Status, 503, Some(0)), Scheduled, 0, again(5));
+        check(finished(Outcome::Status, 503, Some(u64::MAX)), Scheduled, 0, again(305));
+        check(finished(Outcome::Status, 500, Some(60)), Scheduled, 0, again(5));
+        check(finished(Outcome::Dns, 0, None), Scheduled, u16::MAX, exhausted);
+    }
+
+    #[test]
+    fn signs() {
+        let check = |outcome: Outcome, status: u16, expected: Sign| {
+            assert_eq!(sign(outcome, status), expected, "{outcome:?} {status}");
+        };
+        check(Outcome::Delivered, 200, Sign::Well);
+        check(Outcome::Status, 410, Sign::Gone);
+        check(Outcome::Status, 301, Sign::Refused);
+        check(Outcome::Status, 404, Sign::Refused);
+        check(Outcome::Status, 429, Sign::Overloaded);
+        check(Outcome::Status, 503, Sign::Overloaded);
+        check(Outcome::Status, 500, Sign::Failed);
+        check(Outcome::Status, 999, Sign::Failed);
+        check(Outcome::TimedOut, 0, Sign::Overloaded);
+        check(Outcome::Connect, 0, Sign::Failed);
+        check(Outcome::Blocked, 0, Sign::Failed);
+    }
+}

@@ -1,0 +1,312 @@
+//! The blocking pool that performs deliveries.
+//!
+//! Few threads run at once when receivers are quick, many only while receivers keep them waiting:
+//! an idle thread takes a job before a new one is started, and beyond a small number a new one is
+//! started only when a job has waited. Threads that stay idle end.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, Thread};
+use std::time::{Duration, Instant};
+
+/// Enough for TLS and HTTP, a fortieth of what the platform gives.
+const STACK: usize = 256 << 10;
+/// Threads started as soon as a job finds none idle; more would only compete for the processors.
+const EAGER: usize = 64;
+/// How long the oldest job waits before threads beyond that are started.
+const PATIENCE: Duration = Duration::from_millis(5);
+/// Each time jobs waited that long, a quarter more threads.
+const GROWTH: usize = 4;
+/// Jobs each eager thread would take within [`PATIENCE`] when it is the processors that are short:
+/// more threads would only compete for them.
+const QUICK: usize = 2;
+const IDLE: Duration = Duration::from_secs(30);
+/// How long requests have to end once they were interrupted.
+const HARD_STOP: Duration = Duration::from_secs(2);
+
+/// How busy the pool is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Load {
+    /// Threads that live.
+    pub threads: usize,
+    /// Of them those without a job.
+    pub idle: usize,
+    /// Jobs no thread has taken yet.
+    pub queued: usize,
+}
+
+/// What a drain left.
+#[derive(Debug)]
+pub struct Drained<J> {
+    /// Jobs that were never begun, oldest first: to be released.
+    pub released: Vec<J>,
+    /// Whether requests had to be interrupted.
+    pub interrupted: bool,
+    /// Jobs still running all the same; 0 but for a handler that does not end.
+    pub running: usize,
+}
+
+struct Waiting<J> {
+    job: J,
+    since: Instant,
+}
+
+struct Desk<J> {
+    queue: VecDeque<Waiting<J>>,
+    /// Threads without a job by number, the one that went idle last on top: it is woken first, so
+    /// that the others may end.
+    idle: Vec<(usize, Thread)>,
+    threads: usize,
+    named: usize,
+    /// Jobs taken since the grower last looked.
+    taken: usize,
+    stopping: bool,
+    grower: Grower,
+}
+
+/// The thread that starts others beyond the eager ones.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Grower {
+    Absent,
+    Parked,
+    Watching,
+}
+
+struct Shared<J> {
+    desk: Mutex<Desk<J>>,
+    /// For the grower: jobs wait, and no thread is idle.
+    crowded: Condvar,
+    /// For a drain: a thread ended.
+    ended: Condvar,
+    handler: Box<dyn Fn(J) + Send + Sync>,
+    max_threads: usize,
+    idle: Duration,
+}
+
+/// Runs jobs on at most `max_threads` threads.
+pub struct SenderPool<J: Send + 'static> {
+    shared: Arc<Shared<J>>,
+}
+
+impl<J: Send + 'static> SenderPool<J> {
+    /// A pool without a thread yet. A handler that panics ends its thread, and with it the
+    /// process through the panic hook.
+    pub fn new(max_threads: usize, handler: impl Fn(J) + Send + Sync + 'static) -> SenderPool<J> {
+        SenderPool::with_idle(max_threads, IDLE, handler)
+    }
+
+    fn with_idle(
+        max_threads: usize,
+        idle: Duration,
+        handler: impl Fn(J) + Send + Sync + 'static,
+    ) -> SenderPool<J> {
+        let desk = Desk {
+            queue: VecDeque::new(),
+            idle: Vec::new(),
+            threads: 0,
+            named: 0,
+            taken: 0,
+            stopping: false,
+            grower: Grower::Absent,
+        };
+        let shared = Shared {
+            desk: Mutex::new(desk),
+            crowded: Condvar::new(),
+            ended: Condvar::new(),
+            handler: Box::new(handler),
+            max_threads: max_threads.max(1),
+            idle,
+        };
+        SenderPool { shared: Arc::new(shared) }
+    }
+
+    /// Queues a job; gives it back when the pool is stopping or no thread can be had for it.
+    pub fn submit(&self, job: J) -> Result<(), J> {
+        let mut desk = self.shared.lock();
+        if desk.stopping {
+            return Err(job);
+        }
+        desk.queue.push_back(Waiting { job, since: Instant::now() });
+        if let Some((_, idle)) = desk.idle.pop() {
+            drop(desk);
+            idle.unpark();
+            return Ok(());
+        }
+        if desk.threads < EAGER.min(self.shared.max_threads) {
+            self.shared.start_thread(&mut desk);
+        } else if desk.threads < self.shared.max_threads {
+            self.shared.call_grower(&mut desk);
+        }
+        if desk.threads == 0 {
+            return match desk.queue.pop_back() {
+                Some(waiting) => Err(waiting.job),
+                None => Ok(()),
+            };
+        }
+        Ok(())
+    }
+
+    /// How busy it is at this moment.
+    pub fn load(&self) -> Load {
+        let desk = self.shared.lock();
+        Load { threads: desk.threads, idle: desk.idle.len(), queued: desk.queue.len() }
+    }
+
+    /// Takes no more jobs, lets those that run end within `patience`, then calls `interrupt` (the
+    /// transport's shutdown) and waits two seconds more.
+    pub fn drain(&self, patience: Duration, interrupt: impl FnOnce()) -> Drained<J> {
+        let released = self.stop();
+        let mut running = self.wait_for_end(patience);
+        let interrupted = running > 0;
+        if interrupted {
+            interrupt();
+            running = self.wait_for_end(HARD_STOP);
+        }
+        Drained { released, interrupted, running }
+    }
+
+    fn stop(&self) -> Vec<J> {
+        let mut desk = self.shared.lock();
+        desk.stopping = true;
+        for (_, idle) in desk.idle.drain(..) {
+            idle.unpark();
+        }
+        self.shared.crowded.notify_all();
+        desk.queue.drain(..).map(|waiting| waiting.job).collect()
+    }
+
+    fn wait_for_end(&self, patience: Duration) -> usize {
+        let desk = self.shared.lock();
+        let waited = self.shared.ended.wait_timeout_while(desk, patience, |desk| desk.threads > 0);
+        waited.unwrap_or_else(PoisonError::into_inner).0.threads
+    }
+}
+
+impl<J: Send + 'static> Drop for SenderPool<J> {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// Counts a thread out that panics, so that a drain never waits for one that is gone.
+struct Present<J: Send + 'static>(Arc<Shared<J>>);
+
+impl<J: Send + 'static> Drop for Present<J> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.0.lock().threads -= 1;
+            self.0.ended.notify_all();
+        }
+    }
+}
+
+impl<J: Send + 'static> Shared<J> {
+    /// Nothing of the handler runs under the lock, so it is never poisoned.
+    fn lock(&self) -> MutexGuard<'_, Desk<J>> {
+        self.desk.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn start_thread(self: &Arc<Self>, desk: &mut Desk<J>) {
+        let shared = self.clone();
+        desk.named += 1;
+        desk.threads += 1;
+        let number = desk.named;
+        let started = thread::Builder::new()
+            .name(format!("send-{number}"))
+            .stack_size(STACK)
+            .spawn(move || Present(shared).0.work(number));
+        if let Err(error) = started {
+            desk.threads -= 1;
+            tracing::warn!(threads = desk.threads, %error, "no new sender thread could be started");
+        }
+    }
+
+    fn work(&self, number: usize) {
+        while let Some(job) = self.next(number) {
+            (self.handler)(job);
+        }
+    }
+
+    /// The next job; `None` when the thread was idle for long or the pool stops, and is counted
+    /// out.
+    fn next(&self, number: usize) -> Option<J> {
+        let mut desk = self.lock();
+        let mut idle_until: Option<Instant> = None;
+        loop {
+            let waiting = desk.queue.pop_front();
+            let now = Instant::now();
+            let over = desk.stopping || idle_until.is_some_and(|until| until <= now);
+            let listed = idle_until
+                .and_then(|_| desk.idle.iter().rposition(|(listed, _)| *listed == number));
+            if let (Some(at), true) = (listed, waiting.is_some() || over) {
+                desk.idle.remove(at);
+            }
+            if let Some(waiting) = waiting {
+                desk.taken += 1;
+                return Some(waiting.job);
+            }
+            if over {
+                desk.threads -= 1;
+                self.ended.notify_all();
+                return None;
+            }
+            if listed.is_none() {
+                desk.idle.push((number, thread::current()));
+            }
+            let until = *idle_until.get_or_insert(now + self.idle);
+            drop(desk);
+            thread::park_timeout(until - now);
+            desk = self.lock();
+        }
+    }
+
+    /// Wakes the thread that starts others, starting it on the first call.
+    fn call_grower(self: &Arc<Self>, desk: &mut Desk<J>) {
+        match desk.grower {
+            Grower::Watching => {}
+            Grower::Parked => {
+                desk.grower = Grower::Watching;
+                self.crowded.notify_one();
+            }
+            Grower::Absent => {
+                let shared = self.clone();
+                let started = thread::Builder::new()
+                    .name("send-grow".to_owned())
+                    .stack_size(STACK)
+                    .spawn(move || shared.grow());
+                match started {
+                    Ok(_) => desk.grower = Grower::Watching,
+                    Err(error) => tracing::warn!(%error, "the sender pool cannot grow"),
+                }
+            }
+        }
+    }
+
+    /// Starts threads while the oldest job waits for longer than it should.
+    fn grow(self: &Arc<Self>) {
+        let mut desk = self.lock();
+        while !desk.stopping {
+            let oldest = desk.queue.front().map(|waiting| waiting.since);
+            let Some(oldest) = oldest.filter(|_| desk.threads < self.max_threads) else {
+                desk.grower = Grower::Parked;
+                desk = self.crowded.wait(desk).unwrap_or_else(PoisonError::into_inner);
+                continue;
+            };
+            let waited = oldest.elapsed();
+            let quick = std::mem::take(&mut desk.taken) >= QUICK * desk.threads.min(EAGER);
+            if waited >= PATIENCE && !quick {
+                let room = self.max_threads - desk.threads;
+                let wanted = (desk.threads / GROWTH).max(1).min(room).min(desk.queue.len());
+                for _ in 0..wanted {
+                    self.start_thread(&mut desk);
+                }
+            }
+            // Those just started need a moment before the queue says whether more are needed.
+            let paused = self.crowded.wait_timeout(desk, PATIENCE);
+            desk = paused.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,200 @@
+//! Every metric of the relay, by name, and the registry that prints them. No label holds an id.
+
+use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
+
+/// How a delivery ended, as a label.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, EncodeLabelValue)]
+#[expect(non_camel_case_types, reason = "the label's value is the variant's name")]
+pub enum DeliveryEnd {
+    /// A 2xx answer.
+    delivered,
+    /// It will not be tried again.
+    dead,
+    /// A person took it back.
+    cancelled,
+}
+
+/// The label of `relay_deliveries_total`.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+pub struct DeliveryLabels {
+    /// How it ended.
+    pub outcome: DeliveryEnd,
+}
+
+/// The label of `relay_attempts_total`; `outcome` is one of the names in
+/// [`crate::domain::delivery::Outcome`], in lower case.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+pub struct AttemptLabels {
+    /// How it ended.
+    pub outcome: &'static str,
+}
+
+/// The labels of `relay_http_requests_total`.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+pub struct RequestLabels {
+    /// The route's pattern, `/api/v1/app/{app}`; `unknown` when none matched.
+    pub route: String,
+    /// The answer's status.
+    pub status: u16,
+}
+
+/// Handles to every metric; clones share the numbers.
+#[derive(Clone, Debug)]
+pub struct Metrics {
+    /// Messages accepted.
+    pub messages_accepted: Counter,
+    /// Deliveries ended, by outcome.
+    pub deliveries: Family<DeliveryLabels, Counter>,
+    /// Attempts made, by outcome.
+    pub attempts: Family<AttemptLabels, Counter>,
+    /// Seconds from a request's begin to the end of its answer.
+    pub attempt_duration: Histogram,
+    /// Deliveries that wait, whether due or not.
+    pub deliveries_waiting: Gauge,
+    /// Attempts under way.
+    pub attempts_in_flight: Gauge,
+    /// Endpoints whose queue is held because they are down.
+    pub lanes_parked: Gauge,
+    /// Seconds of one sync of the journal.
+    pub journal_sync_duration: Histogram,
+    /// Bytes of rows that are durable and not yet in the index.
+    pub store_overlay: Gauge,
+    /// Bytes free on the data folder's file system.
+    pub disk_free: Gauge,
+    /// Requests answered, by route and status.
+    pub http_requests: Family<RequestLabels, Counter>,
+    /// Seconds from a request's head to its answer's.
+    pub http_request_duration: Histogram,
+    registry: std::sync::Arc<Registry>,
+}
+
+const ATTEMPT_SECONDS: [f64; 12] =
+    [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
+const SYNC_SECONDS: [f64; 11] =
+    [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 2.0];
+const REQUEST_SECONDS: [f64; 11] =
+    [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0, 5.0];
+
+impl Metrics {
+    /// All at zero.
+    pub fn new() -> Metrics {
+        let mut registry = Registry::with_prefix("relay");
+        let mut metrics = Metrics {
+            messages_accepted: Counter::default(),
+            deliveries: Family::default(),
+            attempts: Family::default(),
+            attempt_duration: Histogram::new(ATTEMPT_SECONDS),
+            deliveries_waiting: Gauge::default(),
+            attempts_in_flight: Gauge::default(),
+            lanes_parked: Gauge::default(),
+            journal_sync_duration: Histogram::new(SYNC_SECONDS),
+            store_overlay: Gauge::default(),
+            disk_free: Gauge::default(),
+            http_requests: Family::default(),
+            http_request_duration: Histogram::new(REQUEST_SECONDS),
+            registry: std::sync::Arc::default(),
+        };
+        metrics.register_deliveries(&mut registry);
+        metrics.register_store_and_http(&mut registry);
+        metrics.registry = std::sync::Arc::new(registry);
+        metrics
+    }
+
+    fn register_deliveries(&self, registry: &mut Registry) {
+        registry.register("messages_accepted", "Messages accepted", self.messages_accepted.clone());
+        registry.register("deliveries", "Deliveries ended, by outcome", self.deliveries.clone());
+        registry.register("attempts", "Attempts made, by outcome", self.attempts.clone());
+        registry.register_with_unit(
+            "attempt_duration",
+            "From a request's begin to the end of its answer",
+            Unit::Seconds,
+            self.attempt_duration.clone(),
+        );
+        let waiting = self.deliveries_waiting.clone();
+        registry.register("deliveries_waiting", "Deliveries that wait, due or not", waiting);
+        let in_flight = self.attempts_in_flight.clone();
+        registry.register("attempts_in_flight", "Attempts under way", in_flight);
+        let parked = self.lanes_parked.clone();
+        registry.register("lanes_parked", "Endpoints whose queue is held, being down", parked);
+    }
+
+    fn register_store_and_http(&self, registry: &mut Registry) {
+        registry.register_with_unit(
+            "journal_sync_duration",
+            "One sync of the journal",
+            Unit::Seconds,
+            self.journal_sync_duration.clone(),
+        );
+        registry.register_with_unit(
+            "store_overlay",
+            "Rows that are durable and not yet in the index",
+            Unit::Bytes,
+            self.store_overlay.clone(),
+        );
+        registry.register_with_unit(
+            "disk_free",
+            "Free on the data folder's file system",
+            Unit::Bytes,
+            self.disk_free.clone(),
+        );
+        let requests = self.http_requests.clone();
+        registry.register("http_requests", "Requests answered, by route and status", requests);
+        registry.register_with_unit(
+            "http_request_duration",
+            "From a request's head to its answer's",
+            Unit::Seconds,
+            self.http_request_duration.clone(),
+        );
+    }
+
+    /// All of them in the OpenMetrics text format.
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        encode(&mut text, &self.registry).expect("writing to a string does not fail");
+        text
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Metrics {
+        Metrics::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Dashboards and alerts rely on these names.
+    #[test]
+    fn names_stay() {
+        let metrics = Metrics::new();
+        metrics.deliveries.get_or_create(&DeliveryLabels { outcome: DeliveryEnd::dead }).inc();
+        metrics.attempts.get_or_create(&AttemptLabels { outcome: "dns" }).inc();
+        let labels = RequestLabels { route: "/api/v1/app/{app}".to_owned(), status: 200 };
+        metrics.http_requests.get_or_create(&labels).inc();
+        let text = metrics.text();
+        for line in [
+            "relay_messages_accepted_total 0",
+            "relay_deliveries_total{outcome=\"dead\"} 1",
+            "relay_attempts_total{outcome=\"dns\"} 1",
+            "relay_attempt_duration_seconds_count 0",
+            "relay_deliveries_waiting 0",
+            "relay_attempts_in_flight 0",
+            "relay_lanes_parked 0",
+            "relay_journal_sync_duration_seconds_count 0",
+            "relay_store_overlay_bytes 0",
+            "relay_disk_free_bytes 0",
+            "relay_http_requests_total{route=\"/api/v1/app/{app}\",status=\"200\"} 1",
+            "relay_http_request_duration_seconds_count 0",
+        ] {
+            assert!(text.contains(line), "{line} is missing in\n{text}");
+        }
+    }
+}
