@@ -1,0 +1,108 @@
+//! The scheduler in a world of its own: a model store, model receivers, a clock that jumps from
+//! event to event, and faults, all decided by a seed.
+//!
+//! `RELAY_SEED=7 cargo test --test simulation` runs one seed with a trace;
+//! `RELAY_SIMULATION_SEEDS=10000 cargo test --release --test simulation` runs many;
+//! `RELAY_SIMULATION_STEPS` sets how many events each has.
+
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+
+use world::{Tally, World};
+
+mod driver;
+mod operations;
+mod random;
+mod receiver;
+mod reference;
+mod store;
+mod swarm;
+mod world;
+
+const SEEDS: u64 = 100;
+const STEPS: u64 = 2_000;
+/// What must have happened at least once in `SEEDS` seeds.
+const EVERYTHING: [&str; 12] = [
+    "blocked",
+    "crash",
+    "delivered",
+    "disabled",
+    "drained",
+    "exhausted",
+    "expired",
+    "gone",
+    "page",
+    "released",
+    "retried",
+    "unchanged",
+];
+
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok()?.parse().ok()
+}
+
+/// Runs one seed: what happened how often, or what broke and how it came to that.
+fn run(seed: u64, steps: u64, traced: bool) -> Result<Tally, String> {
+    let mut world = World::new(seed, traced);
+    let ended = panic::catch_unwind(AssertUnwindSafe(|| world.run(steps)));
+    let broken = match ended {
+        Ok(Ok(())) => return Ok(world.tally().clone()),
+        Ok(Err(broken)) => broken,
+        Err(_) => "it panicked".to_owned(),
+    };
+    let swarm = &world.swarm;
+    Err(format!("{}\n{swarm:#?}\nafter {} events: {broken}", world.trace(), world.steps))
+}
+
+fn replay(seed: u64, steps: u64) -> String {
+    let told = run(seed, steps, true).err().unwrap_or_else(|| "it passed when traced".to_owned());
+    format!("{told}\nreplay: RELAY_SEED={seed} cargo test --test simulation")
+}
+
+#[test]
+fn every_seed_holds() {
+    let steps = number("RELAY_SIMULATION_STEPS").unwrap_or(STEPS);
+    if let Some(seed) = number("RELAY_SEED") {
+        if let Err(broken) = run(seed, steps, true) {
+            panic!("{broken}");
+        }
+        return;
+    }
+    let seeds = number("RELAY_SIMULATION_SEEDS").unwrap_or(SEEDS);
+    let next = AtomicU64::new(0);
+    let (failed, total) = (AtomicU64::new(u64::MAX), Mutex::new(Tally::new()));
+    let threads = thread::available_parallelism().map_or(1, usize::from);
+    thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                loop {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed >= seeds || failed.load(Ordering::Relaxed) != u64::MAX {
+                        return;
+                    }
+                    match run(seed, steps, false) {
+                        Ok(tally) => add(&mut total.lock().expect("no thread panics"), &tally),
+                        Err(_) => _ = failed.fetch_min(seed, Ordering::Relaxed),
+                    }
+                }
+            });
+        }
+    });
+    let failed = failed.into_inner();
+    assert!(failed == u64::MAX, "seed {failed}:\n{}", replay(failed, steps));
+    let total = total.into_inner().expect("no thread panics");
+    println!("{seeds} seeds: {total:?}");
+    if seeds >= SEEDS {
+        for what in EVERYTHING {
+            assert!(total.contains_key(what), "no run had one {what}: it proves nothing of it");
+        }
+    }
+}
+
+fn add(total: &mut Tally, tally: &Tally) {
+    for (what, count) in tally {
+        *total.entry(what).or_default() += count;
+    }
+}
