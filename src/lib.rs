@@ -16,6 +16,7 @@
 pub mod config;
 pub mod domain;
 pub mod engine;
+pub mod http;
 pub mod metrics;
 pub mod store;
 pub mod telemetry;

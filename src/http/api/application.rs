@@ -1,0 +1,245 @@
+//! `/app`: tenants.
+
+use std::sync::Arc;
+
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use serde::{Deserialize, Deserializer};
+
+use super::call::Call;
+use super::limits::{self, NAME_MAX, Problems};
+use super::page;
+use super::shapes::ApplicationOut;
+use crate::domain::application::{Application, Metadata};
+use crate::domain::id::{ApplicationId, Ids};
+use crate::domain::time::Timestamp;
+use crate::http::error::ApiError;
+use crate::store::{ApplicationReference, Author, Reply, Written};
+
+/// A field of a patch: absent is `None`, present is `Some`, where null is left to `T`.
+pub(super) fn present<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    T: Deserialize<'de>,
+    D: Deserializer<'de>,
+{
+    T::deserialize(deserializer).map(Some)
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ApplicationIn {
+    name: String,
+    uid: Option<String>,
+    throttle_rate: Option<u16>,
+    rate_limit: Option<u16>,
+    metadata: Option<Metadata>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct ApplicationPatch {
+    #[serde(deserialize_with = "present")]
+    name: Option<String>,
+    #[serde(deserialize_with = "present")]
+    uid: Option<Option<String>>,
+    #[serde(deserialize_with = "present")]
+    throttle_rate: Option<Option<u16>>,
+    #[serde(deserialize_with = "present")]
+    rate_limit: Option<Option<u16>>,
+    #[serde(deserialize_with = "present")]
+    metadata: Option<Metadata>,
+}
+
+/// What a caller may set of an application, after the limits were looked at.
+struct Fields {
+    name: String,
+    uid: Option<String>,
+    throttle_rate: Option<u16>,
+    metadata: Metadata,
+}
+
+impl ApplicationIn {
+    fn check(self) -> Result<Fields, ApiError> {
+        let fields = Fields {
+            name: self.name,
+            uid: self.uid,
+            throttle_rate: self.throttle_rate.or(self.rate_limit),
+            metadata: self.metadata.unwrap_or_default(),
+        };
+        let mut problems = Problems::default();
+        check_name(&fields.name, &mut problems);
+        check_rest(fields.uid.as_deref(), fields.throttle_rate, &fields.metadata, &mut problems);
+        problems.finish()?;
+        Ok(fields)
+    }
+}
+
+impl ApplicationPatch {
+    fn check(&self) -> Result<(), ApiError> {
+        let mut problems = Problems::default();
+        if let Some(name) = &self.name {
+            check_name(name, &mut problems);
+        }
+        let uid = self.uid.as_ref().and_then(Option::as_deref);
+        let rate = self.throttle_rate.or(self.rate_limit).flatten();
+        let none = Metadata::new();
+        check_rest(uid, rate, self.metadata.as_ref().unwrap_or(&none), &mut problems);
+        problems.finish()
+    }
+}
+
+fn check_name(name: &str, problems: &mut Problems) {
+    problems.check(&["name"], limits::text(name, 1, NAME_MAX));
+    if !name.is_empty() && name.trim().is_empty() {
+        problems.add(&["name"], "must not be blank");
+    }
+}
+
+fn check_rest(uid: Option<&str>, rate: Option<u16>, data: &Metadata, problems: &mut Problems) {
+    if let Some(uid) = uid {
+        problems.check(&["uid"], limits::name(uid));
+    }
+    problems.check(&["throttleRate"], limits::throttle_rate(rate));
+    problems.check(&["metadata"], limits::metadata(data));
+}
+
+impl Fields {
+    fn make(self, id: ApplicationId, now: Timestamp) -> Application {
+        Application {
+            id,
+            uid: self.uid,
+            name: self.name,
+            throttle_rate: self.throttle_rate,
+            metadata: self.metadata,
+            managed: false,
+            created_at: now,
+            updated_at: now,
+        }
+    }
+}
+
+/// Row 1: every application, oldest first.
+pub(super) async fn list(call: Call) -> Result<HttpResponse, ApiError> {
+    call.operator_only()?;
+    let request = page::request(&call.query(), call.ids(), false)?;
+    let page = call.store().list_applications(&request);
+    let ids = call.ids();
+    let name = |application: &Arc<Application>| application.id;
+    page::json(ids, &request, page, name, |application| {
+        Ok(serde_json::json!(ApplicationOut::new(ids, &application)))
+    })
+    .map(page::ok)
+}
+
+/// Row 2: makes one; with `get_if_exists` the one that has the uid is given instead.
+pub(super) async fn create(mut call: Call) -> Result<HttpResponse, ApiError> {
+    call.operator_only()?;
+    let get_if_exists = call.query().flag("get_if_exists", false)?;
+    let body = call.body().await?;
+    let fields = body.json::<ApplicationIn>()?.check()?;
+    let written = call
+        .write_once(&body, move |transaction| {
+            if get_if_exists
+                && let Some(uid) = &fields.uid
+                && let Ok(application) =
+                    transaction.application(&ApplicationReference::Name(uid.clone()))
+            {
+                return Ok(Reply::Application { application, created: false });
+            }
+            let id = ApplicationId::new(transaction.mint());
+            let application = fields.make(id, transaction.now());
+            let application = transaction.put_application(application, Author::Caller)?;
+            Ok(Reply::Application { application, created: true })
+        })
+        .await?;
+    answer(call.ids(), written)
+}
+
+/// Row 3.
+pub(super) async fn get(call: Call) -> Result<HttpResponse, ApiError> {
+    let application = call.application()?;
+    Ok(HttpResponse::Ok().json(ApplicationOut::new(call.ids(), &application)))
+}
+
+/// Row 4: changes it, or makes it when it is not there.
+pub(super) async fn put(mut call: Call) -> Result<HttpResponse, ApiError> {
+    call.operator_only()?;
+    let reference: ApplicationReference = call.reference("app")?;
+    let body = call.body().await?;
+    let fields = body.json::<ApplicationIn>()?.check()?;
+    let written = call
+        .write(move |transaction| {
+            let now = transaction.now();
+            let (application, created) = match transaction.application(&reference) {
+                Ok(old) => {
+                    let new = Application {
+                        managed: old.managed,
+                        created_at: old.created_at,
+                        ..fields.make(old.id, now)
+                    };
+                    (new, false)
+                }
+                Err(_) => (fields.make(ApplicationId::new(transaction.mint()), now), true),
+            };
+            let application = transaction.put_application(application, Author::Caller)?;
+            Ok(Reply::Application { application, created })
+        })
+        .await?;
+    answer(call.ids(), written)
+}
+
+/// Row 5: changes what is given; null takes away what may be missing.
+pub(super) async fn patch(mut call: Call) -> Result<HttpResponse, ApiError> {
+    call.operator_only()?;
+    let reference: ApplicationReference = call.reference("app")?;
+    let body = call.body().await?;
+    let patch: ApplicationPatch = body.json()?;
+    patch.check()?;
+    let written = call
+        .write(move |transaction| {
+            let mut application = Application::clone(&*transaction.application(&reference)?);
+            application.name = patch.name.unwrap_or(application.name);
+            application.uid = patch.uid.unwrap_or(application.uid);
+            let rate = patch.throttle_rate.or(patch.rate_limit);
+            application.throttle_rate = rate.unwrap_or(application.throttle_rate);
+            application.metadata = patch.metadata.unwrap_or(application.metadata);
+            application.updated_at = transaction.now();
+            let application = transaction.put_application(application, Author::Caller)?;
+            Ok(Reply::Application { application, created: false })
+        })
+        .await?;
+    answer(call.ids(), written)
+}
+
+/// Row 6: deletes it with its endpoints.
+pub(super) async fn delete(call: Call) -> Result<HttpResponse, ApiError> {
+    call.operator_only()?;
+    let reference: ApplicationReference = call.reference("app")?;
+    call.write(move |transaction| {
+        let id = transaction.application(&reference)?.id;
+        transaction.delete_application(id, Author::Caller)?;
+        Ok(Reply::Done)
+    })
+    .await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+fn answer(ids: &Ids, written: Written) -> Result<HttpResponse, ApiError> {
+    let Reply::Application { application, created } = written.reply else {
+        return Err(unexpected(&written.reply));
+    };
+    let status = if created { StatusCode::CREATED } else { StatusCode::OK };
+    Ok(HttpResponse::build(status).json(ApplicationOut::new(ids, &application)))
+}
+
+/// A reply of another kind than the write made.
+pub(super) fn unexpected(reply: &Reply) -> ApiError {
+    let kind = match reply {
+        Reply::Application { .. } => "an application",
+        Reply::Endpoint { .. } => "an endpoint",
+        Reply::EventType { .. } => "an event type",
+        Reply::Message(_) => "a message",
+        Reply::Done => "nothing",
+    };
+    ApiError::Internal(format!("the store remembered {kind} for a write that made something else"))
+}

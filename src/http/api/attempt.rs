@@ -1,0 +1,190 @@
+//! `/app/{app}/attempt` and what hangs on a message: how deliveries stand and what was tried.
+
+use std::collections::BTreeMap;
+
+use actix_web::HttpResponse;
+use serde_json::json;
+
+use super::call::Call;
+use super::message::{filter, from_time, status};
+use super::page;
+use super::query::{Query, wrong};
+use super::shapes::{AttemptOut, EndpointOut, MessageOut, Standing, With};
+use crate::domain::application::Application;
+use crate::domain::id::{AttemptId, AttemptKind};
+use crate::http::error::ApiError;
+use crate::store::{
+    AttemptFilter, EndpointReference, Page, PageRequest, Reference, Reply, Store, StoredAttempt,
+};
+
+/// What of attempts a list shows.
+#[derive(Clone, Copy)]
+struct Parts {
+    with_content: bool,
+    with_msg: bool,
+}
+
+impl Parts {
+    fn read(query: &Query) -> Result<Parts, ApiError> {
+        Ok(Parts {
+            with_content: query.flag("with_content", true)?,
+            with_msg: query.flag("with_msg", false)?,
+        })
+    }
+}
+
+/// The filter, and whether any attempt can pass it: one is over as soon as it is kept.
+fn attempt_filter(query: &Query) -> Result<(AttemptFilter, bool), ApiError> {
+    let status = status(query)?;
+    let class = query.number("status_code_class")?;
+    if class.is_some_and(|class| ![0, 100, 200, 300, 400, 500].contains(&class)) {
+        return Err(wrong("status_code_class", "is 0, 100, 200, 300, 400 or 500"));
+    }
+    let filter = AttemptFilter {
+        delivered: status.map(|status| status == 0),
+        status_code_class: class.filter(|class| *class > 0).map(|class| class as u16),
+        messages: filter(query)?,
+        endpoint: None,
+    };
+    Ok((filter, status.is_none_or(|status| matches!(status, 0 | 2))))
+}
+
+fn show(
+    store: &Store,
+    application: &Application,
+    request: &PageRequest<AttemptId>,
+    page: Page<StoredAttempt, AttemptId>,
+    parts: Parts,
+) -> Result<bytes::Bytes, ApiError> {
+    let name = |stored: &StoredAttempt| stored.attempt.id;
+    page::json(store.ids(), request, page, name, |stored| {
+        let message = Reference::Id(stored.attempt.delivery.message);
+        let msg = parts.with_msg.then(|| store.message(application.id, &message)).flatten();
+        let msg = msg.map(|msg| MessageOut::read(store, &msg, parts.with_content));
+        Ok(AttemptOut::read(store, &stored, parts.with_content, msg)?)
+    })
+}
+
+fn empty() -> Page<StoredAttempt, AttemptId> {
+    Page { items: Vec::new(), done: true, scanned_to: None }
+}
+
+/// Row 27: attempts at an endpoint, newest first.
+pub(super) async fn list_of_endpoint(call: Call) -> Result<HttpResponse, ApiError> {
+    let application = call.application()?;
+    let endpoint = call.endpoint(&application)?;
+    let query = call.query();
+    let (filter, possible) = attempt_filter(&query)?;
+    let parts = Parts::read(&query)?;
+    let request = from_time(page::request(&query, call.ids(), true)?, &filter.messages);
+    call.read(move |store| {
+        let page = if possible {
+            store.list_endpoint_attempts(endpoint.id, &filter, &request)
+        } else {
+            empty()
+        };
+        show(store, &application, &request, page, parts)
+    })
+    .await
+    .map(page::ok)
+}
+
+/// Row 28: attempts of a message, newest first; `endpoint_id` may be a uid.
+pub(super) async fn list_of_message(call: Call) -> Result<HttpResponse, ApiError> {
+    let application = call.application()?;
+    let reference = call.reference("msg")?;
+    let query = call.query();
+    let (mut filter, mut possible) = attempt_filter(&query)?;
+    let parts = Parts::read(&query)?;
+    if let Some(text) = query.text("endpoint_id") {
+        let named = EndpointReference::read(call.ids(), text);
+        filter.endpoint = match call.store().endpoint(application.id, &named) {
+            Some(endpoint) => Some(endpoint.id),
+            None => call.ids().parse(text),
+        };
+        possible &= filter.endpoint.is_some();
+    }
+    let request = from_time(page::request(&query, call.ids(), true)?, &filter.messages);
+    call.read(move |store| {
+        let message = store.message(application.id, &reference).ok_or_else(ApiError::not_found)?;
+        let page = if possible {
+            store.list_message_attempts(&message, &filter, &request)
+        } else {
+            empty()
+        };
+        show(store, &application, &request, page, parts)
+    })
+    .await
+    .map(page::ok)
+}
+
+/// Row 29.
+pub(super) async fn get(call: Call) -> Result<HttpResponse, ApiError> {
+    let application = call.application()?;
+    let message = call.reference("msg")?;
+    let Reference::Id(attempt) = call.reference::<AttemptKind>("attempt")? else {
+        return Err(ApiError::not_found());
+    };
+    call.read(move |store| {
+        let message = store.message(application.id, &message).ok_or_else(ApiError::not_found)?;
+        let stored = store.attempt(&message, attempt).ok_or_else(ApiError::not_found)?;
+        page::encode(&AttemptOut::read(store, &stored, true, None)?)
+    })
+    .await
+    .map(page::ok)
+}
+
+/// Row 26: the endpoints a message goes to, newest first, and how its delivery to each stands.
+pub(super) async fn destinations(call: Call) -> Result<HttpResponse, ApiError> {
+    let application = call.application()?;
+    let reference = call.reference("msg")?;
+    let request = page::request(&call.query(), call.ids(), true)?;
+    call.read(move |store| {
+        let message = store.message(application.id, &reference).ok_or_else(ApiError::not_found)?;
+        let mut latest = BTreeMap::new();
+        for (id, delivery) in store.deliveries(&message) {
+            // A replay is a later delivery to the same endpoint.
+            latest.insert(id.endpoint, delivery);
+        }
+        let found: Vec<_> = latest
+            .into_iter()
+            .filter_map(|(id, delivery)| {
+                let endpoint = store.endpoint(application.id, &Reference::Id(id))?;
+                Some((endpoint, delivery))
+            })
+            .collect();
+        let page = page::slice(found, &request, |(endpoint, _)| endpoint.id);
+        page::json(
+            store.ids(),
+            &request,
+            page,
+            |(endpoint, _)| endpoint.id,
+            |item| {
+                let (endpoint, delivery) = &item;
+                let standing = Standing::new(delivery, endpoint.disabled.is_some());
+                Ok(json!(With { shown: EndpointOut::new(store.ids(), endpoint), standing }))
+            },
+        )
+    })
+    .await
+    .map(page::ok)
+}
+
+/// Row 31: one more attempt, now, whatever became of the delivery.
+pub(super) async fn resend(mut call: Call) -> Result<HttpResponse, ApiError> {
+    let application = call.application()?;
+    let endpoint = call.endpoint(&application)?;
+    let message = call.message(&application)?;
+    let body = call.body().await?;
+    if endpoint.disabled.is_some() {
+        let words = "the endpoint is disabled; enable it first".to_owned();
+        return Err(ApiError::BadRequest(words));
+    }
+    let endpoint = endpoint.id;
+    call.write_once(&body, move |transaction| {
+        transaction.resend(&message, endpoint)?;
+        Ok(Reply::Done)
+    })
+    .await?;
+    Ok(HttpResponse::Accepted().json(json!({})))
+}

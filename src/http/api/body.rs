@@ -1,0 +1,164 @@
+//! A request's body: read within its limits, then read as JSON, telling what is wrong and where.
+
+use actix_web::HttpRequest;
+use actix_web::dev::Payload;
+use actix_web::http::header;
+use actix_web::web;
+use bytes::Bytes;
+use serde::Deserialize;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use actix_web::FromRequest;
+
+use crate::http::error::{ApiError, Problem};
+use crate::http::server::Shared;
+
+/// A second more to read for each of these.
+const BYTES_A_SECOND: u64 = 64 * 1024;
+/// Bytes of JSON that a caller's message about it quotes at most.
+const QUOTE_MAX: usize = 300;
+
+/// A body in memory, counted among those in flight until it is dropped.
+pub struct Body {
+    /// As it came.
+    pub bytes: Bytes,
+    _counted: OwnedSemaphorePermit,
+}
+
+impl Body {
+    /// Reads all of it; a body over `intake.max_body`, too slow, or compressed is refused.
+    pub(super) async fn read(
+        request: &HttpRequest,
+        mut payload: Payload,
+        shared: &Shared,
+    ) -> Result<Body, ApiError> {
+        let most = shared.state.config.intake.max_body.0;
+        let announced = content_length(request)?;
+        if announced.is_some_and(|length| length > most) {
+            return Err(ApiError::TooLarge(most));
+        }
+        let encoding = request.headers().get(header::CONTENT_ENCODING);
+        if encoding.is_some_and(|value| !value.as_bytes().eq_ignore_ascii_case(b"identity")) {
+            let words = "a compressed body is not taken; send it as it is";
+            return Err(ApiError::UnsupportedMediaType(words.to_owned()));
+        }
+        let length = announced.unwrap_or(most);
+        let counted = count(&shared.body_bytes, length)?;
+        let extra = Duration::from_secs(length / BYTES_A_SECOND);
+        let patience = shared.state.config.server.body_timeout.0 + extra;
+        let limit = usize::try_from(most).unwrap_or(usize::MAX);
+        let payload = web::Payload::from_request(request, &mut payload)
+            .await
+            .map_err(|error| ApiError::BadRequest(error.to_string()))?;
+        let bytes = tokio::time::timeout(patience, payload.to_bytes_limited(limit))
+            .await
+            .map_err(|_| ApiError::TooSlow)?
+            .map_err(|_| ApiError::TooLarge(most))?
+            .map_err(|_| ApiError::BadRequest("the request's body broke off".to_owned()))?;
+        if !bytes.is_empty() {
+            must_be_json(request)?;
+        }
+        Ok(Body { bytes, _counted: counted })
+    }
+
+    /// Reads it as JSON.
+    pub fn json<'body, T: Deserialize<'body>>(&'body self) -> Result<T, ApiError> {
+        read_json(&self.bytes)
+    }
+
+    /// Reads it as JSON; no body at all is an empty object.
+    pub fn json_or_empty<'body, T: Deserialize<'body>>(&'body self) -> Result<T, ApiError> {
+        read_json(if self.bytes.is_empty() { b"{}" } else { &self.bytes })
+    }
+}
+
+fn content_length(request: &HttpRequest) -> Result<Option<u64>, ApiError> {
+    let Some(value) = request.headers().get(header::CONTENT_LENGTH) else { return Ok(None) };
+    let length = value.to_str().ok().and_then(|text| text.parse().ok());
+    length.map(Some).ok_or_else(|| ApiError::BadRequest("content-length is no number".to_owned()))
+}
+
+fn count(semaphore: &Arc<Semaphore>, length: u64) -> Result<OwnedSemaphorePermit, ApiError> {
+    let busy = || ApiError::Busy("too many request bodies at once; try again".to_owned());
+    let length = u32::try_from(length).map_err(|_| busy())?;
+    Arc::clone(semaphore).try_acquire_many_owned(length).map_err(|_| busy())
+}
+
+fn must_be_json(request: &HttpRequest) -> Result<(), ApiError> {
+    let Some(value) = request.headers().get(header::CONTENT_TYPE) else { return Ok(()) };
+    let text = value.to_str().unwrap_or_default().to_ascii_lowercase();
+    let essence = text.split(';').next().unwrap_or_default().trim();
+    if essence == "application/json" || essence.ends_with("+json") {
+        return Ok(());
+    }
+    let words = "the body must be JSON, sent with content-type: application/json";
+    Err(ApiError::UnsupportedMediaType(words.to_owned()))
+}
+
+/// Reads JSON; what is wrong comes back as 422 with the path of the field.
+fn read_json<'body, T: Deserialize<'body>>(bytes: &'body [u8]) -> Result<T, ApiError> {
+    let mut reader = serde_json::Deserializer::from_slice(bytes);
+    let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
+        let mut loc = vec!["body".to_owned()];
+        loc.extend(error.path().iter().filter_map(|segment| match segment {
+            serde_path_to_error::Segment::Seq { index } => Some(format!("[{index}]")),
+            serde_path_to_error::Segment::Map { key } => Some(key.clone()),
+            serde_path_to_error::Segment::Enum { variant } => Some(variant.clone()),
+            serde_path_to_error::Segment::Unknown => None,
+        }));
+        undecodable(loc, &error.into_inner())
+    })?;
+    reader.end().map_err(|error| undecodable(vec!["body".to_owned()], &error))?;
+    Ok(value)
+}
+
+fn undecodable(mut loc: Vec<String>, error: &serde_json::Error) -> ApiError {
+    let mut msg = error.to_string();
+    // serde names the field that is missing only in its words.
+    if let Some(field) = msg.strip_prefix("missing field `").and_then(|rest| rest.split('`').next())
+    {
+        loc.push(field.to_owned());
+    }
+    if msg.len() > QUOTE_MAX {
+        let end = (0..=QUOTE_MAX).rev().find(|index| msg.is_char_boundary(*index));
+        msg.truncate(end.unwrap_or(0));
+        msg.push('…');
+    }
+    ApiError::Invalid(vec![Problem { loc, msg, kind: "value_error.jsondecode" }])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Deserialize, Debug)]
+    #[expect(dead_code, reason = "only read")]
+    struct Example {
+        name: String,
+        rate: Option<u16>,
+        list: Option<Vec<u8>>,
+    }
+
+    #[test]
+    fn where_it_is_wrong() {
+        let check = |text: &str, expected: &[&str]| match read_json::<Example>(text.as_bytes()) {
+            Err(ApiError::Invalid(problems)) => assert_eq!(problems[0].loc, expected, "{text}"),
+            other => panic!("{text}: {other:?}"),
+        };
+        check("{}", &["body", "name"]);
+        check(r#"{"name":1}"#, &["body", "name"]);
+        check(r#"{"name":"a","rate":70000}"#, &["body", "rate"]);
+        check(r#"{"name":"a","rate":"1"}"#, &["body", "rate"]);
+        check(r#"{"name":"a","list":[1,"x"]}"#, &["body", "list", "[1]"]);
+        check(r#"{"name":"a","name":"b"}"#, &["body"]);
+        check("", &["body"]);
+        check("[]", &["body"]);
+        check(r#"{"name":"a"} x"#, &["body"]);
+        check("{\"name\":\"\u{0}\"}", &["body", "name"]);
+        assert!(read_json::<Example>(br#"{"name":"a","unknown":{"x":1}}"#).is_ok());
+        let deep = format!(r#"{{"name":"a","unknown":{}1{}}}"#, "[".repeat(999), "]".repeat(999));
+        assert!(read_json::<Example>(deep.as_bytes()).is_err() || deep.len() > 2_000);
+    }
+}

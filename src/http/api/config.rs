@@ -1,0 +1,76 @@
+//! `/config/plan`: what a `relay.toml` would change in the catalog, without changing it.
+
+use std::collections::BTreeMap;
+
+use actix_web::HttpResponse;
+use serde::Deserialize;
+use serde_json::json;
+
+use super::call::Call;
+use crate::config::declared::{DeclaredApplication, DeclaredEndpoint, DeclaredEventType, problems};
+use crate::domain::signature::SigningKey;
+use crate::engine::declare::{self, Declared};
+use crate::http::error::{ApiError, Problem};
+
+/// The declared parts of a `relay.toml`, by the names they have there. Keys stand apart: the file
+/// may name other files for them, which are the caller's to read.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PlanIn {
+    #[serde(default)]
+    application: Vec<DeclaredApplication>,
+    #[serde(default)]
+    event_type: Vec<DeclaredEventType>,
+    #[serde(default)]
+    endpoint: Vec<DeclaredEndpoint>,
+    #[serde(default)]
+    keys: Vec<KeyIn>,
+}
+
+/// The key of a declared endpoint, by the uids of both.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct KeyIn {
+    application: String,
+    endpoint: String,
+    key: String,
+}
+
+/// Answers a line for each change that a reload of such a file would make; for operators.
+pub(super) async fn plan(mut call: Call) -> Result<HttpResponse, ApiError> {
+    call.operator_only()?;
+    let body = call.body().await?;
+    let declared = read(body.json()?)?;
+    let changes = call.read(move |store| Ok(declare::plan(store, declared)?)).await?;
+    Ok(HttpResponse::Ok().json(json!({ "changes": changes })))
+}
+
+fn read(plan: PlanIn) -> Result<Declared, ApiError> {
+    let mut found: Vec<Problem> = problems(&plan.application, &plan.event_type, &plan.endpoint)
+        .into_iter()
+        .map(|(setting, message)| problem(setting, message))
+        .collect();
+    let mut keys = BTreeMap::new();
+    for (index, given) in plan.keys.into_iter().enumerate() {
+        match SigningKey::parse(&given.key) {
+            Ok(key) => drop(keys.insert((given.application, given.endpoint), key)),
+            Err(error) => found.push(problem(format!("keys[{index}].key"), error.to_string())),
+        }
+    }
+    if !found.is_empty() {
+        return Err(ApiError::Invalid(found));
+    }
+    let with_key = |endpoint: DeclaredEndpoint| {
+        let key = keys.remove(&(endpoint.application.clone(), endpoint.uid.clone()));
+        (endpoint, key)
+    };
+    Ok(Declared {
+        applications: plan.application,
+        event_types: plan.event_type,
+        endpoints: plan.endpoint.into_iter().map(with_key).collect(),
+    })
+}
+
+fn problem(setting: String, msg: String) -> Problem {
+    Problem { loc: vec!["body".to_owned(), setting], msg, kind: "value_error" }
+}

@@ -1,0 +1,345 @@
+//! `/app/{app}/endpoint`: where messages go.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use serde::Deserialize;
+
+use super::application::{present, unexpected};
+use super::call::Call;
+use super::endpoint_secret::{draw_key, read_key};
+use super::limits::{self, DESCRIPTION_MAX, Problems, URL_MAX};
+use super::page;
+use super::shapes::EndpointOut;
+use crate::domain::application::Metadata;
+use crate::domain::endpoint::{Disabled, Endpoint, EndpointKey};
+use crate::domain::id::{ApplicationId, EndpointId, Ids};
+use crate::domain::signature::SigningKey;
+use crate::domain::subscription::Subscription;
+use crate::domain::time::Timestamp;
+use crate::http::error::ApiError;
+use crate::http::state::CheckUrl;
+use crate::store::{Author, EndpointReference, Refusal, Reply, Written};
+
+const ROTATE: &str = "is changed with POST …/secret/rotate";
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct EndpointIn {
+    url: String,
+    description: Option<String>,
+    uid: Option<String>,
+    disabled: Option<bool>,
+    event_types: Option<Vec<String>>,
+    filter_types: Option<Vec<String>>,
+    channels: Option<Vec<String>>,
+    secret: Option<String>,
+    throttle_rate: Option<u16>,
+    rate_limit: Option<u16>,
+    metadata: Option<Metadata>,
+    headers: Option<BTreeMap<String, String>>,
+    version: Option<u16>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct EndpointPatch {
+    #[serde(deserialize_with = "present")]
+    url: Option<String>,
+    #[serde(deserialize_with = "present")]
+    description: Option<String>,
+    #[serde(deserialize_with = "present")]
+    uid: Option<Option<String>>,
+    #[serde(deserialize_with = "present")]
+    disabled: Option<bool>,
+    #[serde(deserialize_with = "present")]
+    event_types: Option<Option<Vec<String>>>,
+    #[serde(deserialize_with = "present")]
+    filter_types: Option<Option<Vec<String>>>,
+    #[serde(deserialize_with = "present")]
+    channels: Option<Option<Vec<String>>>,
+    #[serde(deserialize_with = "present")]
+    secret: Option<Option<String>>,
+    #[serde(deserialize_with = "present")]
+    throttle_rate: Option<Option<u16>>,
+    #[serde(deserialize_with = "present")]
+    rate_limit: Option<Option<u16>>,
+    #[serde(deserialize_with = "present")]
+    metadata: Option<Metadata>,
+    #[serde(deserialize_with = "present")]
+    version: Option<u16>,
+}
+
+/// What a caller may set of an endpoint, after the limits were looked at.
+struct Fields {
+    url: String,
+    description: String,
+    uid: Option<String>,
+    disabled: bool,
+    subscription: Subscription,
+    throttle_rate: Option<u16>,
+    metadata: Metadata,
+    headers: Option<BTreeMap<String, String>>,
+    key: Option<SigningKey>,
+}
+
+impl EndpointIn {
+    fn check(self, check_url: &CheckUrl) -> Result<Fields, ApiError> {
+        let mut problems = Problems::default();
+        let event_types = self.event_types.or(self.filter_types);
+        let fields = Fields {
+            url: read_url(&self.url, check_url, &mut problems),
+            description: self.description.unwrap_or_default(),
+            uid: self.uid,
+            disabled: self.disabled.unwrap_or(false),
+            subscription: limits::subscription(event_types, self.channels, &mut problems),
+            throttle_rate: self.throttle_rate.or(self.rate_limit),
+            metadata: self.metadata.unwrap_or_default(),
+            headers: self.headers.map(|headers| limits::headers(headers, &mut problems)),
+            key: self.secret.and_then(|text| read_key(&text, &["secret"], &mut problems)),
+        };
+        check_rest(&fields.description, fields.uid.as_deref(), &mut problems);
+        problems.check(&["throttleRate"], limits::throttle_rate(fields.throttle_rate));
+        problems.check(&["metadata"], limits::metadata(&fields.metadata));
+        problems.check(&["version"], version(self.version));
+        problems.finish()?;
+        Ok(fields)
+    }
+}
+
+impl EndpointPatch {
+    /// Checks every field and brings the URL into its normal form; the subscription comes back
+    /// apart, one list that is not given being empty.
+    fn check(&mut self, check_url: &CheckUrl) -> Result<Subscription, ApiError> {
+        let mut problems = Problems::default();
+        if let Some(url) = &mut self.url {
+            *url = read_url(url, check_url, &mut problems);
+        }
+        let description = self.description.as_deref().unwrap_or_default();
+        let uid = self.uid.as_ref().and_then(Option::as_deref);
+        check_rest(description, uid, &mut problems);
+        let rate = self.throttle_rate.or(self.rate_limit).flatten();
+        problems.check(&["throttleRate"], limits::throttle_rate(rate));
+        let metadata = self.metadata.as_ref().map_or(Ok(()), limits::metadata);
+        problems.check(&["metadata"], metadata);
+        problems.check(&["version"], version(self.version));
+        if self.secret.is_some() {
+            problems.add(&["secret"], ROTATE);
+        }
+        self.event_types = self.event_types.take().or(self.filter_types.take());
+        let event_types = self.event_types.clone().flatten();
+        let channels = self.channels.clone().flatten();
+        let subscription = limits::subscription(event_types, channels, &mut problems);
+        problems.finish()?;
+        Ok(subscription)
+    }
+
+    fn apply(self, subscription: Subscription, endpoint: &mut Endpoint) {
+        if let Some(url) = self.url {
+            endpoint.url = url;
+        }
+        if let Some(description) = self.description {
+            endpoint.description = description;
+        }
+        if let Some(uid) = self.uid {
+            endpoint.uid = uid;
+        }
+        if let Some(disabled) = self.disabled {
+            endpoint.disabled = disable(disabled, endpoint.disabled);
+        }
+        if self.event_types.is_some() {
+            endpoint.subscription.event_types = subscription.event_types;
+        }
+        if self.channels.is_some() {
+            endpoint.subscription.channels = subscription.channels;
+        }
+        if let Some(rate) = self.throttle_rate.or(self.rate_limit) {
+            endpoint.throttle_rate = rate;
+        }
+        if let Some(metadata) = self.metadata {
+            endpoint.metadata = metadata;
+        }
+    }
+}
+
+fn check_rest(description: &str, uid: Option<&str>, problems: &mut Problems) {
+    problems.check(&["description"], limits::text(description, 0, DESCRIPTION_MAX));
+    if let Some(uid) = uid {
+        problems.check(&["uid"], limits::name(uid));
+    }
+}
+
+fn read_url(text: &str, check_url: &CheckUrl, problems: &mut Problems) -> String {
+    let checked = if text.len() > URL_MAX {
+        Err(format!("must have at most {URL_MAX} bytes"))
+    } else {
+        check_url(text)
+    };
+    checked.unwrap_or_else(|message| {
+        problems.add(&["url"], message);
+        String::new()
+    })
+}
+
+/// v1 client libraries send a version; it changes nothing.
+fn version(version: Option<u16>) -> Result<(), String> {
+    if version == Some(0) { Err("must be at least 1".to_owned()) } else { Ok(()) }
+}
+
+/// A reason that stands already is not overwritten by one more `disabled: true`.
+fn disable(disabled: bool, before: Option<Disabled>) -> Option<Disabled> {
+    disabled.then(|| before.unwrap_or(Disabled::ByCaller))
+}
+
+impl Fields {
+    fn make(
+        self,
+        application: ApplicationId,
+        id: EndpointId,
+        key: SigningKey,
+        now: Timestamp,
+    ) -> Endpoint {
+        Endpoint {
+            id,
+            application,
+            uid: self.uid,
+            url: self.url,
+            description: self.description,
+            subscription: self.subscription,
+            disabled: disable(self.disabled, None),
+            throttle_rate: self.throttle_rate,
+            metadata: self.metadata,
+            headers: self.headers.unwrap_or_default(),
+            keys: vec![EndpointKey { key: self.key.unwrap_or(key), expires_at: None }],
+            managed: false,
+            created_at: now,
+            updated_at: now,
+        }
+    }
+
+    /// Keeps the keys, which only a rotation changes, and the headers when none are given: PUT of
+    /// the Svix API has neither.
+    fn update(self, old: &Endpoint, now: Timestamp) -> Result<Endpoint, Refusal> {
+        let current = old.keys.first().map(|current| &current.key);
+        if self.key.is_some() && self.key.as_ref() != current {
+            return Err(Refusal::Invalid {
+                location: vec!["body".to_owned(), "secret".to_owned()],
+                message: ROTATE.to_owned(),
+            });
+        }
+        Ok(Endpoint {
+            headers: self.headers.unwrap_or_else(|| old.headers.clone()),
+            uid: self.uid,
+            url: self.url,
+            description: self.description,
+            subscription: self.subscription,
+            disabled: disable(self.disabled, old.disabled),
+            throttle_rate: self.throttle_rate,
+            metadata: self.metadata,
+            updated_at: now,
+            ..old.clone()
+        })
+    }
+}
+
+/// Row 7: the endpoints of an application, newest first.
+pub(super) async fn list(call: Call) -> Result<HttpResponse, ApiError> {
+    let application = call.application()?;
+    let request = page::request(&call.query(), call.ids(), true)?;
+    let page = call.store().list_endpoints(application.id, &request);
+    let ids = call.ids();
+    let name = |endpoint: &Arc<Endpoint>| endpoint.id;
+    page::json(ids, &request, page, name, |endpoint| {
+        Ok(serde_json::json!(EndpointOut::new(ids, &endpoint)))
+    })
+    .map(page::ok)
+}
+
+/// Row 8.
+pub(super) async fn create(mut call: Call) -> Result<HttpResponse, ApiError> {
+    let application = call.application()?;
+    let body = call.body().await?;
+    let fields = body.json::<EndpointIn>()?.check(&call.shared.state.check_url)?;
+    let key = draw_key()?;
+    let written = call
+        .write_once(&body, move |transaction| {
+            let id = EndpointId::new(transaction.mint());
+            let endpoint = fields.make(application.id, id, key, transaction.now());
+            let endpoint = transaction.put_endpoint(endpoint, Author::Caller)?;
+            Ok(Reply::Endpoint { endpoint, created: true })
+        })
+        .await?;
+    answer(call.ids(), written)
+}
+
+/// Row 9.
+pub(super) async fn get(call: Call) -> Result<HttpResponse, ApiError> {
+    let endpoint = call.endpoint(&*call.application()?)?;
+    Ok(HttpResponse::Ok().json(EndpointOut::new(call.ids(), &endpoint)))
+}
+
+/// Row 10: changes it, or makes it when it is not there.
+pub(super) async fn put(mut call: Call) -> Result<HttpResponse, ApiError> {
+    let application = call.application()?;
+    let reference: EndpointReference = call.reference("endpoint")?;
+    let body = call.body().await?;
+    let fields = body.json::<EndpointIn>()?.check(&call.shared.state.check_url)?;
+    let key = draw_key()?;
+    let written = call
+        .write(move |transaction| {
+            let now = transaction.now();
+            let (endpoint, created) = match transaction.endpoint(application.id, &reference) {
+                Ok(old) => (fields.update(&old, now)?, false),
+                Err(_) => {
+                    let id = EndpointId::new(transaction.mint());
+                    (fields.make(application.id, id, key, now), true)
+                }
+            };
+            let endpoint = transaction.put_endpoint(endpoint, Author::Caller)?;
+            Ok(Reply::Endpoint { endpoint, created })
+        })
+        .await?;
+    answer(call.ids(), written)
+}
+
+/// Row 11: changes what is given; null takes away what may be missing.
+pub(super) async fn patch(mut call: Call) -> Result<HttpResponse, ApiError> {
+    let application = call.application()?;
+    let reference: EndpointReference = call.reference("endpoint")?;
+    let body = call.body().await?;
+    let mut patch: EndpointPatch = body.json()?;
+    let subscription = patch.check(&call.shared.state.check_url)?;
+    let written = call
+        .write(move |transaction| {
+            let mut endpoint = Endpoint::clone(&*transaction.endpoint(application.id, &reference)?);
+            patch.apply(subscription, &mut endpoint);
+            endpoint.updated_at = transaction.now();
+            let endpoint = transaction.put_endpoint(endpoint, Author::Caller)?;
+            Ok(Reply::Endpoint { endpoint, created: false })
+        })
+        .await?;
+    answer(call.ids(), written)
+}
+
+/// Row 12: deletes it; what waits for it is cancelled.
+pub(super) async fn delete(call: Call) -> Result<HttpResponse, ApiError> {
+    let application = call.application()?;
+    let reference: EndpointReference = call.reference("endpoint")?;
+    call.write(move |transaction| {
+        let id = transaction.endpoint(application.id, &reference)?.id;
+        transaction.delete_endpoint(application.id, id, Author::Caller)?;
+        Ok(Reply::Done)
+    })
+    .await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+fn answer(ids: &Ids, written: Written) -> Result<HttpResponse, ApiError> {
+    let Reply::Endpoint { endpoint, created } = written.reply else {
+        return Err(unexpected(&written.reply));
+    };
+    let status = if created { StatusCode::CREATED } else { StatusCode::OK };
+    Ok(HttpResponse::build(status).json(EndpointOut::new(ids, &endpoint)))
+}

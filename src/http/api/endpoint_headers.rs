@@ -1,0 +1,103 @@
+//! `/app/{app}/endpoint/{endpoint}/headers`: what an endpoint is sent beside the signature.
+
+use std::collections::BTreeMap;
+
+use actix_web::HttpResponse;
+use serde::Deserialize;
+use serde_json::json;
+
+use super::call::Call;
+use super::limits::{self, Problems};
+use crate::domain::endpoint::Endpoint;
+use crate::domain::headers::{HEADERS_MAX, is_sensitive_header};
+use crate::http::error::ApiError;
+use crate::store::{Author, EndpointReference, Refusal, Reply};
+
+#[derive(Deserialize)]
+struct HeadersIn {
+    headers: BTreeMap<String, String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct HeadersPatchIn {
+    #[serde(default)]
+    headers: BTreeMap<String, Option<String>>,
+    #[serde(default)]
+    delete_headers: Option<Vec<String>>,
+}
+
+/// Row 15: the headers; of sensitive ones only the names.
+pub(super) async fn get(call: Call) -> Result<HttpResponse, ApiError> {
+    let endpoint = call.endpoint(&*call.application()?)?;
+    let (sensitive, shown): (BTreeMap<_, _>, BTreeMap<_, _>) =
+        endpoint.headers.iter().partition(|(name, _)| is_sensitive_header(name));
+    let sensitive: Vec<_> = sensitive.into_keys().collect();
+    Ok(HttpResponse::Ok().json(json!({"headers": shown, "sensitive": sensitive})))
+}
+
+/// Row 16: these and no others.
+pub(super) async fn put(mut call: Call) -> Result<HttpResponse, ApiError> {
+    let application = call.application()?;
+    let body = call.body().await?;
+    let input: HeadersIn = body.json()?;
+    let mut problems = Problems::default();
+    let headers = limits::headers(input.headers, &mut problems);
+    problems.finish()?;
+    change(&call, application.id, move |_| Ok(headers)).await
+}
+
+/// Row 17: sets what is given; null, or a name in `deleteHeaders`, takes one away.
+pub(super) async fn patch(mut call: Call) -> Result<HttpResponse, ApiError> {
+    let application = call.application()?;
+    let body = call.body().await?;
+    let input: HeadersPatchIn = body.json()?;
+    let mut problems = Problems::default();
+    let mut removed = input.delete_headers.unwrap_or_default();
+    let mut set = BTreeMap::new();
+    for (name, value) in input.headers {
+        match value {
+            Some(value) => {
+                set.insert(name, value);
+            }
+            None => removed.push(name),
+        }
+    }
+    let set = limits::headers(set, &mut problems);
+    problems.finish()?;
+    change(&call, application.id, move |endpoint| {
+        let mut headers = endpoint.headers.clone();
+        for name in &removed {
+            headers.remove(&name.to_ascii_lowercase());
+        }
+        headers.extend(set);
+        if headers.len() > HEADERS_MAX {
+            return Err(Refusal::Invalid {
+                location: vec!["body".to_owned(), "headers".to_owned()],
+                message: format!("an endpoint has at most {HEADERS_MAX} headers"),
+            });
+        }
+        Ok(headers)
+    })
+    .await
+}
+
+async fn change<W>(
+    call: &Call,
+    application: crate::domain::id::ApplicationId,
+    work: W,
+) -> Result<HttpResponse, ApiError>
+where
+    W: FnOnce(&Endpoint) -> Result<BTreeMap<String, String>, Refusal> + Send + 'static,
+{
+    let reference: EndpointReference = call.reference("endpoint")?;
+    call.write(move |transaction| {
+        let mut endpoint = Endpoint::clone(&*transaction.endpoint(application, &reference)?);
+        endpoint.headers = work(&endpoint)?;
+        endpoint.updated_at = transaction.now();
+        let endpoint = transaction.put_endpoint(endpoint, Author::Caller)?;
+        Ok(Reply::Endpoint { endpoint, created: false })
+    })
+    .await?;
+    Ok(HttpResponse::NoContent().finish())
+}

@@ -1,0 +1,22 @@
+//! Calls that the Svix API has and this relay does not have yet: answered 501, never ignored.
+
+use actix_web::{HttpResponse, web};
+
+use super::at;
+use super::call::Call;
+use crate::http::error::ApiError;
+
+pub(super) fn routes(config: &mut web::ServiceConfig) {
+    config
+        .service(at("/app/{app}/endpoint/{endpoint}/stats").get(later).into_resource())
+        .service(at("/app/{app}/endpoint/{endpoint}/recover").post(later).into_resource())
+        .service(at("/app/{app}/msg/{msg}/content").delete(later).into_resource())
+        .service(at("/app/{app}/msg/{msg}/attempt/{attempt}/content").delete(later).into_resource())
+        .service(at("/auth/app-portal-access/{app}").post(later).into_resource())
+        .service(at("/auth/logout").post(later).into_resource());
+}
+
+async fn later(call: Call) -> Result<HttpResponse, ApiError> {
+    let what = format!("{} {}", call.request.method(), call.request.path());
+    Err(ApiError::NotImplemented(format!("this relay can't do {what} yet; nothing was changed")))
+}

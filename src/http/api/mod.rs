@@ -1,0 +1,205 @@
+//! `/api/v1`: the API that Svix client libraries speak, one file for each resource.
+//!
+//! [`call`] is a request on its way to a handler, [`body`] its JSON, [`query`] and [`page`] its
+//! parameters and lists, [`limits`] every limit of every field, [`shapes`] what is answered.
+
+pub mod accounting;
+pub mod application;
+pub mod attempt;
+pub mod body;
+pub mod call;
+pub mod config;
+pub mod endpoint;
+pub mod endpoint_headers;
+pub mod endpoint_secret;
+pub mod event_type;
+pub mod example;
+pub mod explain;
+pub mod later;
+pub mod limits;
+pub mod message;
+pub mod page;
+pub mod query;
+pub mod shapes;
+
+use actix_web::middleware::from_fn;
+use actix_web::{HttpResponse, Resource, web};
+
+use crate::http::auth;
+use crate::http::error::ApiError;
+
+/// Every route; a slash at the end of a path changes nothing.
+pub(super) fn routes(config: &mut web::ServiceConfig) {
+    config.service(health("/api/v1/health")).service(health("/api/v1/health/ping")).service(
+        web::scope("/api/v1")
+            .wrap(from_fn(auth::require))
+            .configure(applications)
+            .configure(endpoints)
+            .configure(messages)
+            .configure(event_types)
+            .configure(operations)
+            .configure(later::routes)
+            .default_service(web::to(unknown)),
+    );
+}
+
+fn applications(config: &mut web::ServiceConfig) {
+    config
+        .service(at("/app").get(application::list).post(application::create).into_resource())
+        .service(
+            at("/app/{app}")
+                .get(application::get)
+                .put(application::put)
+                .patch(application::patch)
+                .delete(application::delete)
+                .into_resource(),
+        );
+}
+
+fn endpoints(config: &mut web::ServiceConfig) {
+    config
+        .service(
+            at("/app/{app}/endpoint").get(endpoint::list).post(endpoint::create).into_resource(),
+        )
+        .service(
+            at("/app/{app}/endpoint/{endpoint}")
+                .get(endpoint::get)
+                .put(endpoint::put)
+                .patch(endpoint::patch)
+                .delete(endpoint::delete)
+                .into_resource(),
+        )
+        .service(
+            at("/app/{app}/endpoint/{endpoint}/secret").get(endpoint_secret::get).into_resource(),
+        )
+        .service(
+            at("/app/{app}/endpoint/{endpoint}/secret/rotate")
+                .post(endpoint_secret::rotate)
+                .into_resource(),
+        )
+        .service(
+            at("/app/{app}/endpoint/{endpoint}/headers")
+                .get(endpoint_headers::get)
+                .put(endpoint_headers::put)
+                .patch(endpoint_headers::patch)
+                .into_resource(),
+        )
+        .service(
+            at("/app/{app}/endpoint/{endpoint}/send-example").post(example::send).into_resource(),
+        )
+        .service(
+            at("/app/{app}/endpoint/{endpoint}/msg").get(message::list_of_endpoint).into_resource(),
+        );
+}
+
+fn messages(config: &mut web::ServiceConfig) {
+    config
+        .service(at("/app/{app}/msg").get(message::list).post(message::create).into_resource())
+        .service(at("/app/{app}/msg/{msg}").get(message::get).into_resource())
+        .service(at("/app/{app}/msg/{msg}/explain").get(explain::explain).into_resource())
+        .service(at("/app/{app}/msg/{msg}/endpoint").get(attempt::destinations).into_resource())
+        .service(
+            at("/app/{app}/msg/{msg}/endpoint/{endpoint}/resend")
+                .post(attempt::resend)
+                .into_resource(),
+        )
+        .service(at("/app/{app}/msg/{msg}/attempt/{attempt}").get(attempt::get).into_resource())
+        .service(
+            at("/app/{app}/attempt/endpoint/{endpoint}")
+                .get(attempt::list_of_endpoint)
+                .into_resource(),
+        )
+        .service(at("/app/{app}/attempt/msg/{msg}").get(attempt::list_of_message).into_resource());
+}
+
+fn event_types(config: &mut web::ServiceConfig) {
+    config
+        .service(at("/event-type").get(event_type::list).post(event_type::create).into_resource())
+        .service(
+            at("/event-type/{name}")
+                .get(event_type::get)
+                .put(event_type::put)
+                .patch(event_type::patch)
+                .delete(event_type::delete)
+                .into_resource(),
+        );
+}
+
+fn operations(config: &mut web::ServiceConfig) {
+    config
+        .service(at("/stats/accounting").get(accounting::get).into_resource())
+        .service(at("/config/plan").post(config::plan).into_resource());
+}
+
+/// One path and what it does for each method; other methods are answered 405.
+pub(super) struct At(Resource);
+
+pub(super) fn at(path: &str) -> At {
+    let resource = web::resource([path.to_owned(), format!("{path}/")]);
+    At(resource.default_service(web::to(method_not_allowed)))
+}
+
+/// An API handler.
+pub(super) trait Handler: actix_web::Handler<(call::Call,)> {}
+impl<H: actix_web::Handler<(call::Call,)>> Handler for H {}
+
+impl At {
+    pub fn get<H>(self, handler: H) -> At
+    where
+        H: Handler,
+        H::Output: actix_web::Responder + 'static,
+    {
+        At(self.0.route(web::get().to(handler)))
+    }
+
+    pub fn post<H>(self, handler: H) -> At
+    where
+        H: Handler,
+        H::Output: actix_web::Responder + 'static,
+    {
+        At(self.0.route(web::post().to(handler)))
+    }
+
+    pub fn put<H>(self, handler: H) -> At
+    where
+        H: Handler,
+        H::Output: actix_web::Responder + 'static,
+    {
+        At(self.0.route(web::put().to(handler)))
+    }
+
+    pub fn patch<H>(self, handler: H) -> At
+    where
+        H: Handler,
+        H::Output: actix_web::Responder + 'static,
+    {
+        At(self.0.route(web::patch().to(handler)))
+    }
+
+    pub fn delete<H>(self, handler: H) -> At
+    where
+        H: Handler,
+        H::Output: actix_web::Responder + 'static,
+    {
+        At(self.0.route(web::delete().to(handler)))
+    }
+
+    pub fn into_resource(self) -> Resource {
+        self.0
+    }
+}
+
+fn health(path: &str) -> Resource {
+    let resource = web::resource([path.to_owned(), format!("{path}/")]);
+    resource
+        .route(web::get().to(HttpResponse::NoContent))
+        .default_service(web::to(method_not_allowed))
+}
+
+async fn method_not_allowed() -> Result<HttpResponse, ApiError> {
+    Err(ApiError::MethodNotAllowed)
+}
+
+async fn unknown() -> Result<HttpResponse, ApiError> {
+    Err(ApiError::NotFound("there is nothing at this path".to_owned()))
+}

@@ -1,0 +1,318 @@
+//! What the API shows: the shapes of the Svix API, v1 names beside the present ones.
+
+use std::collections::BTreeMap;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use crate::domain::application::Application;
+use crate::domain::delivery::{Delivery, Outcome, State, Trigger};
+use crate::domain::endpoint::{Disabled, Endpoint};
+use crate::domain::event_type::EventType;
+use crate::domain::id::Ids;
+use crate::domain::message::Message;
+use crate::store::{Store, StoreError, StoredAttempt, StoredMessage};
+
+/// ApplicationOut.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ApplicationOut<'a> {
+    id: String,
+    name: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    uid: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    throttle_rate: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rate_limit: Option<u16>,
+    metadata: &'a BTreeMap<String, String>,
+    managed: bool,
+    created_at: String,
+    updated_at: String,
+}
+
+impl<'a> ApplicationOut<'a> {
+    /// Everything there is to show.
+    pub fn new(ids: &Ids, application: &'a Application) -> ApplicationOut<'a> {
+        ApplicationOut {
+            id: ids.text(application.id),
+            name: &application.name,
+            uid: application.uid.as_deref(),
+            throttle_rate: application.throttle_rate,
+            rate_limit: application.throttle_rate,
+            metadata: &application.metadata,
+            managed: application.managed,
+            created_at: application.created_at.to_string(),
+            updated_at: application.updated_at.to_string(),
+        }
+    }
+}
+
+/// EndpointOut; secrets and headers have calls of their own.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EndpointOut<'a> {
+    id: String,
+    url: &'a str,
+    description: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    uid: Option<&'a str>,
+    disabled: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    disabled_reason: Option<&'static str>,
+    event_types: Option<&'a [String]>,
+    filter_types: Option<&'a [String]>,
+    channels: Option<&'a [String]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    throttle_rate: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rate_limit: Option<u16>,
+    metadata: &'a BTreeMap<String, String>,
+    managed: bool,
+    version: u16,
+    created_at: String,
+    updated_at: String,
+}
+
+impl<'a> EndpointOut<'a> {
+    /// Everything there is to show.
+    pub fn new(ids: &Ids, endpoint: &'a Endpoint) -> EndpointOut<'a> {
+        let given = |list: &'a Vec<String>| (!list.is_empty()).then_some(list.as_slice());
+        let event_types = given(&endpoint.subscription.event_types);
+        EndpointOut {
+            id: ids.text(endpoint.id),
+            url: &endpoint.url,
+            description: &endpoint.description,
+            uid: endpoint.uid.as_deref(),
+            disabled: endpoint.disabled.is_some(),
+            disabled_reason: endpoint.disabled.map(disabled_reason),
+            event_types,
+            filter_types: event_types,
+            channels: given(&endpoint.subscription.channels),
+            throttle_rate: endpoint.throttle_rate,
+            rate_limit: endpoint.throttle_rate,
+            metadata: &endpoint.metadata,
+            managed: endpoint.managed,
+            version: 1,
+            created_at: endpoint.created_at.to_string(),
+            updated_at: endpoint.updated_at.to_string(),
+        }
+    }
+}
+
+/// Why an endpoint takes nothing, as a word.
+pub fn disabled_reason(disabled: Disabled) -> &'static str {
+    match disabled {
+        Disabled::ByCaller => "by_caller",
+        Disabled::Gone => "gone",
+        Disabled::Failing => "failing",
+        Disabled::LeftConfig => "left_config",
+    }
+}
+
+/// EventTypeOut.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EventTypeOut<'a> {
+    name: &'a str,
+    description: &'a str,
+    archived: bool,
+    deprecated: bool,
+    schemas: Option<Box<RawValue>>,
+    feature_flag: Option<&'a str>,
+    feature_flags: Option<&'a [String]>,
+    group_name: Option<&'a str>,
+    managed: bool,
+    created_at: String,
+    updated_at: String,
+}
+
+impl<'a> EventTypeOut<'a> {
+    /// Everything there is to show; schemas only when asked for.
+    pub fn new(event_type: &'a EventType, with_content: bool) -> EventTypeOut<'a> {
+        let flags = &event_type.feature_flags;
+        let schemas = event_type.schemas.clone().filter(|_| with_content);
+        EventTypeOut {
+            name: &event_type.name,
+            description: &event_type.description,
+            archived: event_type.archived,
+            deprecated: event_type.deprecated,
+            schemas: schemas.and_then(|text| RawValue::from_string(text).ok()),
+            feature_flag: flags.first().map(String::as_str),
+            feature_flags: (!flags.is_empty()).then_some(flags.as_slice()),
+            group_name: event_type.group_name.as_deref(),
+            managed: event_type.managed,
+            created_at: event_type.created_at.to_string(),
+            updated_at: event_type.updated_at.to_string(),
+        }
+    }
+}
+
+/// MessageOut.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MessageOut {
+    id: String,
+    event_type: String,
+    payload: Box<RawValue>,
+    timestamp: String,
+    event_id: Option<String>,
+    channels: Option<Vec<String>>,
+    tags: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deliver_at: Option<String>,
+}
+
+impl MessageOut {
+    /// With `payload` as it was given, `{}` without.
+    pub fn new(ids: &Ids, message: &Message, payload: Option<Box<RawValue>>) -> MessageOut {
+        let given = |list: &Vec<String>| (!list.is_empty()).then(|| list.clone());
+        MessageOut {
+            id: ids.text(message.id),
+            event_type: message.event_type.clone(),
+            payload: payload.unwrap_or_else(|| raw("{}".to_owned())),
+            timestamp: message.id.time().to_string(),
+            event_id: message.event_id.clone(),
+            channels: given(&message.channels),
+            tags: given(&message.tags),
+            deliver_at: message.deliver_at.map(|time| time.to_string()),
+        }
+    }
+
+    /// The same with the payload read from the store when it is asked for; one that can't be read
+    /// any more is shown as expired.
+    pub fn read(store: &Store, stored: &StoredMessage, with_content: bool) -> MessageOut {
+        let payload = with_content.then(|| match store.body(&stored.body) {
+            Ok(bytes) => shown(&bytes),
+            Err(error) => {
+                tracing::error!(%error, "the body of a message can't be read");
+                raw(r#"{"expired":true}"#.to_owned())
+            }
+        });
+        MessageOut::new(store.ids(), &stored.message, payload)
+    }
+}
+
+/// A body as a payload: itself when it is a JSON object, which is all that client libraries take;
+/// any other is shown as text.
+pub fn shown(bytes: &[u8]) -> Box<RawValue> {
+    let whole = serde_json::from_slice::<Box<RawValue>>(bytes);
+    match whole {
+        Ok(value) if value.get().starts_with('{') => value,
+        _ => {
+            let text = String::from_utf8_lossy(bytes);
+            raw(serde_json::json!({"rawPayload": text}).to_string())
+        }
+    }
+}
+
+fn raw(text: String) -> Box<RawValue> {
+    RawValue::from_string(text).expect("invariant: made by a JSON writer")
+}
+
+/// The number and the word that the API has for a state.
+pub fn status(state: State) -> (u8, &'static str) {
+    match state {
+        State::Delivered => (0, "success"),
+        State::Waiting | State::Retrying => (1, "pending"),
+        State::Dead(_) => (2, "fail"),
+        State::Sending => (3, "sending"),
+        State::Cancelled => (4, "canceled"),
+    }
+}
+
+/// How a delivery stands: what EndpointMessageOut and MessageEndpointOut have more.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Standing {
+    status: u8,
+    status_text: &'static str,
+    next_attempt: Option<String>,
+}
+
+impl Standing {
+    /// As it stands; a disabled endpoint has no next attempt.
+    pub fn new(delivery: &Delivery, disabled: bool) -> Standing {
+        let (status, status_text) = status(delivery.state);
+        let waits = matches!(delivery.state, State::Waiting | State::Retrying) && !disabled;
+        let next_attempt = waits.then(|| delivery.due.to_string());
+        Standing { status, status_text, next_attempt }
+    }
+}
+
+/// EndpointMessageOut, MessageEndpointOut.
+#[derive(Serialize)]
+pub struct With<T> {
+    #[serde(flatten)]
+    pub(super) shown: T,
+    #[serde(flatten)]
+    pub(super) standing: Standing,
+}
+
+/// MessageAttemptOut.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AttemptOut {
+    id: String,
+    msg_id: String,
+    endpoint_id: String,
+    url: String,
+    response: String,
+    response_status_code: u16,
+    response_duration_ms: u32,
+    status: u8,
+    status_text: &'static str,
+    trigger_type: u8,
+    timestamp: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    msg: Option<MessageOut>,
+}
+
+impl AttemptOut {
+    /// An attempt, with its answer when it is asked for.
+    pub fn read(
+        store: &Store,
+        stored: &StoredAttempt,
+        with_content: bool,
+        msg: Option<MessageOut>,
+    ) -> Result<AttemptOut, StoreError> {
+        let (ids, attempt) = (store.ids(), &stored.attempt);
+        let content = store.attempt_content(&stored.content)?;
+        let delivered = attempt.outcome == Outcome::Delivered;
+        let response = String::from_utf8(content.response_body)
+            .unwrap_or_else(|error| STANDARD.encode(error.as_bytes()));
+        Ok(AttemptOut {
+            id: ids.text(attempt.id),
+            msg_id: ids.text(attempt.delivery.message),
+            endpoint_id: ids.text(attempt.delivery.endpoint),
+            url: content.url,
+            response: if with_content { response } else { String::new() },
+            response_status_code: attempt.status_code,
+            response_duration_ms: attempt.duration_ms,
+            status: if delivered { 0 } else { 2 },
+            status_text: if delivered { "success" } else { "fail" },
+            trigger_type: match attempt.trigger {
+                Trigger::Scheduled => 0,
+                Trigger::Manual => 1,
+            },
+            timestamp: attempt.started_at.to_string(),
+            msg,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn payloads() {
+        let check = |bytes: &[u8], expected: &str| assert_eq!(shown(bytes).get(), expected);
+        check(b"{ \"a\" : 1.0 }", "{ \"a\" : 1.0 }");
+        check(b"[1]", r#"{"rawPayload":"[1]"}"#);
+        check(b"<a/>", r#"{"rawPayload":"<a/>"}"#);
+        check(b"", r#"{"rawPayload":""}"#);
+    }
+}

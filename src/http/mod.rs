@@ -1,0 +1,14 @@
+//! The API, its keys and errors, health and metrics.
+//!
+//! [`server`] is the way in; [`api`] has one file for each resource; [`auth`] decides who calls;
+//! [`error`] is every answer that is not a success; [`ops`] is for whoever runs the relay.
+
+pub mod api;
+pub mod auth;
+pub mod error;
+mod failures;
+mod observe;
+pub mod ops;
+pub mod server;
+pub mod state;
+mod token;

@@ -1,0 +1,119 @@
+//! What happens around every request: its id, what no handler takes, headers, count, log line.
+
+use std::time::Instant;
+
+use actix_web::Error;
+use actix_web::body::{EitherBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::header::{self, HeaderName, HeaderValue};
+use actix_web::http::{Method, StatusCode};
+use actix_web::middleware::Next;
+
+use crate::http::error::ApiError;
+use crate::http::server::Shared;
+use crate::metrics::RequestLabels;
+
+/// Names a request in the answer and the log.
+pub const REQUEST_ID: &str = "x-request-id";
+/// Characters of an id that a caller gives at most.
+const REQUEST_ID_MAX: usize = 128;
+/// Bytes of a request's head at most, names and values together.
+const HEAD_MAX: usize = 32 * 1024;
+
+pub(super) async fn observe<B: MessageBody + 'static>(
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<EitherBody<B>>, Error> {
+    let began = Instant::now();
+    let shared = Shared::of(request.request());
+    let id = request_id(&request, &shared);
+    let mut response = match refusal(&request) {
+        Some(error) => request.error_response(error).map_into_right_body(),
+        // The request must not be held here too: routing needs it alone.
+        None => next.call(request).await?.map_into_left_body(),
+    };
+    let status = response.status();
+    let headers = response.headers_mut();
+    if let Ok(value) = HeaderValue::from_str(&id) {
+        headers.insert(HeaderName::from_static(REQUEST_ID), value);
+    }
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    let route = response.request().match_pattern().unwrap_or_else(|| "unknown".to_owned());
+    log(&response, &route, &id, began);
+    let metrics = &shared.state.metrics;
+    metrics.http_request_duration.observe(began.elapsed().as_secs_f64());
+    let labels = RequestLabels { route, status: status.as_u16() };
+    metrics.http_requests.get_or_create(&labels).inc();
+    Ok(response)
+}
+
+/// What no handler should see: a connection that would stop being HTTP, an endless head.
+fn refusal(request: &ServiceRequest) -> Option<ApiError> {
+    // Some clients offer HTTP/2 in clear text by themselves; a server may ignore that.
+    let foreign = |value: &HeaderValue| !value.as_bytes().eq_ignore_ascii_case(b"h2c");
+    if request.headers().get_all(header::UPGRADE).any(foreign) {
+        return Some(ApiError::BadRequest("this server upgrades to no other protocol".to_owned()));
+    }
+    if *request.method() == Method::CONNECT {
+        return Some(ApiError::MethodNotAllowed);
+    }
+    let head: usize =
+        request.headers().iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+    (head > HEAD_MAX)
+        .then(|| ApiError::BadRequest(format!("the request's head is over {HEAD_MAX} bytes")))
+}
+
+fn request_id(request: &ServiceRequest, shared: &Shared) -> String {
+    let given = request.headers().get(REQUEST_ID).and_then(|value| value.to_str().ok());
+    let fits = |id: &&str| {
+        (1..=REQUEST_ID_MAX).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic())
+    };
+    given.filter(fits).map_or_else(|| shared.next_request_id(), str::to_owned)
+}
+
+/// One line a request, with the private cause of an answer 500: no query, no header, no body.
+fn log<B>(response: &ServiceResponse<B>, route: &str, id: &str, began: Instant) {
+    let (request, status) = (response.request(), response.status());
+    let cause = response.response().error().map(|error| {
+        let known = error.as_error::<ApiError>();
+        known.and_then(ApiError::cause).map_or_else(|| error.to_string(), str::to_owned)
+    });
+    let (method, path, cause) = (request.method().as_str(), request.path(), cause.as_deref());
+    let millis = began.elapsed().as_secs_f64() * 1_000.0;
+    let code = status.as_u16();
+    if status == StatusCode::INTERNAL_SERVER_ERROR {
+        tracing::error!(
+            method,
+            path,
+            route,
+            status = code,
+            millis,
+            request_id = id,
+            cause,
+            "request"
+        );
+    } else if status.is_server_error() {
+        tracing::warn!(
+            method,
+            path,
+            route,
+            status = code,
+            millis,
+            request_id = id,
+            cause,
+            "request"
+        );
+    } else {
+        tracing::debug!(
+            method,
+            path,
+            route,
+            status = code,
+            millis,
+            request_id = id,
+            cause,
+            "request"
+        );
+    }
+}

@@ -1,0 +1,35 @@
+//! For whoever runs the relay: is it alive, is it ready, what does it count.
+
+use actix_web::http::header;
+use actix_web::web::Data;
+use actix_web::{HttpResponse, web};
+use serde_json::json;
+
+use crate::http::server::Shared;
+
+/// `/healthz`, `/readyz`, `/metrics`.
+pub(super) fn routes(config: &mut web::ServiceConfig) {
+    // Some probes ask by HEAD.
+    let alive = web::resource("/healthz").route(web::get().to(alive)).route(web::head().to(alive));
+    let ready = web::resource("/readyz").route(web::get().to(ready)).route(web::head().to(ready));
+    config.service(alive).service(ready).route("/metrics", web::get().to(metrics));
+}
+
+async fn alive() -> HttpResponse {
+    HttpResponse::Ok().json(json!({"status": "ok"}))
+}
+
+async fn ready(shared: Data<Shared>) -> HttpResponse {
+    let reasons = shared.state.readiness.reasons();
+    if reasons.is_empty() {
+        return HttpResponse::Ok().json(json!({"status": "ready"}));
+    }
+    HttpResponse::ServiceUnavailable().json(json!({"status": "not ready", "reasons": reasons}))
+}
+
+async fn metrics(shared: Data<Shared>) -> HttpResponse {
+    let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    HttpResponse::Ok()
+        .insert_header((header::CONTENT_TYPE, content_type))
+        .body(shared.state.metrics.text())
+}
