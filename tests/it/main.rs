@@ -1,0 +1,15 @@
+//! relay from outside: the real store and the real server, on port 0, with real receivers.
+
+#![allow(clippy::unwrap_used, reason = "a test that fails says where")]
+
+mod api_messages;
+mod api_refusals;
+mod api_resources;
+mod store;
+mod store_busy;
+mod store_damage;
+mod store_idempotency;
+mod store_reads;
+mod store_retention;
+mod store_time;
+mod support;

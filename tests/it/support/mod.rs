@@ -1,0 +1,8 @@
+//! What every test needs: a store in a folder of its own, and a clock that can be turned.
+
+pub mod clock;
+pub mod folder;
+pub mod image;
+pub mod model;
+pub mod random;
+pub mod server;

@@ -1,0 +1,225 @@
+//! The real server on a free port over a real store, and a client that speaks JSON to it.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::ops::Deref;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use relay::config::Config;
+use relay::domain::secret::Secret;
+use relay::http::auth::Access;
+use relay::http::server;
+use relay::http::state::{Readiness, State};
+use relay::metrics::Metrics;
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use tokio::sync::oneshot;
+
+use super::folder::{Folder, Open};
+
+pub const OPERATOR_KEY: &str = "sk_test_operator_key_0123456789";
+pub const JWT_SECRET: &[u8] = b"a secret of the server that was left";
+/// Long enough for a loaded machine, never waited for when all is well.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+pub struct Relay {
+    pub folder: Folder,
+    pub open: Option<Open>,
+    pub state: State,
+    client: Client,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// Speaks to a relay's API; a relay is one itself.
+#[derive(Clone, Copy)]
+pub struct Client {
+    pub address: SocketAddr,
+}
+
+impl Deref for Relay {
+    type Target = Client;
+
+    fn deref(&self) -> &Client {
+        &self.client
+    }
+}
+
+/// A status, and the JSON that came with it (null when nothing came).
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub json: Value,
+    pub headers: Vec<(String, String)>,
+}
+
+impl Answer {
+    /// The text of a field of the answer.
+    pub fn text(&self, field: &str) -> &str {
+        self.json[field].as_str().unwrap_or_else(|| panic!("no {field} in {}", self.json))
+    }
+
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    #[track_caller]
+    pub fn expect(self, status: u16) -> Answer {
+        assert_eq!(self.status, status, "{}", self.json);
+        self
+    }
+
+    /// The place of the first problem of a 422.
+    #[track_caller]
+    pub fn problem(self) -> String {
+        let answer = self.expect(422);
+        let place = answer.json["detail"][0]["loc"].as_array().unwrap().iter();
+        place.map(|part| part.as_str().unwrap()).collect::<Vec<_>>().join(".")
+    }
+}
+
+impl Relay {
+    pub fn start() -> Relay {
+        Relay::with(|_| ())
+    }
+
+    pub fn with(change: impl FnOnce(&mut Config)) -> Relay {
+        let folder = Folder::new();
+        let open = folder.open();
+        let mut config = Config::default();
+        change(&mut config);
+        let state = State {
+            store: open.store.clone(),
+            clock: Arc::new(folder.clock.clone()),
+            access: Arc::new(Access::new(
+                vec![Sha256::digest(OPERATOR_KEY).into()],
+                Some(Secret::new(JWT_SECRET.to_vec())),
+                config.server.trusted_proxies.clone(),
+            )),
+            config: Arc::new(config),
+            check_url: Arc::new(|text| match text.parse::<url::Url>() {
+                Ok(url) if ["http", "https"].contains(&url.scheme()) => Ok(url.to_string()),
+                _ => Err("is no http or https URL".to_owned()),
+            }),
+            metrics: Metrics::new(),
+            readiness: Readiness::default(),
+        };
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let (stop, stopped) = oneshot::channel();
+        let serving = state.clone();
+        let thread = thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            let shutdown = async {
+                // The sender gone is a stop too.
+                let _ = stopped.await;
+            };
+            runtime.unwrap().block_on(server::run(listener, serving, shutdown)).unwrap();
+        });
+        let (stop, thread) = (Some(stop), Some(thread));
+        Relay { folder, open: Some(open), client: Client { address }, state, stop, thread }
+    }
+}
+
+impl Client {
+    pub fn get(&self, path: &str) -> Answer {
+        self.send("GET", path, &[], None)
+    }
+
+    pub fn post(&self, path: &str, body: Value) -> Answer {
+        self.send("POST", path, &[], Some(&body.to_string()))
+    }
+
+    pub fn put(&self, path: &str, body: Value) -> Answer {
+        self.send("PUT", path, &[], Some(&body.to_string()))
+    }
+
+    pub fn patch(&self, path: &str, body: Value) -> Answer {
+        self.send("PATCH", path, &[], Some(&body.to_string()))
+    }
+
+    pub fn delete(&self, path: &str) -> Answer {
+        self.send("DELETE", path, &[], None)
+    }
+
+    /// A request under `/api/v1` with the operator's key, unless `headers` bring another.
+    pub fn send(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<&str>,
+    ) -> Answer {
+        let mut head = format!("{method} /api/v1{path} HTTP/1.1\r\nhost: relay\r\n");
+        if !headers.iter().any(|(name, _)| *name == "authorization") {
+            head += &format!("authorization: Bearer {OPERATOR_KEY}\r\n");
+        }
+        for (name, value) in headers {
+            head += &format!("{name}: {value}\r\n");
+        }
+        if let Some(body) = body {
+            head += &format!("content-length: {}\r\n", body.len());
+            if !headers.iter().any(|(name, _)| *name == "content-type") {
+                head += "content-type: application/json\r\n";
+            }
+        }
+        let text = format!("{head}connection: close\r\n\r\n{}", body.unwrap_or_default());
+        parse(&self.raw(text.as_bytes()))
+    }
+
+    /// Sends bytes as they are and reads until the server closes.
+    pub fn raw(&self, bytes: &[u8]) -> Vec<u8> {
+        let mut stream = TcpStream::connect(self.address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        // A server that refuses early may close before it has all.
+        let _ = stream.write_all(bytes);
+        let mut answer = Vec::new();
+        let mut part = [0; 16 * 1024];
+        loop {
+            match stream.read(&mut part) {
+                Ok(0) => return answer,
+                Ok(count) => answer.extend_from_slice(&part[..count]),
+                Err(_) if !answer.is_empty() => return answer,
+                Err(error) => panic!("no answer: {error}"),
+            }
+        }
+    }
+}
+
+impl Drop for Relay {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+            && !thread::panicking()
+        {
+            panic!("the server panicked");
+        }
+        if let Some(open) = self.open.take() {
+            open.stop();
+        }
+    }
+}
+
+/// Reads one answer, behind a `100 Continue`, which actix sends before it asks anyone.
+#[track_caller]
+pub fn parse(bytes: &[u8]) -> Answer {
+    let bytes = bytes.strip_prefix(b"HTTP/1.1 100 Continue\r\n\r\n").unwrap_or(bytes);
+    let end = bytes.windows(4).position(|window| window == b"\r\n\r\n").expect("an answer's head");
+    let head = String::from_utf8(bytes[..end].to_vec()).unwrap();
+    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+    let headers = head.lines().skip(1).filter_map(|line| line.split_once(": "));
+    let headers = headers
+        .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
+        .collect::<Vec<_>>();
+    let body = &bytes[end + 4..];
+    let json = if body.is_empty() {
+        Value::Null
+    } else {
+        serde_json::from_slice(body)
+            .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(body).into_owned()))
+    };
+    Answer { status, json, headers }
+}
