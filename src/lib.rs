@@ -13,6 +13,7 @@
 //! [`config`], [`telemetry`] and [`metrics`] are leaves. Dependencies point down:
 //! `domain <- store <- engine <- http <- cli`; `tests/tidy.rs` holds the arrows.
 
+pub mod cli;
 pub mod config;
 pub mod domain;
 pub mod engine;

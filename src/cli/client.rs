@@ -1,0 +1,277 @@
+//! A small client of a relay's API, for the commands that talk to one.
+
+use std::fs;
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context, anyhow};
+use serde_json::Value;
+use ureq::Agent;
+use url::Url;
+
+use super::Common;
+use super::failure::{Exit, Failure};
+use super::output::plain;
+use super::token::random;
+
+/// The most that is read of an answer, in bytes.
+const ANSWER_MAX: u64 = 64 << 20;
+/// How long one request may take.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a count of everything may take.
+const COUNT_TIMEOUT: Duration = Duration::from_secs(600);
+/// How long a relay that may not be there may take.
+const BRIEF_TIMEOUT: Duration = Duration::from_secs(5);
+/// Waits before a request is sent again that met a relay which is busy or not there.
+const RETRY_DELAYS: [Duration; 2] = [Duration::from_millis(100), Duration::from_millis(400)];
+
+/// Where the relay is.
+#[derive(clap::Args, Debug)]
+pub struct ServerArgument {
+    /// The relay's URL
+    #[arg(long, env = "RELAY_SERVER", value_name = "URL", default_value = "http://127.0.0.1:8080")]
+    server: Url,
+}
+
+impl ServerArgument {
+    /// The URL without a slash at its end.
+    pub fn base(&self) -> String {
+        self.server.as_str().trim_end_matches('/').to_owned()
+    }
+}
+
+/// Who the caller is.
+#[derive(clap::Args, Debug)]
+pub struct TokenArgument {
+    /// The operator key or a token; else that of the configuration or of the data folder
+    #[arg(long, env = "RELAY_TOKEN", hide_env_values = true)]
+    token: Option<String>,
+}
+
+impl TokenArgument {
+    /// The token, from the flag, the variable, the configuration or the data folder.
+    fn read(&self, common: &Common) -> Result<String, Failure> {
+        if let Some(token) = &self.token {
+            return Ok(token.trim().to_owned());
+        }
+        let loaded = common.load(Vec::new())?;
+        if let Some(key) = &loaded.secrets.operator_key {
+            return Ok(String::from_utf8_lossy(key.expose()).into_owned());
+        }
+        let path = loaded.config.data.dir.join("operator_key");
+        let text = fs::read_to_string(&path)
+            .with_context(|| format!("there is no token, and {} can't be read", path.display()))
+            .map_err(Failure::failed);
+        let hint = "give the operator key with --token or RELAY_TOKEN, or name the relay's \
+                    configuration with --config";
+        text.map(|text| text.trim().to_owned()).map_err(|failure| failure.hint(hint))
+    }
+}
+
+/// What came back.
+#[derive(Debug)]
+pub struct Answer {
+    /// The status.
+    pub status: u16,
+    /// The body, null when there is none.
+    pub body: Value,
+}
+
+/// Talks to one relay.
+pub struct Client {
+    agent: Agent,
+    base: String,
+    token: Option<String>,
+}
+
+impl Client {
+    /// Without a token: for what anybody may ask.
+    pub fn anonymous(server: &ServerArgument) -> Client {
+        Client { agent: agent(REQUEST_TIMEOUT), base: server.base(), token: None }
+    }
+
+    /// With the token of the caller.
+    pub fn new(
+        server: &ServerArgument,
+        token: &TokenArgument,
+        common: &Common,
+    ) -> Result<Client, Failure> {
+        Client::new_at(server.base(), token, common)
+    }
+
+    /// With the token of the caller, at a URL without a slash at its end.
+    pub fn new_at(base: String, token: &TokenArgument, common: &Common) -> Result<Client, Failure> {
+        Ok(Client::at(base, token.read(common)?))
+    }
+
+    /// With a token that is known already, at a URL without a slash at its end.
+    pub fn at(base: String, token: String) -> Client {
+        Client { agent: agent(REQUEST_TIMEOUT), base, token: Some(token) }
+    }
+
+    /// With as much time for an answer as a count of millions of rows takes.
+    pub fn patient(self) -> Client {
+        Client { agent: agent(COUNT_TIMEOUT), ..self }
+    }
+
+    /// With little time: for a relay that may not be there.
+    pub fn brief(self) -> Client {
+        Client { agent: agent(BRIEF_TIMEOUT), ..self }
+    }
+
+    /// Asks once, whatever the status.
+    pub fn get_once(&self, path: &str) -> Result<Answer, Failure> {
+        let url = format!("{}{path}", self.base);
+        let mut request = self.agent.get(&url);
+        if let Some(token) = &self.token {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        self.answer(request.call())
+    }
+
+    /// Asks; an answer other than 2xx is a failure.
+    pub fn get(&self, path: &str) -> Result<Value, Failure> {
+        self.retrying(|| self.get_once(path))
+    }
+
+    /// Posts JSON once, whatever the status; for what changes nothing.
+    pub fn post_once(&self, path: &str, body: &str) -> Result<Answer, Failure> {
+        let url = format!("{}{path}", self.base);
+        let mut request = self.agent.post(&url).header("content-type", "application/json");
+        if let Some(token) = &self.token {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        self.answer(request.send(body))
+    }
+
+    /// Posts JSON; sent again under the same key when the relay is busy, so that it counts once.
+    pub fn post(&self, path: &str, body: &str) -> Result<Value, Failure> {
+        let digits: String = random::<16>()?.iter().map(|byte| format!("{byte:02x}")).collect();
+        let url = format!("{}{path}", self.base);
+        self.retrying(|| {
+            let mut request = self
+                .agent
+                .post(&url)
+                .header("content-type", "application/json")
+                .header("idempotency-key", format!("auto_{digits}"));
+            if let Some(token) = &self.token {
+                request = request.header("authorization", format!("Bearer {token}"));
+            }
+            self.answer(request.send(body))
+        })
+    }
+
+    fn retrying(&self, ask: impl Fn() -> Result<Answer, Failure>) -> Result<Value, Failure> {
+        let mut delays = RETRY_DELAYS.iter();
+        loop {
+            let result = ask();
+            let again = result.as_ref().map_or(true, |answer| answer.status >= 500);
+            match delays.next() {
+                Some(delay) if again => thread::sleep(*delay),
+                _ => return self.accepted(result?),
+            }
+        }
+    }
+
+    fn answer(
+        &self,
+        result: Result<ureq::http::Response<ureq::Body>, ureq::Error>,
+    ) -> Result<Answer, Failure> {
+        let unreachable = |error: ureq::Error| {
+            let error = anyhow!(error).context(format!("no answer from {}", self.base));
+            Failure::new(Exit::Unreachable, error)
+                .hint("is the relay running? name its URL with --server or RELAY_SERVER")
+        };
+        let mut response = result.map_err(unreachable)?;
+        let status = response.status().as_u16();
+        let text = response.body_mut().with_config().limit(ANSWER_MAX).read_to_string();
+        let text = text.map_err(unreachable)?;
+        let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
+        Ok(Answer { status, body })
+    }
+
+    /// The body of a 2xx; else a failure that says what the relay said.
+    fn accepted(&self, answer: Answer) -> Result<Value, Failure> {
+        let Answer { status, body } = answer;
+        if (200..300).contains(&status) {
+            return Ok(body);
+        }
+        let error = anyhow!("the relay at {} answers {status}: {}", self.base, detail(&body));
+        let failure = match status {
+            503 => Failure::new(Exit::Temporary, error),
+            _ => Failure::failed(error),
+        };
+        Err(match status {
+            401 => failure.hint("the token is not that of this relay: --token or RELAY_TOKEN"),
+            503 => failure.hint("it is busy or stopping, try again"),
+            _ => failure,
+        })
+    }
+}
+
+fn agent(timeout: Duration) -> Agent {
+    // No proxy, whatever the environment says: relays are near.
+    let config = Agent::config_builder()
+        .http_status_as_error(false)
+        .max_redirects(0)
+        .proxy(None)
+        .timeout_global(Some(timeout))
+        .user_agent(concat!("relay-cli/", env!("CARGO_PKG_VERSION")))
+        .build();
+    config.new_agent()
+}
+
+/// The words of an error's body, in either of the two shapes that the API has.
+fn detail(body: &Value) -> String {
+    let words = match &body["detail"] {
+        Value::String(text) => text.clone(),
+        Value::Array(items) => {
+            let items = items.iter().map(|item| {
+                let place = item["loc"].as_array().into_iter().flatten();
+                let place: Vec<&str> = place.filter_map(Value::as_str).collect();
+                format!("{}: {}", place.join("."), item["msg"].as_str().unwrap_or_default())
+            });
+            items.collect::<Vec<_>>().join("; ")
+        }
+        _ => body
+            .as_str()
+            .map_or_else(|| body.to_string(), str::to_owned)
+            .chars()
+            .take(500)
+            .collect(),
+    };
+    plain(&words)
+}
+
+/// A part of a path, with what would be read as something else written as `%XX`.
+pub fn path_part(text: &str) -> String {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte);
+    text.bytes()
+        .map(|byte| match byte {
+            byte if is_plain(byte) => char::from(byte).to_string(),
+            byte => format!("%{byte:02X}"),
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn words_of_errors() {
+        let check = |body: Value, expected: &str| assert_eq!(detail(&body), expected);
+        check(json!({ "code": "not_found", "detail": "Entity not found" }), "Entity not found");
+        let item = json!({ "loc": ["body", "url"], "msg": "no URL", "type": "value_error" });
+        check(json!({ "detail": [item] }), "body.url: no URL");
+        check(json!("<html>"), "<html>");
+        check(Value::Null, "null");
+    }
+
+    #[test]
+    fn parts_of_paths() {
+        assert_eq!(path_part("app_1-x.y~"), "app_1-x.y~");
+        assert_eq!(path_part("a/b?ü"), "a%2Fb%3F%C3%BC");
+    }
+}

@@ -1,0 +1,105 @@
+//! `relay config print`: the configuration in effect, where each value comes from, no secrets.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+use toml::de::{DeTable, DeValue};
+
+use super::failure::{Exit, Failure};
+use super::output::{self, ASIDE, styled};
+use super::{Common, Outcome};
+use crate::config::Config;
+use crate::config::load::{Loaded, Origin};
+
+const HIDDEN: &str = "(hidden)";
+
+/// Loads and prints.
+pub(super) fn run(common: &Common) -> Outcome {
+    let loaded = common.load(Vec::new())?;
+    let config = without_secrets(&loaded.config);
+    if common.json {
+        let origins: BTreeMap<&String, Value> =
+            loaded.origins.iter().map(|(setting, origin)| (setting, origin_json(origin))).collect();
+        let file = &loaded.file;
+        output::json(&json!({ "file": file, "config": config, "origins": origins }))?;
+        return Ok(Exit::Success);
+    }
+    let text = toml::to_string(&config).map_err(Failure::failed)?;
+    output::line(annotated(&text, &loaded)?)?;
+    Ok(Exit::Success)
+}
+
+/// Headers of endpoints and what stands behind the `?` of their URLs may be secrets as well; those
+/// of the secrets proper print as hidden by themselves.
+fn without_secrets(config: &Config) -> Config {
+    let mut config = config.clone();
+    for endpoint in &mut config.endpoints {
+        for value in endpoint.headers.values_mut() {
+            *value = HIDDEN.to_owned();
+        }
+        if let Some((url, _)) = endpoint.url.split_once('?') {
+            endpoint.url = format!("{url}?{HIDDEN}");
+        }
+    }
+    config
+}
+
+fn origin_json(origin: &Origin) -> Value {
+    match origin {
+        Origin::File { path, line } => json!({ "file": path, "line": line }),
+        Origin::Variable(name) => json!({ "variable": name }),
+        Origin::Flag(name) => json!({ "flag": name }),
+    }
+}
+
+/// The text with the origin of every value that is not the default behind it, as a comment.
+fn annotated(text: &str, loaded: &Loaded) -> Result<String, Failure> {
+    let root = DeTable::parse(text).map_err(Failure::failed)?;
+    let given = toml::Table::try_from(&loaded.config).map_err(Failure::failed)?;
+    let defaults = toml::Table::try_from(Config::default()).map_err(Failure::failed)?;
+    let differs = |section: &str, key: &str| {
+        let value =
+            |table: &toml::Table| table.get(section).and_then(|keys| keys.get(key)).cloned();
+        value(&given) != value(&defaults)
+    };
+    // By the byte after the value, where its comment goes; and one for each declared table's head.
+    let mut comments = BTreeMap::new();
+    for (section, value) in root.get_ref() {
+        let section = section.get_ref();
+        match value.get_ref() {
+            DeValue::Table(keys) => {
+                for (key, value) in keys {
+                    let setting = format!("{section}.{}", key.get_ref());
+                    let origin = loaded.origins.get(&setting);
+                    if let Some(origin) = origin.filter(|_| differs(section, key.get_ref())) {
+                        comments.insert(value.span().end, comment(origin));
+                    }
+                }
+            }
+            DeValue::Array(items) => {
+                for (index, item) in items.iter().enumerate() {
+                    if let Some(origin) = loaded.origins.get(&format!("{section}[{index}]")) {
+                        comments.insert(item.span().end, comment(origin));
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    let mut annotated = String::with_capacity(text.len());
+    let mut done = 0;
+    for (position, comment) in comments {
+        annotated.push_str(&text[done..position]);
+        annotated.push_str(&styled(ASIDE, format!("  # {comment}")));
+        done = position;
+    }
+    annotated.push_str(text[done..].trim_end());
+    Ok(annotated)
+}
+
+fn comment(origin: &Origin) -> String {
+    match origin {
+        Origin::File { path, line } => format!("{}:{line}", path.display()),
+        Origin::Variable(name) | Origin::Flag(name) => name.clone(),
+    }
+}

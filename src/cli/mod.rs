@@ -1,0 +1,169 @@
+//! The commands of the binary: each reads its arguments, does its work and gives an exit code.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+use crate::config::load::{FlagValue, LoadOptions, Loaded, load};
+
+mod check;
+mod client;
+mod config_print;
+mod demo;
+mod explain;
+pub mod failure;
+mod follow;
+mod health;
+mod output;
+mod plan;
+mod repair;
+mod send;
+mod serve;
+mod sign;
+mod signed_request;
+mod stats;
+mod token;
+mod verify;
+
+use failure::{Exit, Failure};
+
+/// Receives webhooks and sends them: one binary, one folder, nothing acknowledged is lost.
+#[derive(Parser, Debug)]
+#[command(name = "relay", version, max_term_width = 100, arg_required_else_help = true)]
+struct Cli {
+    #[command(flatten)]
+    common: Common,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What every command takes.
+#[derive(clap::Args, Clone, Debug)]
+struct Common {
+    /// The configuration; else $RELAY_CONFIG, ./relay.toml, /etc/relay/relay.toml
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Print JSON, for scripts
+    #[arg(long, global = true)]
+    json: bool,
+    /// Whether to colour what is printed
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    color: Colour,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Colour {
+    /// On a terminal, unless NO_COLOR is set
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// Serve: receive, keep, deliver
+    Serve(serve::ServeArguments),
+    /// See it work: a relay and a receiver of its own, five messages, nothing left behind
+    Demo,
+    /// Check the configuration, tell every problem in it, and what a running relay would change
+    Check(check::CheckArguments),
+    /// Show the configuration
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Send a message to a relay and print its deliveries as they end
+    Send(send::SendArguments),
+    /// Check the data folder of a stopped relay, and mend it when asked to
+    Repair(repair::RepairArguments),
+    /// Count the deliveries of a running relay and whether each has its place
+    Stats(stats::StatsArguments),
+    /// Sign a body as Standard Webhooks ask for, offline
+    Sign(sign::SignArguments),
+    /// Verify a signed request, offline, and say what is wrong with it
+    Verify(verify::VerifyArguments),
+    /// Make the keys that callers of the API need
+    #[command(subcommand)]
+    Token(token::TokenCommand),
+    /// Ask a relay whether it lives and is ready
+    Health(health::HealthArguments),
+    /// Print the script that completes commands in a shell
+    Completions {
+        /// Which shell
+        shell: Shell,
+    },
+}
+
+#[derive(Subcommand, Debug)]
+enum ConfigCommand {
+    /// Print the configuration in effect and where each value comes from, without secrets
+    Print,
+}
+
+/// What a command ends with.
+type Outcome = Result<Exit, Failure>;
+
+/// Runs the command that the arguments name, the program's own name first.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help that nobody reads to its end is no failure.
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(Exit::Usage.code()));
+        }
+    };
+    match cli.common.color {
+        Colour::Auto => {}
+        Colour::Always => anstream::ColorChoice::Always.write_global(),
+        Colour::Never => anstream::ColorChoice::Never.write_global(),
+    }
+    let outcome = dispatch(&cli);
+    outcome.unwrap_or_else(|failure| failure.report()).into()
+}
+
+fn dispatch(cli: &Cli) -> Outcome {
+    let common = &cli.common;
+    match &cli.command {
+        Command::Serve(arguments) => serve::run(arguments, common),
+        Command::Demo => demo::run(common),
+        Command::Check(arguments) => check::run(arguments, common),
+        Command::Config(ConfigCommand::Print) => config_print::run(common),
+        Command::Send(arguments) => send::run(arguments, common),
+        Command::Repair(arguments) => repair::run(arguments, common),
+        Command::Stats(arguments) => stats::run(arguments, common),
+        Command::Sign(arguments) => sign::run(arguments, common),
+        Command::Verify(arguments) => verify::run(arguments, common),
+        Command::Token(command) => token::run(command, common),
+        Command::Health(arguments) => health::run(arguments, common),
+        Command::Completions { shell } => completions(*shell),
+    }
+}
+
+impl Common {
+    /// The configuration in effect; `flags` are settings that the command takes itself.
+    fn load(&self, flags: Vec<FlagValue>) -> Result<Loaded, Failure> {
+        Ok(load(&LoadOptions::from_process(self.config.clone(), flags))?)
+    }
+}
+
+fn completions(shell: Shell) -> Outcome {
+    // Into memory first: the generator panics when what it writes to fails.
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "relay", &mut script);
+    output::bytes(&script)?;
+    Ok(Exit::Success)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,231 @@
+//! `relay repair`: checks a data folder that no relay uses, and mends it when asked to.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::anyhow;
+use serde_json::{Value, json};
+
+use super::failure::{Exit, Failure};
+use super::output::{self, ASIDE, BAD, GOOD, count, styled};
+use super::serve::{self, keys::Keys};
+use super::{Common, Outcome};
+use crate::config::load::{FlagValue, Loaded};
+use crate::config::{Log, LogFormat};
+use crate::engine::clock::EngineClock;
+use crate::store::disk::RealDisk;
+use crate::store::{
+    self, CheckOptions, Finding, INDEX_OPEN_THREAD, IndexState, Opened, Options, Remedy, Report,
+};
+use crate::telemetry;
+
+/// What `relay repair` takes.
+#[derive(clap::Args, Debug)]
+pub struct RepairArguments {
+    /// Confirm the machine's clock after it was found more than 24 h from the last known time
+    #[arg(long)]
+    accept_clock: bool,
+    /// Give up the records that are lost, say which, and keep all others
+    #[arg(long)]
+    accept_loss: bool,
+    /// Remove the index and make it anew from the journal; loses nothing
+    #[arg(long)]
+    rebuild_index: bool,
+    /// The data folder, instead of data.dir
+    #[arg(long, value_name = "FOLDER")]
+    data: Option<String>,
+}
+
+/// Checks: exit code 0 when all is sound, 1 when not. With a flag it mends: 0 when that was done.
+/// 75 while a relay uses the folder.
+pub(super) fn run(arguments: &RepairArguments, common: &Common) -> Outcome {
+    let flag = |value| FlagValue { flag: "--data", setting: ("data", "dir"), value };
+    let loaded = common.load(arguments.data.clone().map(flag).into_iter().collect())?;
+    let log = Log { level: "warn".to_owned(), format: LogFormat::Auto };
+    telemetry::start(&log).map_err(Failure::failed)?;
+    telemetry::end_on_panic(INDEX_OPEN_THREAD);
+    let folder = &loaded.config.data.dir;
+    if !folder.join("journal").is_dir() {
+        let error = anyhow!("{} is no data folder: it holds no journal", folder.display());
+        return Err(Failure::failed(error)
+            .hint("name it with --data, or the relay's configuration with --config"));
+    }
+    if arguments.accept_loss || arguments.rebuild_index {
+        return mend(arguments, common, &loaded);
+    }
+    if arguments.accept_clock {
+        store::accept_clock(&RealDisk, folder).map_err(serve::failure)?;
+        output::line("the clock is taken as right: ages delete again from the next start on")?;
+        return Ok(Exit::Success);
+    }
+    let report = store::check(&CheckOptions {
+        folder: folder.clone(),
+        disk: Arc::new(RealDisk),
+        index_cache: loaded.config.data.index_cache.0,
+    });
+    let report = report.map_err(serve::failure)?;
+    if common.json {
+        output::json(&json_of(&report))?;
+    } else {
+        tell(&report, folder)?;
+    }
+    Ok(if report.is_sound() { Exit::Success } else { Exit::Failed })
+}
+
+fn mend(arguments: &RepairArguments, common: &Common, loaded: &Loaded) -> Outcome {
+    let data = &loaded.config.data;
+    let keys = Keys::find_or_make(&data.dir, &loaded.secrets)?;
+    if arguments.rebuild_index {
+        store::remove_index(&data.dir).map_err(serve::failure)?;
+    }
+    let mut opened = open(loaded, &keys, arguments.accept_loss)?;
+    let accepted = std::mem::take(&mut opened.accepted);
+    if !accepted.is_empty() && !opened.rebuilt {
+        // The index may hold what the records that are given up had put: it is made from the rest.
+        opened.start().1.stop().map_err(Failure::failed)?;
+        store::remove_index(&data.dir).map_err(serve::failure)?;
+        opened = open(loaded, &keys, false)?;
+    }
+    let rebuilt = opened.rebuilt;
+    let (store, running) = opened.start();
+    let mended = arguments.accept_loss.then(|| store.mend());
+    drop(store);
+    running.stop().map_err(Failure::failed)?;
+    let mended = mended.transpose().map_err(Failure::failed)?.unwrap_or_default();
+    if common.json {
+        let losses = accepted.iter().map(ToString::to_string).collect::<Vec<_>>();
+        output::json(&json!({
+            "given_up": losses, "index_rebuilt": rebuilt, "due_times_dropped": mended.dropped,
+            "due_times_restored": mended.restored,
+        }))?;
+        return Ok(Exit::Success);
+    }
+    for loss in &accepted {
+        output::line(format!("{} {loss}", styled(BAD, "given up:")))?;
+    }
+    if arguments.accept_loss && accepted.is_empty() {
+        output::line("nothing had to be given up")?;
+    }
+    if mended.dropped > 0 {
+        let dropped = mended.dropped;
+        output::line(format!("due times taken away that no delivery has any more: {dropped}"))?;
+    }
+    if mended.restored > 0 {
+        let restored = mended.restored;
+        output::line(format!("deliveries that waited without a due time, due again: {restored}"))?;
+    }
+    if rebuilt {
+        output::line("the index was made anew from the journal")?;
+    }
+    output::line(styled(ASIDE, "relay serve may use the folder again"))?;
+    Ok(Exit::Success)
+}
+
+fn open(loaded: &Loaded, keys: &Keys, accept_loss: bool) -> Result<Opened, Failure> {
+    let data = &loaded.config.data;
+    let opened = store::open(Options {
+        folder: data.dir.clone(),
+        disk: Arc::new(RealDisk),
+        segment_size: data.segment_size.0,
+        index_cache: data.index_cache.0,
+        overlay: usize::try_from(data.overlay.0).unwrap_or(usize::MAX),
+        sealing_key: keys.sealing_key.clone(),
+        clock: Box::new(|floor| Arc::new(EngineClock::starting_at_least(floor))),
+        notify: Box::new(drop),
+        progress: Box::new(|record| {
+            tracing::warn!(record, "reading the journal back");
+        }),
+        on_sync: Box::new(drop),
+        accept_loss,
+        simulated: false,
+    });
+    opened.map_err(serve::failure)
+}
+
+fn tell(report: &Report, folder: &Path) -> Result<(), Failure> {
+    let (records, segments) = (report.records, report.segments);
+    let segments = count(segments, "file");
+    let last = report.last;
+    output::line(format!(
+        "journal     {records} records in {segments}, the last has number {last}"
+    ))?;
+    match &report.account {
+        Some(account) => {
+            let [accepted, deliveries] = [account.accepted, account.deliveries];
+            let holds = if account.holds() { "each has its place" } else { "not each has a place" };
+            output::line(format!(
+                "deliveries  {accepted} messages, {deliveries} deliveries: {} delivered, {} dead, \
+                 {} cancelled, {} waiting, {} retrying; {holds}",
+                account.delivered,
+                account.dead,
+                account.cancelled,
+                account.waiting,
+                account.retrying
+            ))?;
+        }
+        None => output::line("deliveries  not counted, since records are lost")?,
+    }
+    output::line(format!("index       {}", index(&report.index)))?;
+    for finding in &report.findings {
+        output::line(format!("{} {finding}", styled(BAD, "damage:")))?;
+    }
+    if report.more > 0 {
+        output::line(format!("and {} more", report.more))?;
+    }
+    if report.is_sound() {
+        return output::line(format!("{} {}", folder.display(), styled(GOOD, "is sound")));
+    }
+    output::line("")?;
+    let mut remedies: Vec<Remedy> = report.findings.iter().map(|finding| finding.remedy).collect();
+    remedies.sort_unstable();
+    remedies.dedup();
+    remedies.into_iter().try_for_each(|found| output::line(remedy(found)))
+}
+
+fn remedy(remedy: Remedy) -> &'static str {
+    match remedy {
+        Remedy::AcceptLoss => {
+            "lost records and what hung on them: put the file back from a backup, or give them \
+             up and keep the rest: relay repair --accept-loss"
+        }
+        Remedy::Backup => {
+            "damage in a record: put the file back from a backup; without one, the deliveries it \
+             is about fail and all others go on"
+        }
+        Remedy::RebuildIndex => {
+            "the index: made anew from the journal, losing nothing: relay repair --rebuild-index"
+        }
+    }
+}
+
+fn index(state: &IndexState) -> String {
+    match state {
+        IndexState::Compared(rows) => format!("{rows} rows, compared with the journal"),
+        IndexState::Rebuilt(why) => format!("not compared: {why}; the next start makes it anew"),
+        IndexState::Unreadable => "can't be read".to_owned(),
+    }
+}
+
+fn json_of(report: &Report) -> Value {
+    let finding = |finding: &Finding| {
+        let Finding { file, record, what, .. } = finding;
+        json!({ "file": file, "record": record, "what": what })
+    };
+    let account = report.account.map(|account| {
+        json!({
+            "accepted": account.accepted, "deliveries": account.deliveries,
+            "delivered": account.delivered, "dead": account.dead, "cancelled": account.cancelled,
+            "waiting": account.waiting, "retrying": account.retrying, "holds": account.holds(),
+        })
+    });
+    let rows = match report.index {
+        IndexState::Compared(rows) => Some(rows),
+        IndexState::Rebuilt(_) | IndexState::Unreadable => None,
+    };
+    json!({
+        "sound": report.is_sound(), "segments": report.segments, "records": report.records,
+        "last": report.last, "account": account,
+        "index": { "state": index(&report.index), "rows": rows },
+        "findings": report.findings.iter().map(finding).collect::<Vec<_>>(), "more": report.more,
+    })
+}

@@ -1,0 +1,320 @@
+//! `relay serve`: puts the parts together, runs them until a signal, and takes them apart again.
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+
+use anyhow::Context;
+use sha2::{Digest, Sha256};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use super::failure::{Exit, Failure};
+use super::{Common, Outcome};
+use crate::config::Config;
+use crate::config::load::{FlagValue, Loaded};
+use crate::domain::endpoint_url::parse_endpoint_url;
+use crate::domain::time::Clock;
+use crate::engine::attempt::Attempter;
+use crate::engine::clock::EngineClock;
+use crate::engine::declare::{self, Declared};
+use crate::engine::driver::{Channel, Engine, Event};
+use crate::engine::guard::{AddressGuard, own_addresses};
+use crate::engine::janitor::{Janitor, JanitorSettings};
+use crate::engine::resolver::{GuardedResolver, system_lookup};
+use crate::engine::scheduler::Settings;
+use crate::engine::tls::tls_config;
+use crate::engine::transport::{TransportSettings, UreqTransport};
+use crate::http::auth::Access;
+use crate::http::server;
+use crate::http::state::{CheckUrl, Readiness, State};
+use crate::metrics::Metrics;
+use crate::store::disk::RealDisk;
+use crate::store::{self, Opened, Options, Running, Store};
+use crate::telemetry;
+
+pub(super) mod keys;
+mod reload;
+mod service;
+mod waiting_room;
+
+use keys::Keys;
+
+/// The arguments of `relay serve`.
+#[derive(clap::Args, Clone, Debug)]
+pub(super) struct ServeArguments {
+    /// Listen here instead of server.listen
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    listen: Option<String>,
+    /// Keep the data here instead of data.dir
+    #[arg(long, value_name = "FOLDER")]
+    data: Option<String>,
+}
+
+impl ServeArguments {
+    fn load(&self, common: &Common) -> Result<Loaded, Failure> {
+        let flag = |flag, setting, value: &Option<String>| {
+            value.clone().map(|value| FlagValue { flag, setting, value })
+        };
+        let flags = [
+            flag("--listen", ("server", "listen"), &self.listen),
+            flag("--data", ("data", "dir"), &self.data),
+        ];
+        common.load(flags.into_iter().flatten().collect())
+    }
+}
+
+/// Serves until SIGTERM or SIGINT.
+pub(super) fn run(arguments: &ServeArguments, common: &Common) -> Outcome {
+    let loaded = arguments.load(common)?;
+    let level = telemetry::start(&loaded.config.log).map_err(Failure::failed)?;
+    telemetry::end_on_panic(store::INDEX_OPEN_THREAD);
+    let relay = Relay::start(loaded)?;
+    let reloading = reload::Reloading {
+        level,
+        common: common.clone(),
+        arguments: arguments.clone(),
+        store: relay.store.clone(),
+    };
+    relay.serve(reloading)
+}
+
+/// A relay with all of its threads but the HTTP server's.
+pub(super) struct Relay {
+    config: Arc<Config>,
+    listener: TcpListener,
+    store: Store,
+    running: Running,
+    engine: Engine,
+    janitor: Janitor,
+    transport: Arc<UreqTransport>,
+    state: State,
+}
+
+impl Relay {
+    /// Opens the data folder and starts delivering what waits in it.
+    pub(super) fn start(loaded: Loaded) -> Result<Relay, Failure> {
+        let config = Arc::new(loaded.config.clone());
+        let listener = TcpListener::bind(config.server.listen)
+            .with_context(|| format!("can't listen on {}", config.server.listen))
+            .map_err(|error| Failure::new(Exit::Failed, error).hint("set server.listen"))?;
+        let address = listener.local_addr()?;
+        let keys = Keys::find_or_make(&config.data.dir, &loaded.secrets)?;
+        let channel = Channel::default();
+        let metrics = Metrics::new();
+        let (opened, clock) = open(&config, &keys, &channel, &listener, &metrics)?;
+        for loss in &opened.accepted {
+            tracing::warn!(%loss, "given up");
+        }
+        let (store, running) = opened.start();
+        let declared = Declared::of(&loaded.config, &loaded.secrets);
+        for change in declare::apply(&store, declared).map_err(Failure::failed)? {
+            tracing::info!(change, "relay.toml");
+        }
+        let guard =
+            Arc::new(AddressGuard::new(config.guard.allow.clone(), own_addresses(&[address])));
+        let transport = transport(&config, &guard, &clock)?;
+        let engine = Engine::start(
+            Settings::from(&config.delivery),
+            seed(),
+            Attempter {
+                store: store.clone(),
+                transport: Arc::clone(&transport) as _,
+                clock: Arc::clone(&clock),
+                names: config.delivery.headers,
+                timeout: config.delivery.timeout.0,
+            },
+            channel,
+            metrics.clone(),
+        );
+        let janitor = Janitor::start(janitor_settings(&config), store.clone(), metrics.clone());
+        let state = State {
+            store: store.clone(),
+            clock,
+            config: Arc::clone(&config),
+            access: Arc::new(access(&config, keys)),
+            check_url: check_url(guard),
+            metrics,
+            readiness: Readiness::default(),
+        };
+        Ok(Relay { config, listener, store, running, engine, janitor, transport, state })
+    }
+
+    /// The address it listens on.
+    pub(super) fn address(&self) -> Result<SocketAddr, Failure> {
+        Ok(self.listener.local_addr()?)
+    }
+
+    fn serve(self, reloading: reload::Reloading) -> Outcome {
+        let watchdog = service::Watchdog::start(self.store.clone(), self.engine.handle());
+        let status = format!("listening on http://{}", self.address()?);
+        let relay = self.answer(async move {
+            let signals = Signals::listen();
+            // Whoever is told so may send a signal at once.
+            tracing::info!("{status}");
+            service::ready(&status);
+            signals.stop(reloading).await;
+            tracing::info!("stopping: answering and delivering what is in flight");
+            service::stopping();
+        })?;
+        watchdog.stop();
+        relay.stop()
+    }
+
+    /// Answers requests until `shutdown` is done and what is in flight then is answered.
+    pub(super) fn answer(
+        self,
+        shutdown: impl Future<Output = ()> + Send + 'static,
+    ) -> Result<Relay, Failure> {
+        let readiness = self.state.readiness.clone();
+        let stopping = async move {
+            shutdown.await;
+            readiness.hold("server", "stopping");
+        };
+        let server = server::run(self.listener.try_clone()?, self.state.clone(), stopping);
+        actix_web::rt::System::new().block_on(server)?;
+        Ok(self)
+    }
+
+    /// Delivers what is in flight, syncs everything.
+    pub(super) fn stop(self) -> Outcome {
+        let transport = Arc::clone(&self.transport);
+        self.engine.stop(self.config.server.drain.0, || transport.shutdown());
+        self.janitor.stop();
+        self.running.stop().map_err(Failure::failed)?;
+        tracing::info!("stopped");
+        Ok(Exit::Success)
+    }
+}
+
+/// The signals that a relay obeys once it serves; before that they end it, which loses nothing.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hang_up: Signal,
+}
+
+impl Signals {
+    fn listen() -> Signals {
+        let listen = |kind| signal(kind).expect("a signal handler can be installed");
+        Signals {
+            terminate: listen(SignalKind::terminate()),
+            interrupt: listen(SignalKind::interrupt()),
+            hang_up: listen(SignalKind::hangup()),
+        }
+    }
+
+    /// Reloads when asked to until it is time to stop.
+    async fn stop(mut self, reloading: reload::Reloading) {
+        loop {
+            tokio::select! {
+                _ = self.terminate.recv() => break,
+                _ = self.interrupt.recv() => break,
+                _ = self.hang_up.recv() => reloading.reload().await,
+            }
+        }
+        // A second signal waits for nothing: what is not finished is due at the next start.
+        tokio::spawn(async move {
+            tokio::select! {
+                _ = self.terminate.recv() => {}
+                _ = self.interrupt.recv() => {}
+            }
+            tracing::warn!("a second signal: ending at once");
+            std::process::exit(i32::from(Exit::Failed.code()));
+        });
+    }
+}
+
+fn open(
+    config: &Config,
+    keys: &Keys,
+    channel: &Channel,
+    listener: &TcpListener,
+    metrics: &Metrics,
+) -> Result<(Opened, Arc<dyn Clock>), Failure> {
+    let room = waiting_room::WaitingRoom::new(listener.try_clone()?);
+    let events = channel.sender.clone();
+    let (made, clock) = std::sync::mpsc::channel();
+    let progress = room.progress();
+    let syncs = metrics.journal_sync_duration.clone();
+    let opened = store::open(Options {
+        folder: config.data.dir.clone(),
+        disk: Arc::new(RealDisk),
+        segment_size: config.data.segment_size.0,
+        index_cache: config.data.index_cache.0,
+        overlay: usize::try_from(config.data.overlay.0).unwrap_or(usize::MAX),
+        sealing_key: keys.sealing_key.clone(),
+        clock: Box::new(move |floor| {
+            let clock: Arc<dyn Clock> = Arc::new(EngineClock::starting_at_least(floor));
+            // The receiver waits below.
+            let _ = made.send(Arc::clone(&clock));
+            clock
+        }),
+        // The scheduler thread begins to listen later; nothing is lost meanwhile.
+        notify: Box::new(move |notices| drop(events.send(Event::Notices(notices)))),
+        progress: Box::new(move |record| {
+            progress(record);
+            service::replaying(record);
+        }),
+        on_sync: Box::new(move |took| syncs.observe(took.as_secs_f64())),
+        accept_loss: false,
+        simulated: false,
+    });
+    room.close();
+    let opened = opened.map_err(failure)?;
+    let clock = clock.recv().expect("opening made the clock");
+    Ok((opened, clock))
+}
+
+/// What to tell of a data folder that does not open.
+pub(super) fn failure(error: store::OpenError) -> Failure {
+    match error {
+        store::OpenError::InUse(_) => Failure::new(Exit::Temporary, error)
+            .hint("one process serves a data folder: stop the other one, or set data.dir"),
+        store::OpenError::Lost(_) => Failure::failed(error).hint(
+            "restore a backup, or give up these records and serve the rest with: \
+             relay repair --accept-loss",
+        ),
+        error => Failure::failed(error),
+    }
+}
+
+fn transport(
+    config: &Config,
+    guard: &Arc<AddressGuard>,
+    clock: &Arc<dyn Clock>,
+) -> Result<Arc<UreqTransport>, Failure> {
+    let resolver = GuardedResolver::new(Arc::clone(guard), Box::new(system_lookup));
+    let settings = TransportSettings {
+        timeout: config.delivery.timeout.0,
+        response_limit: usize::try_from(config.delivery.response_limit.0).unwrap_or(usize::MAX),
+        max_idle: config.delivery.threads,
+        tls: Arc::new(tls_config(Vec::new()).map_err(Failure::failed)?),
+    };
+    Ok(Arc::new(UreqTransport::new(settings, Arc::new(resolver), Arc::clone(clock))))
+}
+
+fn janitor_settings(config: &Config) -> JanitorSettings {
+    JanitorSettings {
+        max_age: config.retention.max_age.0,
+        max_bytes: config.retention.max_bytes.0,
+        min_free: config.data.min_free.0,
+    }
+}
+
+fn access(config: &Config, keys: Keys) -> Access {
+    let digest = Sha256::digest(keys.operator_key.expose()).into();
+    Access::new(vec![digest], keys.jwt_secret, config.server.trusted_proxies.clone())
+}
+
+fn check_url(guard: Arc<AddressGuard>) -> CheckUrl {
+    Arc::new(move |text| {
+        let url = parse_endpoint_url(text).map_err(|error| error.to_string())?;
+        guard.check_url(&url).map_err(|blocked| blocked.to_string())?;
+        Ok(url.to_string())
+    })
+}
+
+fn seed() -> u64 {
+    let mut seed = [0; 8];
+    getrandom::fill(&mut seed).expect("the kernel gives random bytes");
+    u64::from_le_bytes(seed)
+}

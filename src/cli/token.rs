@@ -1,0 +1,163 @@
+//! `relay token create`: the keys that callers of the API need.
+
+use std::path::PathBuf;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context, anyhow};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64_URL;
+use hmac::{Hmac, KeyInit, Mac};
+use serde_json::{Value, json};
+use sha2::Sha256;
+
+use super::failure::{Exit, Failure};
+use super::output;
+use super::signed_request::read_input;
+use super::{Common, Outcome};
+use crate::config::units::Span;
+use crate::domain::secret::{Secret, write_operator_key};
+use crate::domain::time::Timestamp;
+
+/// The organisation that a server of the Svix API issues its tokens for when it has only one.
+const ORGANISATION: &str = "org_23rb8YdGqMT0qIzpgGwdXfHirMu";
+/// The issuer that such a server writes.
+const ISSUER: &str = "svix-server";
+
+/// What `relay token` takes.
+#[derive(clap::Subcommand, Debug)]
+pub enum TokenCommand {
+    /// Make an operator key, or with --jwt a token; it is printed this once and kept nowhere
+    Create(CreateArguments),
+}
+
+/// What `relay token create` takes.
+#[derive(clap::Args, Debug)]
+pub struct CreateArguments {
+    /// Make an HS256 token signed with auth.jwt_secret
+    #[arg(long)]
+    jwt: bool,
+    /// Sign it with this secret, not with auth.jwt_secret
+    #[arg(long, requires = "jwt")]
+    secret: Option<String>,
+    /// Sign it with the secret in this file
+    #[arg(long, requires = "jwt", value_name = "FILE", conflicts_with = "secret")]
+    secret_file: Option<PathBuf>,
+    /// Let it do everything in this application only
+    #[arg(long, requires = "jwt", value_name = "ID")]
+    app: Option<String>,
+    /// The organisation it is for
+    #[arg(long, requires = "jwt", value_name = "ID", default_value = ORGANISATION)]
+    org: String,
+    /// How long it is good for
+    #[arg(long, requires = "jwt", value_name = "DURATION", default_value = "28d")]
+    expires: Span,
+}
+
+/// Makes what is asked for.
+pub(super) fn run(command: &TokenCommand, common: &Common) -> Outcome {
+    let TokenCommand::Create(arguments) = command;
+    if arguments.jwt {
+        return create_jwt(arguments, common);
+    }
+    let key = write_operator_key(&random()?);
+    if common.json {
+        output::json(&json!({ "operator_key": key }))?;
+    } else {
+        output::line(&key)?;
+        anstream::eprintln!(
+            "This is the only time it is shown. Give it to the relay as auth.operator_key, in a \
+             file named by\nauth.operator_key_file (chmod 600), or as the systemd credential \
+             operator_key."
+        );
+    }
+    Ok(Exit::Success)
+}
+
+fn create_jwt(arguments: &CreateArguments, common: &Common) -> Outcome {
+    let secret = jwt_secret(arguments, common)?;
+    if arguments.expires.0.is_zero() {
+        return Err(Failure::usage("--expires: the token would be too old at once"));
+    }
+    let now = wall_clock()?.seconds();
+    let expires = (wall_clock()? + arguments.expires.0).seconds();
+    let mut claims = json!({
+        "iat": now, "exp": expires, "nbf": now, "iss": ISSUER, "sub": arguments.org,
+    });
+    if let Some(application) = &arguments.app {
+        claims["org"] = json!(arguments.org);
+        claims["sub"] = json!(application);
+    }
+    let token = write_jwt(&claims, secret.expose());
+    if common.json {
+        output::json(&json!({ "token": token, "claims": claims }))?;
+    } else {
+        output::line(&token)?;
+        anstream::eprintln!("It is good for {}.", arguments.expires);
+    }
+    Ok(Exit::Success)
+}
+
+fn jwt_secret(arguments: &CreateArguments, common: &Common) -> Result<Secret, Failure> {
+    if let Some(secret) = &arguments.secret {
+        return Ok(Secret::new(secret.as_bytes().to_vec()));
+    }
+    if let Some(path) = &arguments.secret_file {
+        let bytes = read_input(path)?;
+        return Ok(Secret::new(bytes.trim_ascii_end().to_vec()));
+    }
+    common.load(Vec::new())?.secrets.jwt_secret.ok_or_else(|| {
+        Failure::failed(anyhow!("there is no secret to sign the token with"))
+            .hint("set auth.jwt_secret, or give the secret with --secret-file or --secret")
+    })
+}
+
+/// A JSON Web Token with HMAC-SHA256.
+fn write_jwt(claims: &Value, secret: &[u8]) -> String {
+    let head = BASE64_URL.encode(r#"{"alg":"HS256","typ":"JWT"}"#);
+    signed(format!("{head}.{}", BASE64_URL.encode(claims.to_string())), secret)
+}
+
+fn signed(mut token: String, secret: &[u8]) -> String {
+    let mut code = Hmac::<Sha256>::new_from_slice(secret).expect("invariant: any length is a key");
+    code.update(token.as_bytes());
+    let signature = BASE64_URL.encode(code.finalize().into_bytes());
+    token.push('.');
+    token.push_str(&signature);
+    token
+}
+
+/// Bytes from the operating system's source of randomness.
+pub(super) fn random<const N: usize>() -> Result<[u8; N], Failure> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes)
+        .context("the system gives no random bytes")
+        .map_err(Failure::failed)?;
+    Ok(bytes)
+}
+
+/// The wall clock.
+pub(super) fn wall_clock() -> Result<Timestamp, Failure> {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    let since = since.context("the clock stands before 1970").map_err(Failure::failed)?;
+    Ok(Timestamp::from_millis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The token that the introductions to JWT show.
+    #[test]
+    fn a_known_token() {
+        let head = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9";
+        let body = BASE64_URL.encode(r#"{"sub":"1234567890","name":"John Doe","iat":1516239022}"#);
+        let token = signed(format!("{head}.{body}"), b"your-256-bit-secret");
+        assert!(token.ends_with(".SflKxwRJSMeKKF2QT4fwpMeJf36POk6yJV_adQssw5c"), "{token}");
+        let claims = json!({ "sub": "org_1", "exp": 1 });
+        let token = write_jwt(&claims, b"your-256-bit-secret");
+        let parts: Vec<&str> = token.split('.').collect();
+        assert_eq!((parts[0], parts.len()), (head, 3));
+        let body = BASE64_URL.decode(parts[1]).unwrap();
+        assert_eq!(serde_json::from_slice::<Value>(&body).unwrap(), claims);
+    }
+}

@@ -1,0 +1,103 @@
+//! Configurations, right and wrong.
+
+use serde_json::Value;
+
+use crate::support::{Folder, ended};
+
+#[test]
+fn a_broken_file_ends_with_78_and_the_place() {
+    let folder = Folder::new();
+    folder.write("relay.toml", "[server]\nlisten = \"127.0.0.1:8080\nworkers = 2\n");
+    let ended = folder.run(&["check"]).expect(78, "", "error: the configuration has a problem\n");
+    assert!(ended.err.contains("relay.toml:2:25: invalid basic string"), "{}", ended.err);
+    folder.run(&["config", "print"]).expect(78, "", "relay.toml:2:25:");
+    folder.run(&["check", "--config", "none.toml"]).expect(78, "", "none.toml: can't read it");
+}
+
+#[test]
+fn every_problem_is_told_with_line_and_caret() {
+    let folder = Folder::new();
+    folder
+        .write("relay.toml", "[server]\nlisen = \"127.0.0.1:8080\"\n\n[delivery]\njitter = 2.5\n");
+    folder.run(&["check"]).expect(
+        78,
+        "",
+        "relay.toml:2:1: unknown field `lisen`, expected one of `listen`",
+    );
+    let mut command = folder.command(&["check"]);
+    let told = ended(command.env("RELAY__SERVER__WORKERS", "many"));
+    let lines: Vec<&str> = told.err.lines().collect();
+    assert_eq!(lines[0], "error: the configuration has 3 problems");
+    assert_eq!(lines[2..5], ["   |", " 2 | lisen = \"127.0.0.1:8080\"", "   | ^^^^^"]);
+    assert!(lines[5].starts_with("RELAY__SERVER__WORKERS: invalid type"), "{}", told.err);
+    assert_eq!(lines[6], "relay.toml:5:10: 2.5 is out of range, 0 to 0.5 is right");
+    assert_eq!(lines[7..10], ["   |", " 5 | jitter = 2.5", "   |          ^^^"]);
+    assert!(lines[10].starts_with("hint: "));
+
+    let told = folder.run(&["check", "--json"]).expect(78, "", "");
+    let json: Value = serde_json::from_str(&told.out).unwrap();
+    assert_eq!(json["valid"], false);
+    assert_eq!(json["problems"][1]["line"], 5);
+    assert_eq!(json["problems"][1]["column"], 10);
+}
+
+#[test]
+fn variables_stand_over_the_file() {
+    let folder = Folder::new();
+    let file = folder.write("other.toml", "[server]\nlisten = \"127.0.0.1:1\"\nworkers = 4\n");
+    let mut command = folder.command(&["check"]);
+    command.env("RELAY_CONFIG", &file).env("RELAY__SERVER__LISTEN", "127.0.0.1:2");
+    ended(&mut command).expect(0, "listens on    127.0.0.1:2 (RELAY__SERVER__LISTEN)\n", "");
+    let mut command = folder.command(&["config", "print"]);
+    command.env("RELAY_CONFIG", "other.toml").env("RELAY__SERVER__LISTEN", "127.0.0.1:2");
+    let printed = ended(&mut command).expect(
+        0,
+        "[server]\nlisten = \"127.0.0.1:2\"  # RELAY__SERVER__LISTEN\n",
+        "",
+    );
+    assert!(printed.out.contains("\nworkers = 4  # other.toml:3\n"), "{}", printed.out);
+    assert!(printed.out.contains("\ndrain = \"25s\"\n"), "{}", printed.out);
+    // --config stands over RELAY_CONFIG.
+    let mut command = folder.command(&["check", "--config", "other.toml"]);
+    ended(command.env("RELAY_CONFIG", "none.toml")).expect(0, "right: other.toml\n", "");
+    folder.run(&["check"]).expect(0, "right: no file, the defaults alone\n", "");
+}
+
+#[test]
+fn what_is_printed_is_a_configuration_and_holds_no_secret() {
+    let folder = Folder::new();
+    let source = r#"
+[auth]
+operator_key = "hush-hush-hush-hush-hush"
+[data]
+sealing_key = "aHVzaGh1c2hodXNoaHVzaGh1c2hodXNoaHVzaGh1c2g="
+[[endpoint]]
+uid = "books"
+url = "https://books.example/hooks?token=hush"
+secret = "whsec_aHVzaGh1c2hodXNoaHVzaGh1c2hodXNoaHVzaGh1c2g="
+headers = { Authorization = "Bearer hush" }
+"#;
+    folder.write("relay.toml", source);
+    for arguments in [&["config", "print"][..], &["config", "print", "--json"], &["check"]] {
+        let ended = folder.run(arguments).expect(0, "", "");
+        assert!(!ended.out.contains("hush") && !ended.out.contains("aHVz"), "{}", ended.out);
+    }
+    let printed = folder.run(&["config", "print"]).expect(0, "operator_key = \"(hidden)\"", "");
+    let table: toml::Table = printed.out.parse().unwrap();
+    assert_eq!(table["delivery"]["timeout"].as_str(), Some("15s"));
+    let printed = folder.run(&["config", "print", "--json"]);
+    let json: Value = serde_json::from_str(&printed.out).unwrap();
+    assert_eq!(json["origins"]["auth.operator_key"]["line"], 3);
+    assert_eq!(json["config"]["endpoint"][0]["uid"], "books");
+}
+
+#[test]
+fn a_secret_that_others_may_read_is_refused() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = Folder::new();
+    let path = folder.write("relay.toml", "[auth]\njwt_secret = \"hush-hush-hush-hush\"\n");
+    folder.run(&["check"]).expect(0, "HS256 tokens signed with auth.jwt_secret", "");
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let ended = folder.run(&["check"]).expect(78, "", "relay.toml:2:14: relay.toml holds a secret");
+    assert!(ended.err.contains("chmod 600 relay.toml") && !ended.err.contains("hush"));
+}

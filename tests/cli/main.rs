@@ -1,0 +1,16 @@
+//! The built binary, as people and scripts call it: what it prints and how it exits.
+
+// A helper that fails fails its test.
+#![allow(clippy::unwrap_used)]
+
+mod config;
+mod declared;
+mod demo;
+mod live;
+mod log;
+mod output;
+mod repair;
+mod send;
+mod signature;
+mod stats;
+mod support;
