@@ -1,0 +1,16 @@
+//! The real binary under faults: kills, power cuts, full disks, failed syncs.
+//!
+//! Every test has a short form that `cargo test` runs, and a long one behind a variable that its
+//! module names. What this machine can't do is told as `SKIPPED: why`.
+
+#![allow(clippy::unwrap_used, reason = "a fault test ends where it can't go on")]
+
+mod disk_full;
+mod failed_sync;
+mod index_soak;
+mod kill;
+mod notify;
+mod power_cut;
+mod second_process;
+mod support;
+mod terminate;

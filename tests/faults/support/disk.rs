@@ -1,0 +1,77 @@
+//! A file system of our own in a file: it can be filled, and its power can be cut.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// `EXT4_IOC_SHUTDOWN`, `_IOR('X', 125, u32)`, with 2: neither data nor log is flushed.
+const SHUTDOWN: &str = "import fcntl, os, struct, sys; \
+    fcntl.ioctl(os.open(sys.argv[1], os.O_RDONLY), 0x8004587d, struct.pack('I', 2))";
+
+/// A mounted ext4; unmounted and removed with the value.
+pub struct LoopDisk {
+    folder: tempfile::TempDir,
+    mounted: bool,
+}
+
+impl LoopDisk {
+    /// Makes and mounts one; why that can't be done otherwise.
+    pub fn new(bytes: u64) -> Result<LoopDisk, String> {
+        let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+        let mut disk = LoopDisk { folder, mounted: false };
+        let image = File::create(disk.image()).map_err(|error| error.to_string())?;
+        image.set_len(bytes).map_err(|error| error.to_string())?;
+        fs::create_dir(disk.path()).map_err(|error| error.to_string())?;
+        run("mkfs.ext4", &["-q", "-F", "-m", "0", &text(&disk.image())])?;
+        disk.mount()?;
+        Ok(disk)
+    }
+
+    fn image(&self) -> PathBuf {
+        self.folder.path().join("image")
+    }
+
+    /// Where it is mounted.
+    pub fn path(&self) -> PathBuf {
+        self.folder.path().join("disk")
+    }
+
+    pub fn mount(&mut self) -> Result<(), String> {
+        run("mount", &["-o", "loop", &text(&self.image()), &text(&self.path())])?;
+        self.mounted = true;
+        Ok(())
+    }
+
+    pub fn unmount(&mut self) -> Result<(), String> {
+        run("umount", &[&text(&self.path())])?;
+        self.mounted = false;
+        Ok(())
+    }
+
+    /// From here on nothing reaches the image: what was not synced is gone.
+    pub fn cut_power(&self) -> Result<(), String> {
+        run("python3", &["-c", SHUTDOWN, &text(&self.path())])
+    }
+}
+
+impl Drop for LoopDisk {
+    fn drop(&mut self) {
+        if self.mounted {
+            // Lazily: a test that fails may leave a process on it.
+            let _ = run("umount", &["-l", &text(&self.path())]);
+        }
+    }
+}
+
+fn text(path: &Path) -> String {
+    path.display().to_string()
+}
+
+fn run(program: &str, arguments: &[&str]) -> Result<(), String> {
+    let output = Command::new(program).args(arguments).output();
+    let output = output.map_err(|error| format!("{program}: {error}"))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    Err(format!("{program} {arguments:?}: {}", String::from_utf8_lossy(&output.stderr).trim()))
+}

@@ -1,0 +1,157 @@
+//! The binary, started and ended every way there is.
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::client::Client;
+use super::wait_until;
+
+/// How long a start may take on a busy machine.
+const START: Duration = Duration::from_secs(60);
+
+/// How a relay is started: settings as environment variables.
+#[derive(Clone)]
+pub struct Settings {
+    pub data: PathBuf,
+    /// A program and its arguments that start the binary.
+    pub wrapper: Vec<String>,
+    pub variables: Vec<(String, String)>,
+}
+
+impl Settings {
+    pub fn new(data: &Path) -> Settings {
+        let mut settings =
+            Settings { data: data.to_owned(), wrapper: Vec::new(), variables: Vec::new() };
+        settings.set("RELAY__DATA__DIR", &data.display().to_string());
+        settings.set("RELAY__SERVER__LISTEN", "127.0.0.1:0");
+        settings.set("RELAY__GUARD__ALLOW", "127.0.0.0/8");
+        settings.set("RELAY__DATA__MIN_FREE", "0");
+        settings.set("RELAY__DATA__SEGMENT_SIZE", "32 MiB");
+        settings.set("RELAY__DELIVERY__RETRY_SCHEDULE", "1s,1s,1s,1s,1s,1s,1s,1s");
+        settings.set("RELAY__DELIVERY__PARK_AFTER", "1000000");
+        settings
+    }
+
+    /// The last value of a name counts.
+    pub fn set(&mut self, name: &str, value: &str) {
+        self.variables.retain(|(set, _)| set != name);
+        self.variables.push((name.to_owned(), value.to_owned()));
+    }
+
+    /// Starts it and does not wait.
+    pub fn spawn(&self) -> Process {
+        let mut words = self.wrapper.clone();
+        words.push(env!("CARGO_BIN_EXE_relay").to_owned());
+        words.push("serve".to_owned());
+        let mut command = Command::new(&words[0]);
+        command.args(&words[1..]).stdin(Stdio::null()).stdout(Stdio::null());
+        let folder = self.data.parent().unwrap();
+        command.current_dir(folder).env_clear().env("PATH", std::env::var("PATH").unwrap());
+        let variables = self.variables.iter().cloned();
+        let mut child = command.envs(variables).stderr(Stdio::piped()).spawn().unwrap();
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        let (sender, lines) = channel();
+        thread::spawn(move || {
+            for line in stderr.lines().map_while(Result::ok) {
+                if std::env::var_os("RELAY_FAULT_LOG").is_some() {
+                    eprintln!("  {line}");
+                }
+                // The test may have ended.
+                let _ = sender.send(line);
+            }
+        });
+        Process { child, lines, started: Instant::now() }
+    }
+
+    /// Starts it and waits until it listens.
+    pub fn start(&self) -> Relay {
+        let mut process = self.spawn();
+        let address = match process.line_with("listening on http://", START) {
+            Ok(line) => {
+                let (_, rest) = line.split_once("listening on http://").unwrap();
+                rest.split(['"', ' ']).next().unwrap().to_owned()
+            }
+            Err(seen) => panic!("the relay does not start: {seen:#?}"),
+        };
+        let took = process.started.elapsed();
+        let key = std::fs::read_to_string(self.data.join("operator_key")).unwrap();
+        let client = Client::new(&address, key.trim());
+        wait_until("the relay is ready", START, || {
+            client.get("/readyz").is_ok_and(|(status, _)| status == 200)
+        });
+        Relay { process, client, took }
+    }
+}
+
+/// A started binary and what it logs.
+pub struct Process {
+    child: Child,
+    lines: Receiver<String>,
+    started: Instant,
+}
+
+impl Process {
+    /// Waits for a line with this text; gives back the lines seen when it did not come.
+    pub fn line_with(&mut self, text: &str, patience: Duration) -> Result<String, Vec<String>> {
+        let until = Instant::now() + patience;
+        let mut seen = Vec::new();
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            match self.lines.recv_timeout(left) {
+                Ok(line) if line.contains(text) => return Ok(line),
+                Ok(line) => seen.push(line),
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
+                    return Err(seen);
+                }
+            }
+        }
+    }
+
+    /// Everything it logs until it ends, and how that is.
+    pub fn ended(mut self) -> (ExitStatus, Vec<String>) {
+        let lines = self.lines.iter().collect();
+        (self.child.wait().unwrap(), lines)
+    }
+
+    /// SIGKILL.
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// SIGTERM, by the shell's own `kill`.
+    pub fn terminate(&self) {
+        let pid = self.child.id().to_string();
+        let told = Command::new("sh").args(["-c", "kill -TERM \"$0\"", &pid]).status().unwrap();
+        assert!(told.success());
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It has ended already in most tests.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A relay that listens.
+pub struct Relay {
+    pub process: Process,
+    pub client: Client,
+    /// From the start of the process until it listened.
+    pub took: Duration,
+}
+
+impl Relay {
+    /// SIGTERM, and waits for a clean end.
+    pub fn stop(self) {
+        self.process.terminate();
+        let (status, lines) = self.process.ended();
+        assert!(status.success(), "{status}: {lines:#?}");
+    }
+}
