@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# The binary that people install: it builds, starts, and stays small.
+# shellcheck source=../lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
+
+cargo build --locked --release
+target/release/relay --version
+size=$(stat -c %s target/release/relay)
+echo "target/release/relay: $size bytes"
+if [ "$size" -ge $((20 << 20)) ]; then
+    echo "the binary is to stay under 20 MiB" >&2
+    exit 1
+fi
