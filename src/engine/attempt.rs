@@ -99,7 +99,8 @@ fn unreadable() -> Answer {
         status_code: 0,
         duration: Duration::ZERO,
         headers: Vec::new(),
-        body: b"the stored body can't be read: ask the operator to run relay repair".to_vec(),
+        body: b"the stored body can't be read: ask the operator, whom relay repair tells the place"
+            .to_vec(),
         retry_after: None,
     }
 }
