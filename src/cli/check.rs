@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use url::Url;
 
-use super::client::TokenArgument;
+use super::client::{self, TokenArgument};
 use super::failure::{Exit, Failure};
 use super::output::{self, GOOD, OPEN, styled};
 use super::plan::{self, Plan};
@@ -27,7 +27,8 @@ pub(super) fn run(arguments: &CheckArguments, common: &Common) -> Outcome {
     match load(&LoadOptions::from_process(common.config.clone(), Vec::new())) {
         Ok(loaded) => {
             let named = arguments.server.as_ref().map(|url| url.as_str().trim_end_matches('/'));
-            let base = named.map_or_else(|| plan::base(&loaded), str::to_owned);
+            let listen = loaded.config.server.listen;
+            let base = named.map_or_else(|| client::base(listen), str::to_owned);
             let plan = plan::ask(&base, &arguments.token, common, &loaded);
             if common.json {
                 let mut summary = summary(&loaded);

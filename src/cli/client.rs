@@ -1,6 +1,7 @@
 //! A small client of a relay's API, for the commands that talk to one.
 
 use std::fs;
+use std::net::SocketAddr;
 use std::thread;
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use super::Common;
 use super::failure::{Exit, Failure};
 use super::output::plain;
 use super::token::random;
+use crate::config::Config;
 
 /// The most that is read of an answer, in bytes.
 const ANSWER_MAX: u64 = 64 << 20;
@@ -28,16 +30,32 @@ const RETRY_DELAYS: [Duration; 2] = [Duration::from_millis(100), Duration::from_
 /// Where the relay is.
 #[derive(clap::Args, Debug)]
 pub struct ServerArgument {
-    /// The relay's URL
-    #[arg(long, env = "RELAY_SERVER", value_name = "URL", default_value = "http://127.0.0.1:8080")]
-    server: Url,
+    /// The relay's URL; else where the configuration has it listen
+    #[arg(long, env = "RELAY_SERVER", value_name = "URL")]
+    server: Option<Url>,
 }
 
 impl ServerArgument {
-    /// The URL without a slash at its end.
-    pub fn base(&self) -> String {
-        self.server.as_str().trim_end_matches('/').to_owned()
+    /// The URL without a slash at its end. A configuration that can't be read, by someone who may
+    /// not read its secrets, leaves the default: whoever asks is told which URL was asked.
+    pub fn base(&self, common: &Common) -> String {
+        match &self.server {
+            Some(url) => url.as_str().trim_end_matches('/').to_owned(),
+            None => {
+                let listen = common.load(Vec::new()).map(|loaded| loaded.config.server.listen);
+                base(listen.unwrap_or(Config::default().server.listen))
+            }
+        }
     }
+}
+
+/// Where a relay that listens there is asked for.
+pub fn base(mut listen: SocketAddr) -> String {
+    if listen.ip().is_unspecified() {
+        let loopback = if listen.is_ipv4() { "127.0.0.1" } else { "::1" };
+        listen.set_ip(loopback.parse().expect("invariant: an address"));
+    }
+    format!("http://{listen}")
 }
 
 /// Who the caller is.
@@ -86,8 +104,8 @@ pub struct Client {
 
 impl Client {
     /// Without a token: for what anybody may ask.
-    pub fn anonymous(server: &ServerArgument) -> Client {
-        Client { agent: agent(REQUEST_TIMEOUT), base: server.base(), token: None }
+    pub fn anonymous(base: &str) -> Client {
+        Client { agent: agent(REQUEST_TIMEOUT), base: base.to_owned(), token: None }
     }
 
     /// With the token of the caller.
@@ -96,7 +114,7 @@ impl Client {
         token: &TokenArgument,
         common: &Common,
     ) -> Result<Client, Failure> {
-        Client::new_at(server.base(), token, common)
+        Client::new_at(server.base(common), token, common)
     }
 
     /// With the token of the caller, at a URL without a slash at its end.

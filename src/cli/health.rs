@@ -16,7 +16,8 @@ pub struct HealthArguments {
 
 /// Asks for `/healthz` and `/readyz`: exit code 0 when both are well, else 69.
 pub(super) fn run(arguments: &HealthArguments, common: &Common) -> Outcome {
-    let client = Client::anonymous(&arguments.server);
+    let base = arguments.server.base(common);
+    let client = Client::anonymous(&base);
     let asked = client.get_once("/healthz").and_then(|alive| {
         let ready = client.get_once("/readyz")?;
         Ok((alive, ready))
@@ -49,7 +50,7 @@ pub(super) fn run(arguments: &HealthArguments, common: &Common) -> Outcome {
         };
         let reason =
             if is_ready || reason.is_empty() { String::new() } else { format!(": {reason}") };
-        output::line(format!("{} is {word}{reason}", arguments.server.base()))?;
+        output::line(format!("{base} is {word}{reason}"))?;
     }
     Ok(if is_alive && is_ready { Exit::Success } else { Exit::Unreachable })
 }

@@ -17,16 +17,6 @@ pub(super) enum Plan {
     NotAsked(String),
 }
 
-/// Where a relay with this configuration is asked for.
-pub(super) fn base(loaded: &Loaded) -> String {
-    let mut address = loaded.config.server.listen;
-    if address.ip().is_unspecified() {
-        let loopback = if address.is_ipv4() { "127.0.0.1" } else { "::1" };
-        address.set_ip(loopback.parse().expect("invariant: an address"));
-    }
-    format!("http://{address}")
-}
-
 /// Asks the relay at `base`. That none answers is no failure: the configuration may be meant for
 /// one that is not running, whose folder is not opened to look.
 pub(super) fn ask(base: &str, token: &TokenArgument, common: &Common, loaded: &Loaded) -> Plan {

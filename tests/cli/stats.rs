@@ -45,6 +45,26 @@ fn the_account_holds() {
     relay.stop();
 }
 
+/// Where the configuration has the relay listen it is asked, unless another is named.
+#[test]
+fn the_configuration_says_which_relay() {
+    let folder = Folder::new();
+    folder.write("relay.toml", "");
+    let relay = Live::start(&folder);
+    let listen = relay.url.replace("http://", "");
+    folder.write("relay.toml", format!("[server]\nlisten = \"{listen}\"\n"));
+    folder.run(&["health"]).expect(0, &format!("{} is ready", relay.url), "");
+    folder.run(&["stats"]).expect(0, "holds", "");
+    folder.run(&["send", "--type", "a.b", "--data", "{}"]).expect(0, "accepted msg_", "");
+    let everywhere = listen.replace("127.0.0.1", "0.0.0.0");
+    folder.write("relay.toml", format!("[server]\nlisten = \"{everywhere}\"\n"));
+    folder.run(&["health"]).expect(0, &format!("{} is ready", relay.url), "");
+    relay.stop();
+    folder.run(&["health"]).expect(69, "", &format!("no answer from http://{listen}"));
+    let none = ["health", "--server", "http://127.0.0.1:1"];
+    folder.run(&none).expect(69, "", "no answer from http://127.0.0.1:1");
+}
+
 fn tomorrow() -> String {
     let now = std::time::SystemTime::now();
     let since = now.duration_since(std::time::UNIX_EPOCH).unwrap();
