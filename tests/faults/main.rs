@@ -9,6 +9,7 @@ mod disk_full;
 mod failed_sync;
 mod index_soak;
 mod kill;
+mod many;
 mod notify;
 mod power_cut;
 mod second_process;

@@ -3,22 +3,34 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// `EXT4_IOC_SHUTDOWN`, `_IOR('X', 125, u32)`, with 2: neither data nor log is flushed.
 const SHUTDOWN: &str = "import fcntl, os, struct, sys; \
     fcntl.ioctl(os.open(sys.argv[1], os.O_RDONLY), 0x8004587d, struct.pack('I', 2))";
 
+/// A mount namespace that is made meanwhile would keep a disk that is unmounted here.
+static MOUNTS: RwLock<()> = RwLock::new(());
+
+/// As long as this is held no disk is mounted, and mount namespaces may be made.
+pub fn no_disks() -> RwLockWriteGuard<'static, ()> {
+    // A test that failed leaves nothing mounted.
+    MOUNTS.write().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// A mounted ext4; unmounted and removed with the value.
 pub struct LoopDisk {
     folder: tempfile::TempDir,
     mounted: bool,
+    _mounts: RwLockReadGuard<'static, ()>,
 }
 
 impl LoopDisk {
     /// Makes and mounts one; why that can't be done otherwise.
     pub fn new(bytes: u64) -> Result<LoopDisk, String> {
         let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
-        let mut disk = LoopDisk { folder, mounted: false };
+        let mounts = MOUNTS.read().unwrap_or_else(PoisonError::into_inner);
+        let mut disk = LoopDisk { folder, mounted: false, _mounts: mounts };
         let image = File::create(disk.image()).map_err(|error| error.to_string())?;
         image.set_len(bytes).map_err(|error| error.to_string())?;
         fs::create_dir(disk.path()).map_err(|error| error.to_string())?;

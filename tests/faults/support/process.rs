@@ -64,7 +64,7 @@ impl Settings {
                 let _ = sender.send(line);
             }
         });
-        Process { child, lines, started: Instant::now() }
+        Process { child, lines, passed: Vec::new(), started: Instant::now() }
     }
 
     /// Starts it and waits until it listens.
@@ -78,12 +78,13 @@ impl Settings {
             Err(seen) => panic!("the relay does not start: {seen:#?}"),
         };
         let took = process.started.elapsed();
+        let before = process.passed.clone();
         let key = std::fs::read_to_string(self.data.join("operator_key")).unwrap();
         let client = Client::new(&address, key.trim());
         wait_until("the relay is ready", START, || {
             client.get("/readyz").is_ok_and(|(status, _)| status == 200)
         });
-        Relay { process, client, took }
+        Relay { process, client, took, before }
     }
 }
 
@@ -91,6 +92,8 @@ impl Settings {
 pub struct Process {
     child: Child,
     lines: Receiver<String>,
+    /// Lines that nobody waited for.
+    passed: Vec<String>,
     started: Instant,
 }
 
@@ -98,14 +101,13 @@ impl Process {
     /// Waits for a line with this text; gives back the lines seen when it did not come.
     pub fn line_with(&mut self, text: &str, patience: Duration) -> Result<String, Vec<String>> {
         let until = Instant::now() + patience;
-        let mut seen = Vec::new();
         loop {
             let left = until.saturating_duration_since(Instant::now());
             match self.lines.recv_timeout(left) {
                 Ok(line) if line.contains(text) => return Ok(line),
-                Ok(line) => seen.push(line),
+                Ok(line) => self.passed.push(line),
                 Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
-                    return Err(seen);
+                    return Err(std::mem::take(&mut self.passed));
                 }
             }
         }
@@ -145,6 +147,8 @@ pub struct Relay {
     pub client: Client,
     /// From the start of the process until it listened.
     pub took: Duration,
+    /// What it logged meanwhile.
+    pub before: Vec<String>,
 }
 
 impl Relay {
