@@ -12,7 +12,7 @@ use crate::support::process::Settings;
 use crate::support::receiver::Receiver;
 use crate::support::{Random, pause, variable};
 
-const DISK: u64 = 256 << 20;
+const DISK: u64 = 1 << 30;
 const WRITERS: usize = 16;
 /// The disk is made anew after so many cuts, before it is full.
 const CUTS_A_DISK: u64 = 5;
