@@ -59,6 +59,9 @@ pub enum MessageKind {}
 /// Names an attempt.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum AttemptKind {}
+/// Names a background task.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum TaskKind {}
 
 impl Kind for ApplicationKind {
     const PREFIX: &'static str = "app_";
@@ -71,6 +74,9 @@ impl Kind for MessageKind {
 }
 impl Kind for AttemptKind {
     const PREFIX: &'static str = "atmpt_";
+}
+impl Kind for TaskKind {
+    const PREFIX: &'static str = "qtask_";
 }
 
 /// A stamp that names a thing of one kind.
@@ -87,6 +93,8 @@ pub type EndpointId = Id<EndpointKind>;
 pub type MessageId = Id<MessageKind>;
 /// Names an attempt, `atmpt_…`.
 pub type AttemptId = Id<AttemptKind>;
+/// Names a background task, `qtask_…`.
+pub type TaskId = Id<TaskKind>;
 
 impl<K> Id<K> {
     /// The id with this stamp.

@@ -17,5 +17,6 @@ pub mod secret;
 pub mod signature;
 pub mod subscription;
 
+pub mod task;
 pub mod throttle;
 pub mod time;

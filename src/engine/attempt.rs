@@ -12,10 +12,13 @@ use crate::domain::time::{Clock, Timestamp};
 use crate::engine::answer::Answer;
 use crate::engine::outgoing::{HeaderParts, outgoing_headers};
 use crate::engine::transport::{OutgoingRequest, Transport, USER_AGENT};
-use crate::store::{Ready, Store};
+use crate::store::{Ready, Store, StoreError};
 
 /// What is shown in the place of a credential.
 const REDACTED: &str = "(redacted)";
+/// What the attempt of a damaged body says.
+const UNREADABLE: &str =
+    "the stored body can't be read: ask the operator, whom relay repair tells the place";
 
 /// Makes attempts.
 pub struct Attempter {
@@ -61,9 +64,11 @@ impl Attempter {
                 let answer = self.transport.post(&request);
                 (request.headers, answer)
             }
+            // Its deliveries are cancelled; this one was under way already.
+            Err(StoreError::Expunged) => (Vec::new(), unreadable("the content was expunged")),
             Err(error) => {
                 tracing::error!(%error, "a message's body can't be read");
-                (Vec::new(), unreadable())
+                (Vec::new(), unreadable(UNREADABLE))
             }
         };
         let content = AttemptContent {
@@ -93,14 +98,13 @@ impl Attempter {
     }
 }
 
-fn unreadable() -> Answer {
+fn unreadable(why: &str) -> Answer {
     Answer {
         outcome: Outcome::Broken,
         status_code: 0,
         duration: Duration::ZERO,
         headers: Vec::new(),
-        body: b"the stored body can't be read: ask the operator, whom relay repair tells the place"
-            .to_vec(),
+        body: why.as_bytes().to_vec(),
         retry_after: None,
     }
 }

@@ -87,7 +87,7 @@ impl Round {
     fn go(&mut self) {
         let tidied = self.tidy();
         let reclaimed = self.reclaim();
-        for error in [tidied.err().map(ReclaimError::from), reclaimed.err()].into_iter().flatten() {
+        for error in [tidied.err(), reclaimed.err()].into_iter().flatten() {
             if !matches!(error, ReclaimError::Write(WriteError::Stopping)) {
                 tracing::error!(%error, "the janitor could not finish; it tries again");
             }
@@ -101,8 +101,9 @@ impl Round {
         }
     }
 
-    fn tidy(&self) -> Result<(), WriteError> {
+    fn tidy(&self) -> Result<(), ReclaimError> {
         while self.store.tidy()? {}
+        while self.store.trusts_ages() && self.store.expire_contents()? {}
         Ok(())
     }
 

@@ -5,6 +5,7 @@
 //! - [`sender`] is the blocking pool, [`attempt`] what a sender does with one delivery,
 //!   [`transport`] the HTTP request, [`guard`] and [`resolver`] where it may go.
 //! - [`janitor`] gives disk back, forgets what has expired and watches the free space.
+//! - [`tasks`] goes on with background tasks.
 //! - [`declare`] applies what `relay.toml` declares.
 
 pub mod answer;
@@ -20,5 +21,6 @@ pub mod outgoing;
 pub mod resolver;
 pub mod scheduler;
 pub mod sender;
+pub mod tasks;
 pub mod tls;
 pub mod transport;

@@ -7,7 +7,7 @@ use actix_web::http::{StatusCode, header};
 use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
 
-use crate::store::{Refusal, StoreError, WriteError};
+use crate::store::{ReclaimError, Refusal, StoreError, WriteError};
 
 /// One thing wrong with a request: where, and what would be right.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
@@ -194,6 +194,15 @@ impl ResponseError for ApiError {
         match self {
             ApiError::Invalid(problems) => response.json(Listed { detail: problems }),
             other => response.json(Plain { code: other.code(), detail: &other.detail() }),
+        }
+    }
+}
+
+impl From<ReclaimError> for ApiError {
+    fn from(error: ReclaimError) -> ApiError {
+        match error {
+            ReclaimError::Write(error) => error.into(),
+            error => ApiError::Internal(error.to_string()),
         }
     }
 }

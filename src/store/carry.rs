@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::domain::delivery::{Delivery, DeliveryId};
 use crate::domain::id::EndpointId;
 use crate::domain::message::Message;
+use crate::domain::task::Task;
 use crate::store::journal::record::{ALIGN, BODY_HEADER, Change};
 use crate::store::journal::recover::Loss;
 use crate::store::journal::segment::{SegmentHeader, Segments};
@@ -94,7 +95,7 @@ impl Transaction<'_> {
                 let row: MessageRow = self.writer.shared.decode(&key, value);
                 let held = self.delivery_rows(&row.message);
                 let rows: usize = held.iter().map(|(_, held)| 1 + held.attempt_ids.len()).sum();
-                again + row.body.length() as usize + (1 + rows) * DELETE
+                again + row.body.length() as usize + (2 + rows) * DELETE
             }
             b'a' => {
                 let row: AttemptRow = self.writer.shared.decode(&key, value);
@@ -111,6 +112,14 @@ impl Transaction<'_> {
         match key.prefix() {
             b'm' => self.carry_message(key, &value),
             b'a' => self.carry_attempt(segment, key, &value),
+            b'b' => {
+                let task: Task = self.writer.shared.decode(&key, &value);
+                if task.is_running() {
+                    return self.again(key, value);
+                }
+                self.delete_row(key);
+                0
+            }
             b'k' => {
                 let row: ReplyRow = self.writer.shared.decode(&key, &value);
                 if row.expires_at > self.now() {
@@ -146,6 +155,9 @@ impl Transaction<'_> {
                 self.delete_row(keys::attempt(delivery.endpoint, attempt));
             }
             self.delete_row(keys::delivery(delivery));
+        }
+        if !self.replays(row.message.id).is_empty() {
+            self.delete_row(keys::replays(row.message.id));
         }
         0
     }
@@ -183,20 +195,28 @@ impl Transaction<'_> {
     /// Whether anything of a message is still to be sent.
     fn is_waiting(&self, message: &Message) -> bool {
         let tables = &self.writer.tables;
-        message.endpoints.iter().any(|endpoint| {
-            let id = DeliveryId { message: message.id, endpoint: *endpoint, replay: 0 };
-            let held: Option<Delivery> = self.record(&keys::delivery(id));
-            let queued = held.is_none_or(|held| is_queued(held.state));
-            let asked = self.row(&keys::resend(id)).is_some();
-            (queued || asked) && tables.endpoint_by_id(*endpoint).is_some()
-        })
+        let replayed = self.replay_rows(message.id);
+        let again = replayed.iter().any(|(id, held)| {
+            let asked = self.row(&keys::resend(*id)).is_some();
+            (is_queued(held.state) || asked) && tables.endpoint_by_id(id.endpoint).is_some()
+        });
+        again
+            || message.endpoints.iter().any(|endpoint| {
+                let id = DeliveryId { message: message.id, endpoint: *endpoint, replay: 0 };
+                let held: Option<Delivery> = self.record(&keys::delivery(id));
+                let queued = held.is_none_or(|held| is_queued(held.state));
+                let asked = self.row(&keys::resend(id)).is_some();
+                (queued || asked) && tables.endpoint_by_id(*endpoint).is_some()
+            })
     }
 
-    fn delivery_rows(&self, message: &Message) -> Vec<(DeliveryId, Delivery)> {
+    /// Every delivery of a message that has a row.
+    pub(super) fn delivery_rows(&self, message: &Message) -> Vec<(DeliveryId, Delivery)> {
         let first = |endpoint: &EndpointId| {
             let id = DeliveryId { message: message.id, endpoint: *endpoint, replay: 0 };
             self.record(&keys::delivery(id)).map(|held| (id, held))
         };
-        message.endpoints.iter().filter_map(first).collect()
+        let again = self.replay_rows(message.id);
+        message.endpoints.iter().filter_map(first).chain(again).collect()
     }
 }

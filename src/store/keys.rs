@@ -10,12 +10,16 @@
 //! | `r` | endpoint, message, replay, stamp | a resend asked for and not yet made |
 //! | `a` | endpoint, attempt | attempt |
 //! | `k` | window s, bucket, hash of the scope | remembered reply of an idempotency key |
+//! | `l` | message | how often it was replayed to which endpoint; absent while it never was |
+//! | `b` | task | background task |
+//! | `x` | segment, offset | bytes of a body that was expunged and has to be overwritten |
+//! | `t` | ms, application, message | a body that is expunged at that time |
 //! | `p` | key, part | the rest of a value too long for one row |
 
 use std::fmt;
 
 use crate::domain::delivery::DeliveryId;
-use crate::domain::id::{ApplicationId, AttemptId, EndpointId, Id, MessageId, Stamp};
+use crate::domain::id::{ApplicationId, AttemptId, EndpointId, Id, MessageId, Stamp, TaskId};
 use crate::domain::time::Timestamp;
 
 /// The longest key in bytes.
@@ -255,6 +259,51 @@ pub fn attempt(endpoint: EndpointId, id: AttemptId) -> Key {
 /// The bound in `attempts` at a stamp.
 pub fn attempt_at(endpoint: EndpointId, stamp: Stamp) -> Key {
     attempts(endpoint).with_u64(stamp.0)
+}
+
+/// The replays of a message.
+pub fn replays(message: MessageId) -> Key {
+    Key::start(b'l').with_id(message)
+}
+
+/// Every background task.
+pub fn all_tasks() -> Key {
+    Key::start(b'b')
+}
+
+/// A background task.
+pub fn task(id: TaskId) -> Key {
+    Key::start(b'b').with_id(id)
+}
+
+/// Every place that has to be overwritten.
+pub fn all_erasures() -> Key {
+    Key::start(b'x')
+}
+
+/// A place that has to be overwritten.
+pub fn erasure(segment: u32, offset: u32) -> Key {
+    Key::start(b'x').with(&segment.to_be_bytes()).with(&offset.to_be_bytes())
+}
+
+/// Every body with an end of its own.
+pub fn all_expiries() -> Key {
+    Key::start(b't')
+}
+
+/// The bound in `all_expiries` at a time.
+pub fn expiry_at(time: Timestamp) -> Key {
+    Key::start(b't').with_u64(time.millis())
+}
+
+/// A body that is expunged at a time.
+pub fn expiry(time: Timestamp, application: ApplicationId, message: MessageId) -> Key {
+    expiry_at(time).with_id(application).with_id(message)
+}
+
+/// The message that a key of `all_expiries` names.
+pub fn expiry_parts(key: &Key) -> Option<(ApplicationId, MessageId)> {
+    Some((Id::new(Stamp(key.u64_at(9)?)), Id::new(Stamp(key.u64_at(17)?))))
 }
 
 /// Every remembered reply.

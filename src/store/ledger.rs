@@ -73,6 +73,10 @@ impl Writer {
                 let row: MessageRow = self.shared.decode(&key, &self.row(&key)?);
                 Reply::Message(StoredMessage { message: Arc::new(row.message), body: row.body })
             }
+            StoredReply::Task(id) => {
+                let key = keys::task(id);
+                Reply::Task(Box::new(self.shared.decode(&key, &self.row(&key)?)))
+            }
             StoredReply::Done => Reply::Done,
         };
         Some(reply)
@@ -100,6 +104,7 @@ impl Transaction<'_> {
                 application: stored.message.application,
                 id: stored.message.id,
             },
+            Reply::Task(task) => StoredReply::Task(task.id),
             Reply::Done => StoredReply::Done,
         };
         let row = ReplyRow {

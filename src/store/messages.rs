@@ -138,6 +138,18 @@ impl Shared {
         })
     }
 
+    /// Rows named by an id, from all of `all`, for which `show` has something.
+    pub(super) fn list_rows<T, K>(
+        &self,
+        all: Key,
+        page: &PageRequest<Id<K>>,
+        at: impl Fn(Stamp) -> Key,
+        id_of: impl Fn(&Key) -> Option<Id<K>>,
+        show: impl Fn(&Key, &Bytes) -> Option<T>,
+    ) -> Page<T, Id<K>> {
+        self.page(&Span::new(all, page, at), page.limit, id_of, show)
+    }
+
     /// Attempts at an endpoint.
     pub(super) fn list_endpoint_attempts(
         &self,

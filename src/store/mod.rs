@@ -11,6 +11,7 @@ mod catalog;
 mod check;
 mod checkpoint;
 pub mod disk;
+mod expunge;
 mod index;
 mod journal;
 mod keys;
@@ -26,6 +27,8 @@ mod replay;
 mod retention;
 mod seal;
 mod shared;
+mod stats;
+mod tasks;
 mod transaction;
 mod words;
 mod writer;
@@ -38,6 +41,8 @@ pub use open::{INDEX_OPEN_THREAD, OpenError, Opened, Options, accept_clock, open
 pub use retention::{Oldest, ReclaimError};
 pub use shared::Figures;
 pub(crate) use shared::Shared;
+pub use stats::{AttemptStats, EndpointStats};
+pub use tasks::TaskFilter;
 pub use transaction::Transaction;
 pub use words::{
     ApplicationReference, AttemptFilter, Author, BodyLocation, DuePage, EndpointReference,
@@ -277,6 +282,9 @@ impl Store {
 
     /// The bytes that were accepted, or an error when the journal no longer gives them back.
     pub fn body(&self, location: &BodyLocation) -> Result<Bytes, StoreError> {
+        if location.is_gone() {
+            return Err(StoreError::Expunged);
+        }
         self.shared.segments.read(location)
     }
 
@@ -285,7 +293,7 @@ impl Store {
         self.shared.deliveries(&message.message)
     }
 
-    /// Messages that were matched to an endpoint, with the delivery of each.
+    /// Messages that were matched to an endpoint or replayed to it, with the last delivery of each.
     pub fn list_endpoint_messages(
         &self,
         application: ApplicationId,
@@ -294,10 +302,8 @@ impl Store {
         page: &PageRequest<MessageId>,
     ) -> Page<(StoredMessage, Delivery), MessageId> {
         self.shared.list_messages(application, filter, page, |stored| {
-            let message = stored.message.id;
-            let id = DeliveryId { message, endpoint, replay: 0 };
-            let matched = stored.message.endpoints.contains(&endpoint);
-            matched.then(|| (stored.clone(), self.shared.delivery(&stored.message, id)))
+            let id = self.shared.newest(&stored.message, endpoint)?;
+            Some((stored.clone(), self.shared.delivery(&stored.message, id)))
         })
     }
 
@@ -328,7 +334,7 @@ impl Store {
 
     /// What was sent and what came back.
     pub fn attempt_content(&self, location: &BodyLocation) -> Result<AttemptContent, StoreError> {
-        let bytes = self.shared.segments.read(location)?;
+        let bytes = self.body(location)?;
         let (segment, offset) = (location.segment, location.offset);
         self.shared.attempt_content(&bytes).ok_or(StoreError::Damaged { segment, offset })
     }
@@ -367,6 +373,9 @@ impl Store {
 /// Stored bytes that can't be given back as they were written.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
+    /// The bytes were expunged.
+    #[error("the content was expunged")]
+    Expunged,
     /// The file could not be read.
     #[error("journal segment {segment}: {source}")]
     Io {

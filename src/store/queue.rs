@@ -1,5 +1,6 @@
 //! Deliveries: accepted, due, settled.
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -17,6 +18,21 @@ use crate::store::{
     DuePage, NewMessage, Notice, Ready, Reference, Refusal, Settlement, Shared, StoredMessage,
     Verdict,
 };
+
+/// How often a message was replayed to each endpoint.
+pub(super) type Replays = BTreeMap<EndpointId, u16>;
+
+fn replayed(message: MessageId, replays: Replays) -> impl Iterator<Item = DeliveryId> {
+    replays.into_iter().flat_map(move |(endpoint, last)| {
+        (1..=last).map(move |replay| DeliveryId { message, endpoint, replay })
+    })
+}
+
+fn newest(message: &Message, endpoint: EndpointId, replays: &Replays) -> Option<DeliveryId> {
+    let first = message.endpoints.contains(&endpoint).then_some(0);
+    let replay = replays.get(&endpoint).copied().or(first)?;
+    Some(DeliveryId { message: message.id, endpoint, replay })
+}
 
 impl Transaction<'_> {
     /// Accepts a message: matches the application's endpoints, makes one delivery for each.
@@ -66,6 +82,10 @@ impl Transaction<'_> {
             deliver_at: new.deliver_at,
             endpoints,
         };
+        if let Some(kept) = new.content_kept {
+            let until = self.now() + kept;
+            self.expunge_later(&message, until);
+        }
         let row = MessageRow { body: self.body(&new.body), message };
         self.put_row(keys::message(application, id), records::encode(&row), true);
         if let Some(key) = event_id_key {
@@ -93,17 +113,18 @@ impl Transaction<'_> {
     pub fn resend(&mut self, message: &StoredMessage, endpoint: EndpointId) -> Result<(), Refusal> {
         let application = message.message.application;
         self.endpoint(application, &Reference::Id(endpoint))?;
-        if !message.message.endpoints.contains(&endpoint) {
-            return Err(Refusal::NotFound);
+        let delivery = self.newest(&message.message, endpoint).ok_or(Refusal::NotFound)?;
+        if message.body.is_gone() {
+            let words = "the content of this message was expunged: there is nothing to send";
+            return Err(Refusal::Conflict(words.to_owned()));
         }
-        let delivery = DeliveryId { message: message.message.id, endpoint, replay: 0 };
         let held: Option<Delivery> = self.record(&keys::delivery(delivery));
         let now = self.now();
         self.put_row(keys::resend(delivery), records::encode(&now), false);
         self.notify(Notice::Ready(Ready {
             message: message.clone(),
             endpoint,
-            replay: 0,
+            replay: delivery.replay,
             due: now,
             attempts: held.map_or(0, |held| held.attempts),
             trigger: Trigger::Manual,
@@ -166,6 +187,22 @@ impl Transaction<'_> {
 }
 
 impl Transaction<'_> {
+    /// How often a message was replayed to which endpoints.
+    pub(super) fn replays(&self, message: MessageId) -> Replays {
+        self.record(&keys::replays(message)).unwrap_or_default()
+    }
+
+    /// Every delivery that a replay made of a message.
+    pub(super) fn replay_rows(&self, message: MessageId) -> Vec<(DeliveryId, Delivery)> {
+        let named = replayed(message, self.replays(message));
+        named.filter_map(|id| Some((id, self.record(&keys::delivery(id))?))).collect()
+    }
+
+    /// The last of the deliveries of a message to an endpoint; `None` when there was never one.
+    pub(super) fn newest(&self, message: &Message, endpoint: EndpointId) -> Option<DeliveryId> {
+        newest(message, endpoint, &self.replays(message.id))
+    }
+
     /// When a delivery that was never tried is due: a manual attempt was made at another time.
     fn first_due(&self, settlement: &Settlement) -> Timestamp {
         let id = settlement.delivery;
@@ -223,14 +260,19 @@ impl Shared {
             .map(first)
             .map(|id| (id, self.delivery(message, id)))
             .collect();
-        let all = keys::deliveries(message.id);
-        self.overlay.scan(&all, &all.after_prefix(), false, &mut |key, value| {
-            if let Some(id) = keys::delivery_of(&key).filter(|id| id.replay > 0) {
-                found.push((id, self.decode(&key, &value)));
-            }
-            ControlFlow::Continue(())
-        });
+        let again = replayed(message.id, self.replays(message.id));
+        found.extend(again.map(|id| (id, self.delivery(message, id))));
         found
+    }
+
+    fn replays(&self, message: MessageId) -> Replays {
+        let key = keys::replays(message);
+        self.overlay.get(&key).map(|bytes| self.decode(&key, &bytes)).unwrap_or_default()
+    }
+
+    /// The last of the deliveries of a message to an endpoint; `None` when there was never one.
+    pub(super) fn newest(&self, message: &Message, endpoint: EndpointId) -> Option<DeliveryId> {
+        newest(message, endpoint, &self.replays(message.id))
     }
 
     /// Every endpoint with deliveries waiting, and when the first is due.

@@ -14,7 +14,7 @@ use crate::domain::application::{Application, Metadata};
 use crate::domain::delivery::Attempt;
 use crate::domain::endpoint::{Disabled, Endpoint, EndpointKey};
 use crate::domain::event_type::EventType;
-use crate::domain::id::{ApplicationId, EndpointId, MessageId};
+use crate::domain::id::{ApplicationId, EndpointId, MessageId, TaskId};
 use crate::domain::message::Message;
 use crate::domain::secret::Secret;
 use crate::domain::signature::SigningKey;
@@ -221,4 +221,6 @@ pub enum StoredReply {
     },
     /// Nothing to show.
     Done,
+    /// A background task, as it stands when it is shown again.
+    Task(TaskId),
 }

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, RwLock, RwLockReadGuard};
+use std::sync::{Arc, Mutex, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
@@ -41,6 +41,8 @@ pub struct Shared {
     pub waiting: AtomicUsize,
     no_room: AtomicBool,
     refusal: RwLock<Option<String>>,
+    /// Held while expunged bytes are overwritten.
+    pub erasing: Mutex<()>,
     counts: Counts,
 }
 
@@ -108,6 +110,7 @@ impl Shared {
             waiting: AtomicUsize::new(0),
             no_room: AtomicBool::new(false),
             refusal: RwLock::new(None),
+            erasing: Mutex::new(()),
             counts: Counts::default(),
         }
     }
@@ -153,6 +156,11 @@ impl Shared {
     pub fn count_accepted(&self, deliveries: usize) {
         self.counts.accepted.fetch_add(1, Ordering::Relaxed);
         self.counts.deliveries.fetch_add(deliveries as u64, Ordering::Relaxed);
+    }
+
+    /// Counts a delivery that is made or put back later than its message was accepted.
+    pub fn count_replayed(&self) {
+        self.counts.deliveries.fetch_add(1, Ordering::Relaxed);
     }
 
     pub fn count_settled(&self, was_queued: bool, is_queued: bool) {

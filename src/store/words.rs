@@ -11,8 +11,9 @@ use crate::domain::application::Application;
 use crate::domain::delivery::{Attempt, AttemptContent, DeadReason, DeliveryId, Outcome, Trigger};
 use crate::domain::endpoint::Endpoint;
 use crate::domain::event_type::EventType;
-use crate::domain::id::{ApplicationId, EndpointId, Id, Ids, Kind};
+use crate::domain::id::{ApplicationId, EndpointId, Id, Ids, Kind, TaskId};
 use crate::domain::message::Message;
+use crate::domain::task::Task;
 use crate::domain::time::Timestamp;
 
 /// A path parameter: an id, or the caller's own `uid` or `eventId`.
@@ -82,6 +83,8 @@ pub enum Reply {
     },
     /// A message that was accepted.
     Message(StoredMessage),
+    /// A background task as it stood.
+    Task(Box<Task>),
     /// Nothing to show.
     Done,
 }
@@ -166,6 +169,8 @@ pub struct NewMessage {
     pub content_type: String,
     /// Not sent before this.
     pub deliver_at: Option<Timestamp>,
+    /// Its body is expunged so long after it was accepted.
+    pub content_kept: Option<Duration>,
     /// The bytes that are signed and sent.
     pub body: Bytes,
 }
@@ -183,6 +188,15 @@ impl BodyLocation {
     /// How many bytes.
     pub fn length(&self) -> u32 {
         self.length
+    }
+
+    /// Where bytes stand that were expunged: nowhere. Segments are counted from 1.
+    pub(super) const GONE: BodyLocation =
+        BodyLocation { segment: 0, offset: 0, length: 0, checksum: 0 };
+
+    /// Whether the bytes were expunged.
+    pub fn is_gone(&self) -> bool {
+        self.segment == 0
     }
 }
 
@@ -293,6 +307,8 @@ pub enum Notice {
     EndpointChanged(EndpointId),
     /// An endpoint is gone with all that waited for it.
     EndpointDeleted(EndpointId),
+    /// A background task was begun.
+    TaskStarted(TaskId),
 }
 
 /// Where a page of a list begins.

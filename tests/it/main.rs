@@ -2,8 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that fails says where")]
 
+mod api_expunge;
 mod api_messages;
 mod api_refusals;
+mod api_replay;
 mod api_resources;
 mod store;
 mod store_busy;

@@ -30,6 +30,7 @@ fn accept(
         tags: Vec::new(),
         content_type: "application/json".to_owned(),
         deliver_at: None,
+        content_kept: None,
         body: Bytes::from_static(b"{}"),
     };
     store.write_blocking(Some(key), move |transaction| {

@@ -21,6 +21,7 @@ use crate::engine::guard::{AddressGuard, own_addresses};
 use crate::engine::janitor::{Janitor, JanitorSettings};
 use crate::engine::resolver::{GuardedResolver, system_lookup};
 use crate::engine::scheduler::Settings;
+use crate::engine::tasks::{TaskChannel, Tasks};
 use crate::engine::tls::tls_config;
 use crate::engine::transport::{TransportSettings, UreqTransport};
 use crate::http::auth::Access;
@@ -28,7 +29,7 @@ use crate::http::server;
 use crate::http::state::{CheckUrl, Readiness, State};
 use crate::metrics::Metrics;
 use crate::store::disk::RealDisk;
-use crate::store::{self, Opened, Options, Running, Store};
+use crate::store::{self, Notice, Opened, Options, Running, Store};
 use crate::telemetry;
 
 pub(super) mod keys;
@@ -85,6 +86,7 @@ pub(super) struct Relay {
     running: Running,
     engine: Engine,
     janitor: Janitor,
+    tasks: Tasks,
     transport: Arc<UreqTransport>,
     state: State,
 }
@@ -98,9 +100,17 @@ impl Relay {
             .map_err(|error| Failure::new(Exit::Failed, error).hint("set server.listen"))?;
         let address = listener.local_addr()?;
         let keys = Keys::find_or_make(&config.data.dir, &loaded.secrets)?;
-        let channel = Channel::default();
+        let (channel, task_channel) = (Channel::default(), TaskChannel::default());
         let metrics = Metrics::new();
-        let (opened, clock) = open(&config, &keys, &channel, &listener, &metrics)?;
+        let notify = {
+            let (events, tasks) = (channel.sender.clone(), task_channel.listener());
+            // Whoever hears of it begins to listen later; nothing is lost meanwhile.
+            move |notices: Vec<Notice>| {
+                tasks.hear(&notices);
+                drop(events.send(Event::Notices(notices)));
+            }
+        };
+        let (opened, clock) = open(&config, &keys, Box::new(notify), &listener, &metrics)?;
         for loss in &opened.accepted {
             tracing::warn!(%loss, "given up");
         }
@@ -126,6 +136,7 @@ impl Relay {
             metrics.clone(),
         );
         let janitor = Janitor::start(janitor_settings(&config), store.clone(), metrics.clone());
+        let tasks = Tasks::start(store.clone(), task_channel);
         let state = State {
             store: store.clone(),
             clock,
@@ -135,7 +146,7 @@ impl Relay {
             metrics,
             readiness: Readiness::default(),
         };
-        Ok(Relay { config, listener, store, running, engine, janitor, transport, state })
+        Ok(Relay { config, listener, store, running, engine, janitor, tasks, transport, state })
     }
 
     /// The address it listens on.
@@ -179,6 +190,7 @@ impl Relay {
         let transport = Arc::clone(&self.transport);
         self.engine.stop(self.config.server.drain.0, || transport.shutdown());
         self.janitor.stop();
+        self.tasks.stop();
         self.running.stop().map_err(Failure::failed)?;
         tracing::info!("stopped");
         Ok(Exit::Success)
@@ -226,12 +238,11 @@ impl Signals {
 fn open(
     config: &Config,
     keys: &Keys,
-    channel: &Channel,
+    notify: Box<dyn Fn(Vec<Notice>) + Send + Sync>,
     listener: &TcpListener,
     metrics: &Metrics,
 ) -> Result<(Opened, Arc<dyn Clock>), Failure> {
     let room = waiting_room::WaitingRoom::new(listener.try_clone()?);
-    let events = channel.sender.clone();
     let (made, clock) = std::sync::mpsc::channel();
     let progress = room.progress();
     let syncs = metrics.journal_sync_duration.clone();
@@ -248,8 +259,7 @@ fn open(
             let _ = made.send(Arc::clone(&clock));
             clock
         }),
-        // The scheduler thread begins to listen later; nothing is lost meanwhile.
-        notify: Box::new(move |notices| drop(events.send(Event::Notices(notices)))),
+        notify,
         progress: Box::new(move |record| {
             progress(record);
             service::replaying(record);

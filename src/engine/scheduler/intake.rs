@@ -29,6 +29,7 @@ impl Scheduler {
                 }
             }
             Notice::EndpointDeleted(endpoint) => self.forget(endpoint),
+            Notice::TaskStarted(_) => {}
         }
     }
 

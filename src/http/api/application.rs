@@ -25,9 +25,10 @@ where
     T::deserialize(deserializer).map(Some)
 }
 
+/// ApplicationIn.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct ApplicationIn {
+pub(super) struct ApplicationIn {
     name: String,
     uid: Option<String>,
     throttle_rate: Option<u16>,
@@ -51,7 +52,7 @@ struct ApplicationPatch {
 }
 
 /// What a caller may set of an application, after the limits were looked at.
-struct Fields {
+pub(super) struct Fields {
     name: String,
     uid: Option<String>,
     throttle_rate: Option<u16>,
@@ -59,7 +60,7 @@ struct Fields {
 }
 
 impl ApplicationIn {
-    fn check(self) -> Result<Fields, ApiError> {
+    pub(super) fn check(self) -> Result<Fields, ApiError> {
         let fields = Fields {
             name: self.name,
             uid: self.uid,
@@ -104,7 +105,16 @@ fn check_rest(uid: Option<&str>, rate: Option<u16>, data: &Metadata, problems: &
 }
 
 impl Fields {
-    fn make(self, id: ApplicationId, now: Timestamp) -> Application {
+    /// Gives it the uid that the path names it by; another one of its own is refused.
+    pub(super) fn named(mut self, uid: &str) -> Result<Fields, ApiError> {
+        if self.uid.get_or_insert_with(|| uid.to_owned()) == uid {
+            return Ok(self);
+        }
+        let words = format!("must be {uid:?} as in the path, or be left out");
+        Err(ApiError::invalid(&["body", "application", "uid"], words))
+    }
+
+    pub(super) fn make(self, id: ApplicationId, now: Timestamp) -> Application {
         Application {
             id,
             uid: self.uid,
@@ -239,6 +249,7 @@ pub(super) fn unexpected(reply: &Reply) -> ApiError {
         Reply::Endpoint { .. } => "an endpoint",
         Reply::EventType { .. } => "an event type",
         Reply::Message(_) => "a message",
+        Reply::Task(_) => "a task",
         Reply::Done => "nothing",
     };
     ApiError::Internal(format!("the store remembered {kind} for a write that made something else"))

@@ -107,6 +107,13 @@ impl Call {
         }
     }
 
+    /// The application that the caller's token is for.
+    pub fn own_application(&self) -> Result<Arc<Application>, ApiError> {
+        let Scope::Application(name) = &self.caller.scope else { return Err(ApiError::Forbidden) };
+        let reference = ApplicationReference::read(self.ids(), name);
+        self.store().application(&reference).ok_or(ApiError::Forbidden)
+    }
+
     /// The endpoint in the path.
     pub fn endpoint(&self, application: &Application) -> Result<Arc<Endpoint>, ApiError> {
         let reference: EndpointReference = self.reference("endpoint")?;

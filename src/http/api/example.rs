@@ -63,6 +63,7 @@ pub(super) async fn send(mut call: Call) -> Result<HttpResponse, ApiError> {
                 tags: Vec::new(),
                 content_type: "application/json".to_owned(),
                 deliver_at: None,
+                content_kept: None,
                 body: example,
             };
             transaction.accept_for(new, vec![endpoint.id]).map(Reply::Message)

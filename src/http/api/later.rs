@@ -8,10 +8,6 @@ use crate::http::error::ApiError;
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
     config
-        .service(at("/app/{app}/endpoint/{endpoint}/stats").get(later).into_resource())
-        .service(at("/app/{app}/endpoint/{endpoint}/recover").post(later).into_resource())
-        .service(at("/app/{app}/msg/{msg}/content").delete(later).into_resource())
-        .service(at("/app/{app}/msg/{msg}/attempt/{attempt}/content").delete(later).into_resource())
         .service(at("/auth/app-portal-access/{app}").post(later).into_resource())
         .service(at("/auth/logout").post(later).into_resource());
 }

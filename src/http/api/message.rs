@@ -1,159 +1,25 @@
 //! `/app/{app}/msg`: what is accepted, and lists of it.
 
-use std::collections::BTreeMap;
-
 use actix_web::HttpResponse;
-use bytes::Bytes;
-use serde::Deserialize;
-use serde_json::Value;
-use serde_json::value::RawValue;
 
 use super::application::unexpected;
-use super::body::Body;
 use super::call::Call;
-use super::limits::{self, DELIVER_AT_MAX, PAGE_MAX, Problems};
+use super::limits::{self, PAGE_MAX};
+use super::message_in;
 use super::page;
 use super::query::{Query, wrong};
 use super::shapes::{self, MessageOut, Standing, With};
-use crate::config::units::Span;
 use crate::domain::delivery::Delivery;
 use crate::domain::endpoint::Endpoint;
-use crate::domain::id::{Id, Kind, MessageId, Stamp};
-use crate::domain::time::Timestamp;
+use crate::domain::id::{ApplicationId, Id, Kind, MessageId, Stamp};
 use crate::http::error::ApiError;
 use crate::store::{
-    ApplicationReference, MessageFilter, NewMessage, Page, PageRequest, PageStart, Reply, Store,
-    StoredMessage,
+    ApplicationReference, Author, MessageFilter, Page, PageRequest, PageStart, Reference, Refusal,
+    Reply, Store, StoredMessage,
 };
 
-/// What a body is sent as when nothing else is said.
-const JSON: &str = "application/json";
 /// Messages that a list filtered by status looks at for one page.
 const SCAN_MAX: usize = 5_000;
-/// The days in which the Svix API counts retention.
-const DAY_SECONDS: u64 = 24 * 3_600;
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct MessageIn<'body> {
-    event_type: String,
-    #[serde(borrow)]
-    payload: &'body RawValue,
-    event_id: Option<String>,
-    channels: Option<Vec<String>>,
-    tags: Option<Vec<String>>,
-    deliver_at: Option<String>,
-    #[serde(borrow)]
-    application: Option<&'body RawValue>,
-    payload_retention_period: Option<u64>,
-    payload_retention_hours: Option<u64>,
-    transformations_params: Option<TransformationsParams>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct TransformationsParams {
-    raw_payload: Option<String>,
-    headers: Option<BTreeMap<String, String>>,
-    #[serde(flatten)]
-    others: BTreeMap<String, Value>,
-}
-
-impl<'body> MessageIn<'body> {
-    /// Fields that this relay knows and can't honour yet are refused, not ignored.
-    fn check_later(&self, kept: Span) -> Result<(), ApiError> {
-        let later = |field: &str| {
-            let words = format!("this relay can't honour {field} yet; nothing was accepted");
-            Err(ApiError::NotImplemented(words))
-        };
-        let seconds = kept.0.as_secs();
-        // Some client libraries send their default; where it is ours too it is honoured.
-        let is_ours = |count: u64, unit: u64| count.checked_mul(unit) == Some(seconds);
-        if self.payload_retention_period.is_some_and(|days| !is_ours(days, DAY_SECONDS)) {
-            return later("payloadRetentionPeriod");
-        }
-        if self.payload_retention_hours.is_some_and(|hours| !is_ours(hours, 3_600)) {
-            return later("payloadRetentionHours");
-        }
-        if self.application.is_some() {
-            return later("application");
-        }
-        let Some(params) = &self.transformations_params else { return Ok(()) };
-        let headers = params.headers.iter().flatten();
-        if headers.clone().any(|(name, _)| !name.eq_ignore_ascii_case("content-type")) {
-            return later("transformationsParams.headers other than content-type");
-        }
-        match params.others.iter().find(|(_, value)| !value.is_null()) {
-            Some((name, _)) => later(&format!("transformationsParams.{name}")),
-            None => Ok(()),
-        }
-    }
-
-    /// The message, after the limits were looked at; its body is a part of `whole` where it can.
-    fn check(self, whole: &Bytes, now: Timestamp) -> Result<NewMessageParts, ApiError> {
-        let mut problems = Problems::default();
-        problems.check(&["eventType"], limits::event_type(&self.event_type));
-        if let Some(event_id) = &self.event_id {
-            problems.check(&["eventId"], limits::name(event_id));
-        }
-        if let Some(channels) = &self.channels {
-            problems.check(&["channels"], limits::channels(channels));
-        }
-        problems.check(&["tags"], limits::tags(self.tags.as_deref().unwrap_or_default()));
-        if !self.payload.get().starts_with('{') {
-            problems
-                .add(&["payload"], "must be a JSON object; see transformationsParams.rawPayload");
-        }
-        let deliver_at = self.deliver_at.as_deref().and_then(|text| {
-            let time = Timestamp::parse_rfc3339(text);
-            if time.is_none_or(|time| time > now + DELIVER_AT_MAX) {
-                let days = DELIVER_AT_MAX.as_secs() / DAY_SECONDS;
-                let words = format!("must be a time such as {now}, at most {days} days ahead");
-                problems.add(&["deliverAt"], words);
-            }
-            time
-        });
-        let params = self.transformations_params;
-        let (raw_payload, headers) =
-            params.map_or((None, None), |params| (params.raw_payload, params.headers));
-        let content_type = headers
-            .and_then(|headers| headers.into_values().next())
-            .unwrap_or_else(|| JSON.to_owned());
-        let location = ["transformationsParams", "headers", "content-type"];
-        problems.check(&location, limits::content_type(&content_type));
-        problems.finish()?;
-        let body = match raw_payload {
-            Some(text) => Bytes::from(text),
-            None => whole.slice_ref(self.payload.get().as_bytes()),
-        };
-        Ok(NewMessageParts {
-            event_type: self.event_type,
-            event_id: self.event_id,
-            channels: self.channels.unwrap_or_default(),
-            tags: self.tags.unwrap_or_default(),
-            content_type,
-            deliver_at,
-            body,
-        })
-    }
-}
-
-/// A message but for its application, which only the transaction looks up.
-struct NewMessageParts {
-    event_type: String,
-    event_id: Option<String>,
-    channels: Vec<String>,
-    tags: Vec<String>,
-    content_type: String,
-    deliver_at: Option<Timestamp>,
-    body: Bytes,
-}
-
-fn read(body: &Body, kept: Span, now: Timestamp) -> Result<NewMessageParts, ApiError> {
-    let input: MessageIn<'_> = body.json()?;
-    input.check_later(kept)?;
-    input.check(&body.bytes, now)
-}
 
 /// Row 22: accepts a message; the answer means that it is on disk.
 pub(super) async fn create(mut call: Call) -> Result<HttpResponse, ApiError> {
@@ -162,22 +28,21 @@ pub(super) async fn create(mut call: Call) -> Result<HttpResponse, ApiError> {
     let reference: ApplicationReference = call.reference("app")?;
     let body = call.body().await?;
     let kept = call.shared.state.config.retention.max_age;
-    let parts = read(&body, kept, call.store().now())?;
-    let payload = parts.body.clone();
+    let mut parts = message_in::read(&body, kept, call.store().now())?;
+    let payload = parts.body().clone();
+    let new = parts.application.take();
+    let new = new.map(|fields| fields.named(call.parameter("app"))).transpose()?;
     let written = call
         .write_once(&body, move |transaction| {
-            let application = transaction.application(&reference)?;
-            let stored = transaction.accept(NewMessage {
-                application: application.id,
-                event_type: parts.event_type,
-                event_id: parts.event_id,
-                channels: parts.channels,
-                tags: parts.tags,
-                content_type: parts.content_type,
-                deliver_at: parts.deliver_at,
-                body: parts.body,
-            })?;
-            Ok(Reply::Message(stored))
+            let application = match (transaction.application(&reference), &reference, new) {
+                (Err(Refusal::NotFound), Reference::Name(_), Some(fields)) => {
+                    let id = ApplicationId::new(transaction.mint());
+                    let made = fields.make(id, transaction.now());
+                    transaction.put_application(made, Author::Caller)?
+                }
+                (found, _, _) => found?,
+            };
+            Ok(Reply::Message(transaction.accept(parts.of(application.id))?))
         })
         .await?;
     let Reply::Message(stored) = &written.reply else { return Err(unexpected(&written.reply)) };

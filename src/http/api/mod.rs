@@ -15,12 +15,17 @@ pub mod endpoint_secret;
 pub mod event_type;
 pub mod example;
 pub mod explain;
+pub mod expunge;
 pub mod later;
 pub mod limits;
 pub mod message;
+pub mod message_in;
 pub mod page;
 pub mod query;
+pub mod replay;
 pub mod shapes;
+pub mod stats;
+pub mod task;
 
 use actix_web::middleware::from_fn;
 use actix_web::{HttpResponse, Resource, web};
@@ -89,11 +94,30 @@ fn endpoints(config: &mut web::ServiceConfig) {
         )
         .service(
             at("/app/{app}/endpoint/{endpoint}/msg").get(message::list_of_endpoint).into_resource(),
+        )
+        .service(at("/app/{app}/endpoint/{endpoint}/stats").get(stats::of_endpoint).into_resource())
+        .service(
+            at("/app/{app}/endpoint/{endpoint}/attempt-stats")
+                .get(stats::of_attempts)
+                .into_resource(),
+        )
+        .service(at("/app/{app}/endpoint/{endpoint}/recover").post(replay::recover).into_resource())
+        .service(
+            at("/app/{app}/endpoint/{endpoint}/replay-missing")
+                .post(replay::replay_missing)
+                .into_resource(),
+        )
+        .service(
+            at("/app/{app}/endpoint/{endpoint}/bulk-replay")
+                .post(replay::bulk_replay)
+                .into_resource(),
         );
 }
 
 fn messages(config: &mut web::ServiceConfig) {
+    // Before the path that takes any message's name.
     config
+        .configure(contents)
         .service(at("/app/{app}/msg").get(message::list).post(message::create).into_resource())
         .service(at("/app/{app}/msg/{msg}").get(message::get).into_resource())
         .service(at("/app/{app}/msg/{msg}/explain").get(explain::explain).into_resource())
@@ -112,6 +136,18 @@ fn messages(config: &mut web::ServiceConfig) {
         .service(at("/app/{app}/attempt/msg/{msg}").get(attempt::list_of_message).into_resource());
 }
 
+fn contents(config: &mut web::ServiceConfig) {
+    config
+        .service(at("/app/{app}/msg/{msg}/content").delete(expunge::message).into_resource())
+        .service(
+            at("/app/{app}/msg/{msg}/attempt/{attempt}/content")
+                .delete(expunge::attempt)
+                .into_resource(),
+        )
+        .service(at("/app/{app}/msg/bulk-expunge").post(expunge::bulk).into_resource())
+        .service(at("/app/{app}/msg/expunge-all-contents").post(expunge::all).into_resource());
+}
+
 fn event_types(config: &mut web::ServiceConfig) {
     config
         .service(at("/event-type").get(event_type::list).post(event_type::create).into_resource())
@@ -128,6 +164,10 @@ fn event_types(config: &mut web::ServiceConfig) {
 fn operations(config: &mut web::ServiceConfig) {
     config
         .service(at("/stats/accounting").get(accounting::get).into_resource())
+        .service(at("/stats/usage/app").post(stats::by_application).into_resource())
+        .service(at("/stats/usage/event-types").put(stats::by_event_type).into_resource())
+        .service(at("/background-task").get(task::list).into_resource())
+        .service(at("/background-task/{task}").get(task::get).into_resource())
         .service(at("/config/plan").post(config::plan).into_resource());
 }
 

@@ -8,10 +8,10 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::domain::application::Application;
-use crate::domain::delivery::{Delivery, Outcome, State, Trigger};
+use crate::domain::delivery::{AttemptContent, Delivery, Outcome, State, Trigger};
 use crate::domain::endpoint::{Disabled, Endpoint};
 use crate::domain::event_type::EventType;
-use crate::domain::id::Ids;
+use crate::domain::id::{EndpointId, Ids};
 use crate::domain::message::Message;
 use crate::store::{Store, StoreError, StoredAttempt, StoredMessage};
 
@@ -186,6 +186,7 @@ impl MessageOut {
     pub fn read(store: &Store, stored: &StoredMessage, with_content: bool) -> MessageOut {
         let payload = with_content.then(|| match store.body(&stored.body) {
             Ok(bytes) => shown(&bytes),
+            Err(StoreError::Expunged) => raw(r#"{"expired":true}"#.to_owned()),
             Err(error) => {
                 tracing::error!(%error, "the body of a message can't be read");
                 raw(r#"{"expired":true}"#.to_owned())
@@ -279,7 +280,14 @@ impl AttemptOut {
         msg: Option<MessageOut>,
     ) -> Result<AttemptOut, StoreError> {
         let (ids, attempt) = (store.ids(), &stored.attempt);
-        let content = store.attempt_content(&stored.content)?;
+        let content = match store.attempt_content(&stored.content) {
+            Err(StoreError::Expunged) => AttemptContent {
+                // Where it went is no secret of the content.
+                url: url_now(store, attempt.delivery.endpoint),
+                ..AttemptContent::default()
+            },
+            content => content?,
+        };
         let delivered = attempt.outcome == Outcome::Delivered;
         let response = String::from_utf8(content.response_body)
             .unwrap_or_else(|error| STANDARD.encode(error.as_bytes()));
@@ -301,6 +309,10 @@ impl AttemptOut {
             msg,
         })
     }
+}
+
+fn url_now(store: &Store, endpoint: EndpointId) -> String {
+    store.endpoint_by_id(endpoint).map(|(_, endpoint)| endpoint.url.clone()).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -11,12 +11,14 @@ use crate::domain::application::Application;
 use crate::domain::delivery::{Delivery, DeliveryId, State};
 use crate::domain::event_type::EventType;
 use crate::domain::id::{EndpointId, Ids, MessageId, Stamp};
+use crate::domain::task::Task;
 use crate::domain::time::Timestamp;
 use crate::store::BodyLocation;
 use crate::store::account::{Account, Place};
 use crate::store::journal::record::Change;
 use crate::store::journal::segment::Segments;
 use crate::store::keys::{self, Key};
+use crate::store::queue::Replays;
 use crate::store::records::{self, AttemptRow, EndpointRow, MessageRow, ReplyRow};
 
 /// The record that put a row.
@@ -125,6 +127,12 @@ impl Rows {
             b'k' => decodes::<ReplyRow>(value)?,
             b'i' => decodes::<MessageId>(value)?,
             b'r' => decodes::<Timestamp>(value)?,
+            b'l' => decodes::<Replays>(value)?,
+            b'b' => decodes::<Task>(value)?,
+            b'x' => decodes::<BodyLocation>(value)?,
+            b't' => {
+                keys::expiry_parts(key)?;
+            }
             b'c' => match key.as_bytes().get(1)? {
                 b'a' => decodes::<Application>(value)?,
                 b'e' => {

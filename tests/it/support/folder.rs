@@ -154,6 +154,7 @@ impl Open {
             tags: Vec::new(),
             content_type: "application/json".to_owned(),
             deliver_at: None,
+            content_kept: None,
             body: Bytes::from_static(body),
         };
         let written = self.store.write_blocking(None, move |transaction| {

@@ -1,5 +1,6 @@
 //! What every test needs: a store in a folder of its own, and a clock that can be turned.
 
+pub mod acme;
 pub mod clock;
 pub mod folder;
 pub mod image;

@@ -82,6 +82,7 @@ impl Model {
             tags: (0..random.below(2)).map(|n| format!("tag-{n}")).collect(),
             content_type: "application/json".to_owned(),
             deliver_at: None,
+            content_kept: None,
             body: body.clone(),
         };
         let written = open.store.write_blocking(None, move |transaction| {

@@ -86,7 +86,25 @@ impl Relay {
     }
 
     pub fn with(change: impl FnOnce(&mut Config)) -> Relay {
-        let folder = Folder::new();
+        Relay::serve(Folder::new(), change)
+    }
+
+    /// Over a folder that another one has stopped on.
+    pub fn over(folder: Folder) -> Relay {
+        Relay::serve(folder, |_| ())
+    }
+
+    /// Stops it and starts another one over its folder.
+    pub fn restart(self) -> Relay {
+        Relay::over(self.stop())
+    }
+
+    /// Stops it and gives its folder.
+    pub fn stop(mut self) -> Folder {
+        std::mem::replace(&mut self.folder, Folder::new())
+    }
+
+    fn serve(folder: Folder, change: impl FnOnce(&mut Config)) -> Relay {
         let open = folder.open();
         let mut config = Config::default();
         change(&mut config);

@@ -1,0 +1,100 @@
+//! Content that is deleted for good, from the disk too; the message and its attempts stay.
+
+use std::collections::BTreeMap;
+
+use actix_web::HttpResponse;
+use serde::Deserialize;
+use serde_json::json;
+
+use super::call::Call;
+use super::limits::{Problems, is_reference};
+use super::replay::start;
+use crate::domain::id::AttemptKind;
+use crate::domain::task::Work;
+use crate::http::error::ApiError;
+use crate::store::{MessageReference, Reference, Reply};
+
+/// Messages expunged by one call at most.
+const BULK_MAX: usize = 1_000;
+
+/// Row 25: the payload of a message; what waits to be sent of it is cancelled. Answers when the
+/// bytes are overwritten.
+pub(super) async fn message(call: Call) -> Result<HttpResponse, ApiError> {
+    call.operator_only()?;
+    let application = call.application()?;
+    let stored = call.message(&application)?;
+    call.read(move |store| {
+        store.expunge(move |transaction| {
+            transaction.expunge_message(&stored);
+            Ok(Reply::Done)
+        })?;
+        Ok(())
+    })
+    .await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// Row 30: what was sent and answered in an attempt.
+pub(super) async fn attempt(call: Call) -> Result<HttpResponse, ApiError> {
+    call.operator_only()?;
+    let application = call.application()?;
+    let stored = call.message(&application)?;
+    let Reference::Id(attempt) = call.reference::<AttemptKind>("attempt")? else {
+        return Err(ApiError::not_found());
+    };
+    call.read(move |store| {
+        store.expunge(move |transaction| {
+            transaction.expunge_attempt(attempt, &stored.message)?;
+            Ok(Reply::Done)
+        })?;
+        Ok(())
+    })
+    .await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+#[derive(Deserialize)]
+struct BulkIn {
+    ids: Option<Vec<String>>,
+}
+
+/// The payloads of these messages, by id or event id.
+pub(super) async fn bulk(mut call: Call) -> Result<HttpResponse, ApiError> {
+    call.operator_only()?;
+    let application = call.application()?;
+    let body = call.body().await?;
+    let names = body.json_or_empty::<BulkIn>()?.ids.unwrap_or_default();
+    let mut problems = Problems::default();
+    if !(1..=BULK_MAX).contains(&names.len()) {
+        problems.add(&["ids"], format!("must have 1 to {BULK_MAX} items"));
+    }
+    problems.finish()?;
+    call.read(move |store| {
+        let mut results = BTreeMap::new();
+        let mut found = Vec::new();
+        for name in names {
+            let reference = MessageReference::read(store.ids(), &name);
+            let known = is_reference(&name).then(|| store.message(application.id, &reference));
+            let known = known.flatten();
+            results.insert(name, if known.is_some() { "expunged" } else { "not-found" });
+            found.extend(known);
+        }
+        store.expunge(move |transaction| {
+            for stored in &found {
+                transaction.expunge_message(stored);
+            }
+            Ok(Reply::Done)
+        })?;
+        Ok(json!({ "results": results }))
+    })
+    .await
+    .map(|shown| HttpResponse::Ok().json(shown))
+}
+
+/// The payload of every message of an application, in the background.
+pub(super) async fn all(mut call: Call) -> Result<HttpResponse, ApiError> {
+    call.operator_only()?;
+    let application = call.application()?;
+    let body = call.body().await?;
+    start(&call, &body, Work::PurgeContent { application: application.id }).await
+}

@@ -1,0 +1,188 @@
+//! MessageIn: what a message is made of, read and held against the limits.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde::Deserialize;
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use super::application::{ApplicationIn, Fields};
+use super::body::Body;
+use super::limits::{self, DELIVER_AT_MAX, Problems};
+use crate::config::units::Span;
+use crate::domain::id::ApplicationId;
+use crate::domain::time::Timestamp;
+use crate::http::error::ApiError;
+use crate::store::NewMessage;
+
+/// What a body is sent as when nothing else is said.
+const JSON: &str = "application/json";
+/// The days in which the Svix API counts retention.
+const DAY: Duration = Duration::from_secs(24 * 3_600);
+const HOUR: Duration = Duration::from_secs(3_600);
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct MessageIn<'body> {
+    event_type: String,
+    #[serde(borrow)]
+    payload: &'body RawValue,
+    event_id: Option<String>,
+    channels: Option<Vec<String>>,
+    tags: Option<Vec<String>>,
+    deliver_at: Option<String>,
+    application: Option<ApplicationIn>,
+    payload_retention_period: Option<u64>,
+    payload_retention_hours: Option<u64>,
+    transformations_params: Option<TransformationsParams>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct TransformationsParams {
+    raw_payload: Option<String>,
+    headers: Option<BTreeMap<String, String>>,
+    #[serde(flatten)]
+    others: BTreeMap<String, Value>,
+}
+
+impl<'body> MessageIn<'body> {
+    /// Fields that this relay knows and can't honour yet are refused, not ignored.
+    fn check_later(&self) -> Result<(), ApiError> {
+        let later = |field: &str| {
+            let words = format!("this relay can't honour {field} yet; nothing was accepted");
+            Err(ApiError::NotImplemented(words))
+        };
+        let Some(params) = &self.transformations_params else { return Ok(()) };
+        let headers = params.headers.iter().flatten();
+        if headers.clone().any(|(name, _)| !name.eq_ignore_ascii_case("content-type")) {
+            return later("transformationsParams.headers other than content-type");
+        }
+        match params.others.iter().find(|(_, value)| !value.is_null()) {
+            Some((name, _)) => later(&format!("transformationsParams.{name}")),
+            None => Ok(()),
+        }
+    }
+
+    /// The message, after the limits were looked at; its body is a part of `whole` where it can.
+    fn check(self, whole: &Bytes, kept: Span, now: Timestamp) -> Result<MessageParts, ApiError> {
+        let mut problems = Problems::default();
+        problems.check(&["eventType"], limits::event_type(&self.event_type));
+        if let Some(event_id) = &self.event_id {
+            problems.check(&["eventId"], limits::name(event_id));
+        }
+        if let Some(channels) = &self.channels {
+            problems.check(&["channels"], limits::channels(channels));
+        }
+        problems.check(&["tags"], limits::tags(self.tags.as_deref().unwrap_or_default()));
+        if !self.payload.get().starts_with('{') {
+            problems
+                .add(&["payload"], "must be a JSON object; see transformationsParams.rawPayload");
+        }
+        let deliver_at = self.deliver_at.as_deref().and_then(|text| {
+            let time = Timestamp::parse_rfc3339(text);
+            if time.is_none_or(|time| time > now + DELIVER_AT_MAX) {
+                let days = DELIVER_AT_MAX.as_secs() / DAY.as_secs();
+                let words = format!("must be a time such as {now}, at most {days} days ahead");
+                problems.add(&["deliverAt"], words);
+            }
+            time
+        });
+        let content_kept = self.content_kept(kept.0, &mut problems);
+        let params = self.transformations_params;
+        let (raw_payload, headers) =
+            params.map_or((None, None), |params| (params.raw_payload, params.headers));
+        let content_type = headers
+            .and_then(|headers| headers.into_values().next())
+            .unwrap_or_else(|| JSON.to_owned());
+        let location = ["transformationsParams", "headers", "content-type"];
+        problems.check(&location, limits::content_type(&content_type));
+        problems.finish()?;
+        let body = match raw_payload {
+            Some(text) => Bytes::from(text),
+            None => whole.slice_ref(self.payload.get().as_bytes()),
+        };
+        Ok(MessageParts {
+            event_type: self.event_type,
+            event_id: self.event_id,
+            channels: self.channels.unwrap_or_default(),
+            tags: self.tags.unwrap_or_default(),
+            content_type,
+            deliver_at,
+            content_kept,
+            body,
+            application: self.application.map(ApplicationIn::check).transpose()?,
+        })
+    }
+
+    /// How long the payload is kept when that is shorter than everything is.
+    fn content_kept(&self, kept: Duration, problems: &mut Problems) -> Option<Duration> {
+        let asked = [
+            ("payloadRetentionPeriod", self.payload_retention_period, DAY),
+            ("payloadRetentionHours", self.payload_retention_hours, HOUR),
+        ];
+        let mut shortest = None;
+        for (field, count, unit) in asked {
+            let Some(count) = count else { continue };
+            let span = u32::try_from(count).ok().and_then(|count| unit.checked_mul(count));
+            match span.filter(|span| (unit..=kept).contains(span)) {
+                Some(span) => {
+                    shortest = Some(shortest.map_or(span, |least: Duration| least.min(span)))
+                }
+                None => problems.add(
+                    &[field],
+                    format!(
+                        "must be at least 1 and at most what retention.max_age keeps ({})",
+                        kept.as_secs() / unit.as_secs()
+                    ),
+                ),
+            }
+        }
+        shortest.filter(|span| *span < kept)
+    }
+}
+
+/// A message but for its application, which only the transaction looks up.
+pub(super) struct MessageParts {
+    event_type: String,
+    event_id: Option<String>,
+    channels: Vec<String>,
+    tags: Vec<String>,
+    content_type: String,
+    deliver_at: Option<Timestamp>,
+    content_kept: Option<Duration>,
+    body: Bytes,
+    /// Made with the message when the path names none.
+    pub application: Option<Fields>,
+}
+
+impl MessageParts {
+    /// The payload.
+    pub fn body(&self) -> &Bytes {
+        &self.body
+    }
+
+    /// The message of an application.
+    pub fn of(self, application: ApplicationId) -> NewMessage {
+        NewMessage {
+            application,
+            event_type: self.event_type,
+            event_id: self.event_id,
+            channels: self.channels,
+            tags: self.tags,
+            content_type: self.content_type,
+            deliver_at: self.deliver_at,
+            content_kept: self.content_kept,
+            body: self.body,
+        }
+    }
+}
+
+/// Reads a message; `kept` is how long everything is kept.
+pub(super) fn read(body: &Body, kept: Span, now: Timestamp) -> Result<MessageParts, ApiError> {
+    let input: MessageIn<'_> = body.json()?;
+    input.check_later()?;
+    input.check(&body.bytes, kept, now)
+}

@@ -1,0 +1,177 @@
+//! `recover`, `replay-missing` and `bulk-replay` of an endpoint: deliveries made again, many at
+//! once, by a background task.
+
+use std::time::Duration;
+
+use actix_web::HttpResponse;
+use serde::Deserialize;
+
+use super::application::unexpected;
+use super::call::Call;
+use super::limits::{self, Problems};
+use super::task::TaskOut;
+use crate::domain::subscription::{CHANNEL_MAX, EVENT_TYPES_MAX, is_name};
+use crate::domain::task::{EndpointWork, ReplayFilter, Standing, Window, Work};
+use crate::domain::time::Timestamp;
+use crate::http::error::ApiError;
+use crate::store::Reply;
+
+/// How far back failed deliveries are recovered.
+const RECOVER_MAX: Duration = Duration::from_secs(14 * 24 * 3_600);
+
+#[derive(Deserialize)]
+struct WindowIn {
+    since: String,
+    until: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct BulkIn {
+    since: String,
+    until: Option<String>,
+    event_types: Option<Vec<String>>,
+    channel: Option<String>,
+    tag: Option<String>,
+    status: Option<u8>,
+    status_code_class: Option<u16>,
+}
+
+/// The window that is meant; what is accepted from now on never is.
+fn window(since: &str, until: Option<&str>, now: Timestamp, problems: &mut Problems) -> Window {
+    let words = || format!("must be a time such as {now}");
+    let read = |text: &str| Timestamp::parse_rfc3339(text);
+    let begin = read(since);
+    if begin.is_none() {
+        problems.add(&["since"], words());
+    }
+    // What was accepted in this very millisecond was accepted before.
+    let present = now + Duration::from_millis(1);
+    let end = until.map_or(Some(present), read);
+    if end.is_none() {
+        problems.add(&["until"], words());
+    }
+    let window =
+        Window { since: begin.unwrap_or_default(), until: end.unwrap_or_default().min(present) };
+    if let (Some(begin), Some(end)) = (begin, end)
+        && end < begin
+    {
+        problems.add(&["until"], "must not be before since");
+    }
+    window
+}
+
+/// Row 19: every dead delivery of an endpoint becomes due again.
+pub(super) async fn recover(call: Call) -> Result<HttpResponse, ApiError> {
+    let now = call.store().now();
+    let back = u64::try_from(RECOVER_MAX.as_millis()).unwrap_or(u64::MAX);
+    let earliest = Timestamp::from_millis(now.millis().saturating_sub(back));
+    begin(call, Some(earliest), Work::Recover).await
+}
+
+/// What the endpoint wants and never had becomes deliveries.
+pub(super) async fn replay_missing(call: Call) -> Result<HttpResponse, ApiError> {
+    begin(call, None, Work::ReplayMissing).await
+}
+
+async fn begin(
+    mut call: Call,
+    earliest: Option<Timestamp>,
+    work: fn(EndpointWork) -> Work,
+) -> Result<HttpResponse, ApiError> {
+    let application = call.application()?;
+    let endpoint = call.endpoint(&application)?;
+    let body = call.body().await?;
+    let input: WindowIn = body.json()?;
+    let mut problems = Problems::default();
+    let now = call.store().now();
+    let window = window(&input.since, input.until.as_deref(), now, &mut problems);
+    if let Some(earliest) = earliest.filter(|earliest| window.since < *earliest) {
+        let days = RECOVER_MAX.as_secs() / (24 * 3_600);
+        let words = format!("must be at most {days} days ago, {earliest} or later");
+        problems.add(&["since"], words);
+    }
+    problems.finish()?;
+    if endpoint.disabled.is_some() {
+        return Err(disabled());
+    }
+    let over = EndpointWork { application: application.id, endpoint: endpoint.id, window };
+    start(&call, &body, work(over)).await
+}
+
+fn disabled() -> ApiError {
+    ApiError::BadRequest("the endpoint is disabled; enable it first".to_owned())
+}
+
+/// Everything that passes the filter is delivered once more, whether it was delivered or not.
+pub(super) async fn bulk_replay(mut call: Call) -> Result<HttpResponse, ApiError> {
+    let application = call.application()?;
+    let endpoint = call.endpoint(&application)?;
+    let body = call.body().await?;
+    let input: BulkIn = body.json()?;
+    let mut problems = Problems::default();
+    let now = call.store().now();
+    let window = window(&input.since, input.until.as_deref(), now, &mut problems);
+    let event_types = input.event_types.unwrap_or_default();
+    if event_types.len() > EVENT_TYPES_MAX {
+        problems.add(&["eventTypes"], format!("must have at most {EVENT_TYPES_MAX} items"));
+    }
+    for (index, name) in event_types.iter().enumerate() {
+        problems.check(&["eventTypes", &format!("[{index}]")], limits::event_type(name));
+    }
+    if input.channel.as_ref().is_some_and(|channel| !is_name(channel, CHANNEL_MAX)) {
+        let words = format!("must be 1 to {CHANNEL_MAX} of the characters a-z A-Z 0-9 - _ and .");
+        problems.add(&["channel"], words);
+    }
+    if let Some(tag) = &input.tag {
+        problems.check(&["tag"], limits::text(tag, 1, limits::TAG_MAX));
+    }
+    let standing = input.status.map(standing);
+    if standing == Some(None) {
+        let words = "must be 0 (success), 1 (pending), 2 (fail), 3 (sending) or 4 (canceled)";
+        problems.add(&["status"], words);
+    }
+    let class = input.status_code_class;
+    if class.is_some_and(|class| ![0, 100, 200, 300, 400, 500].contains(&class)) {
+        problems.add(&["statusCodeClass"], "must be 0, 100, 200, 300, 400 or 500");
+    }
+    problems.finish()?;
+    if endpoint.disabled.is_some() {
+        return Err(disabled());
+    }
+    let filter = ReplayFilter {
+        event_types,
+        channel: input.channel,
+        tag: input.tag,
+        standing: standing.flatten(),
+        status_code_class: class.filter(|class| *class > 0),
+    };
+    let over = EndpointWork { application: application.id, endpoint: endpoint.id, window };
+    start(&call, &body, Work::BulkReplay(over, filter)).await
+}
+
+fn standing(status: u8) -> Option<Standing> {
+    let all = [
+        Standing::Success,
+        Standing::Pending,
+        Standing::Fail,
+        Standing::Sending,
+        Standing::Cancelled,
+    ];
+    all.get(usize::from(status)).copied()
+}
+
+/// Begins a task and answers 202 with it.
+pub(super) async fn start(
+    call: &Call,
+    body: &super::body::Body,
+    work: Work,
+) -> Result<HttpResponse, ApiError> {
+    let begun = call
+        .write_once(body, move |transaction| {
+            Ok(Reply::Task(Box::new(transaction.start_task(work))))
+        })
+        .await?;
+    let Reply::Task(task) = &begun.reply else { return Err(unexpected(&begun.reply)) };
+    Ok(HttpResponse::Accepted().json(TaskOut::begun(call.ids(), task)))
+}

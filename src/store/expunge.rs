@@ -1,0 +1,207 @@
+//! Expunging: the bytes of a body are gone for good, from the journal too.
+//!
+//! First the row that names the bytes is replaced by one that says they are gone, with a row that
+//! says where they stand; both are synced. Another record behind them is synced as well, so that
+//! recovery never takes the record with the bytes for a torn one. Then they are overwritten and
+//! synced, and the row that names the place goes. A crash between any two steps is made up for by
+//! the next start.
+
+use std::io;
+use std::ops::ControlFlow;
+
+use crate::domain::delivery::{Delivery, DeliveryId, State};
+use crate::domain::id::{ApplicationId, AttemptId, MessageId};
+use crate::domain::message::Message;
+use crate::domain::time::Timestamp;
+use crate::store::journal::record;
+use crate::store::keys::{self, Key};
+use crate::store::records::{self, AttemptRow, MessageRow};
+use crate::store::retention::is_queued;
+use crate::store::transaction::Transaction;
+use crate::store::{
+    BodyLocation, Notice, ReclaimError, Refusal, Reply, Shared, Store, StoredMessage,
+};
+
+/// Places overwritten, or bodies whose time is up, in one step.
+const STEP: usize = 256;
+
+impl Transaction<'_> {
+    /// Takes the body of a message away; what waits to be sent is cancelled. Returns `false` when
+    /// it was gone already. [`Store::erase`] overwrites the bytes.
+    pub fn expunge_message(&mut self, stored: &StoredMessage) -> bool {
+        let message = &stored.message;
+        let key = keys::message(message.application, message.id);
+        let Some(mut row) = self.record::<MessageRow>(&key).filter(|row| !row.body.is_gone())
+        else {
+            return false;
+        };
+        self.erase_later(row.body);
+        row.body = BodyLocation::GONE;
+        self.put_row(key, records::encode(&row), false);
+        for (id, delivery) in self.queued_deliveries(message) {
+            self.delete_row(keys::due(id, delivery.due));
+            let cancelled = Delivery { state: State::Cancelled, ..delivery };
+            self.put_row(keys::delivery(id), records::encode(&cancelled), false);
+            self.notify(Notice::Settled { delivery: id, due: None });
+            self.writer.shared.count_settled(true, false);
+        }
+        true
+    }
+
+    /// Takes away what was sent and answered in an attempt; its outcome stays.
+    pub fn expunge_attempt(&mut self, attempt: AttemptId, of: &Message) -> Result<(), Refusal> {
+        let owner = self
+            .delivery_rows(of)
+            .into_iter()
+            .find(|(_, held)| held.attempt_ids.contains(&attempt));
+        let (id, _) = owner.ok_or(Refusal::NotFound)?;
+        let key = keys::attempt(id.endpoint, attempt);
+        let mut row: AttemptRow = self.record(&key).ok_or(Refusal::NotFound)?;
+        if !row.content.is_gone() {
+            self.erase_later(row.content);
+            row.content = BodyLocation::GONE;
+            self.put_row(key, records::encode(&row), false);
+        }
+        Ok(())
+    }
+
+    /// The body of a message is expunged at `at`.
+    pub(super) fn expunge_later(&mut self, message: &Message, at: Timestamp) {
+        let key = keys::expiry(at, message.application, message.id);
+        self.put_row(key, bytes::Bytes::new(), true);
+    }
+
+    fn erase_later(&mut self, location: BodyLocation) {
+        let key = keys::erasure(location.segment, location.offset);
+        self.put_row(key, records::encode(&location), true);
+    }
+
+    fn queued_deliveries(&self, message: &Message) -> Vec<(DeliveryId, Delivery)> {
+        let first = message.endpoints.iter().map(|endpoint| DeliveryId {
+            message: message.id,
+            endpoint: *endpoint,
+            replay: 0,
+        });
+        let waiting = || Delivery {
+            state: State::Waiting,
+            attempts: 0,
+            due: message.first_due(),
+            attempt_ids: Vec::new(),
+        };
+        let first = first.filter_map(|id| {
+            let held: Option<Delivery> = self.record(&keys::delivery(id));
+            let delivery = match held {
+                Some(held) => held,
+                None if self.row(&keys::due(id, message.first_due())).is_some() => waiting(),
+                None => return None,
+            };
+            Some((id, delivery))
+        });
+        let replayed = self.replay_rows(message.id);
+        first.chain(replayed).filter(|(_, held)| is_queued(held.state)).collect()
+    }
+}
+
+impl Store {
+    /// Overwrites what was expunged; returns when the bytes are gone from the disk. One call at a
+    /// time does the work, others wait for it.
+    pub fn erase(&self) -> Result<(), ReclaimError> {
+        let _one = self.shared.erasing.lock().expect("no holder panics");
+        loop {
+            let places = self.shared.places_to_erase();
+            if places.is_empty() {
+                return Ok(());
+            }
+            let again = places.clone();
+            // Behind this record those with the bytes are known to be synced.
+            self.on_writer(move |writer| {
+                writer.transact(|transaction| {
+                    for (key, location) in again {
+                        transaction.put_row(key, records::encode(&location), false);
+                    }
+                    Ok(())
+                })
+            })??;
+            for (_, location) in &places {
+                self.shared.overwrite(location)?;
+            }
+            self.on_writer(move |writer| {
+                writer.transact(|transaction| {
+                    places.iter().for_each(|(key, _)| transaction.delete_row(*key));
+                    Ok(())
+                })
+            })??;
+        }
+    }
+
+    /// Expunges bodies whose own time is up, a step of them, and overwrites them; returns whether
+    /// there may be more.
+    pub fn expire_contents(&self) -> Result<bool, ReclaimError> {
+        let due = self.shared.expired_contents(self.now());
+        if due.is_empty() {
+            return Ok(false);
+        }
+        let more = due.len() == STEP;
+        self.on_writer(move |writer| {
+            writer.transact(|transaction| {
+                for (key, application, message) in due {
+                    let row_key = keys::message(application, message);
+                    if let Some(row) = transaction.record::<MessageRow>(&row_key) {
+                        let stored = StoredMessage { message: row.message.into(), body: row.body };
+                        transaction.expunge_message(&stored);
+                    }
+                    transaction.delete_row(key);
+                }
+                Ok(())
+            })
+        })??;
+        self.erase()?;
+        Ok(more)
+    }
+
+    /// Expunges and overwrites on the caller's thread; blocks until the bytes are gone.
+    pub fn expunge<W>(&self, work: W) -> Result<Reply, ReclaimError>
+    where
+        W: FnOnce(&mut Transaction<'_>) -> Result<Reply, Refusal> + Send + 'static,
+    {
+        let written = self.write_blocking(None, work)?;
+        self.erase()?;
+        Ok(written.reply)
+    }
+}
+
+impl Shared {
+    fn places_to_erase(&self) -> Vec<(Key, BodyLocation)> {
+        let all = keys::all_erasures();
+        let mut found = Vec::new();
+        self.overlay.scan(&all, &all.after_prefix(), false, &mut |key, value| {
+            found.push((key, self.decode(&key, &value)));
+            if found.len() == STEP { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        });
+        found
+    }
+
+    /// Zeros in the place of a body, with their checksum, so that the record reads as a whole one.
+    fn overwrite(&self, location: &BodyLocation) -> io::Result<()> {
+        // A segment that is gone took the bytes along.
+        let Some(file) = self.segments.get(location.segment) else { return Ok(()) };
+        let zeros = vec![0; location.length as usize];
+        let mut bytes = Vec::with_capacity(record::BODY_HEADER + zeros.len());
+        record::encode_body(&zeros, &mut bytes);
+        let begin = u64::from(location.offset) - record::BODY_HEADER as u64;
+        file.write_at(&bytes, begin)?;
+        file.sync()
+    }
+
+    fn expired_contents(&self, now: Timestamp) -> Vec<(Key, ApplicationId, MessageId)> {
+        let mut found = Vec::new();
+        let (from, to) = (keys::all_expiries(), keys::expiry_at(now).successor());
+        self.overlay.scan(&from, &to, false, &mut |key, _| {
+            if let Some((application, message)) = keys::expiry_parts(&key) {
+                found.push((key, application, message));
+            }
+            if found.len() == STEP { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        });
+        found
+    }
+}

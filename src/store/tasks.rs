@@ -1,0 +1,307 @@
+//! Background tasks: a row each, gone on with in steps of one transaction, so that a crash repeats
+//! nothing and leaves nothing out.
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+
+use crate::domain::delivery::{Delivery, DeliveryId, Input, State, Trigger, transition};
+use crate::domain::id::{ApplicationId, MessageId, Stamp, TaskId};
+use crate::domain::message::Message;
+use crate::domain::task::{EndpointWork, Progress, ReplayFilter, Standing, Task, Work};
+use crate::store::keys::{self, Key};
+use crate::store::records::{self, AttemptRow, MessageRow};
+use crate::store::transaction::Transaction;
+use crate::store::{
+    Notice, Page, PageRequest, Ready, Reference, Refusal, Shared, Store, StoredMessage, WriteError,
+};
+
+/// Messages looked at in one step; other writes go between two steps.
+const STEP: usize = 256;
+
+/// Which tasks a list shows.
+pub struct TaskFilter<'filter> {
+    /// Those for which this is true.
+    pub passes: &'filter dyn Fn(&Task) -> bool,
+    /// About this application.
+    pub application: Option<ApplicationId>,
+}
+
+impl Transaction<'_> {
+    /// Begins a background task; the engine goes on with it once this is durable.
+    pub fn start_task(&mut self, work: Work) -> Task {
+        let (id, now) = (TaskId::new(self.mint()), self.now());
+        let task = Task::new(id, work, now);
+        self.put_row(keys::task(id), records::encode(&task), true);
+        self.notify(Notice::TaskStarted(id));
+        task
+    }
+
+    /// Does the task's work for these messages and keeps how far it is; `next` goes on behind
+    /// them, `None` when they were the last.
+    fn go_on(
+        &mut self,
+        id: TaskId,
+        messages: Vec<StoredMessage>,
+        next: Option<(ApplicationId, MessageId)>,
+    ) -> bool {
+        let Some(mut task) = self.record::<Task>(&keys::task(id)) else { return false };
+        if !task.is_running() {
+            return false;
+        }
+        task.looked_at += messages.len() as u64;
+        task.updated_at = self.now();
+        task.progress = match self.obstacle(&task.work) {
+            Some(why) => Progress::Failed(why),
+            None => {
+                for message in &messages {
+                    if self.work_on(&task.work, message, &mut task.counts) {
+                        task.done += 1;
+                    }
+                }
+                next.map_or(Progress::Finished, |next| Progress::Running(Some(next)))
+            }
+        };
+        self.put_row(keys::task(id), records::encode(&task), false);
+        task.is_running()
+    }
+
+    /// Why a task can't go on.
+    fn obstacle(&self, work: &Work) -> Option<String> {
+        match work {
+            Work::Recover(work) | Work::ReplayMissing(work) | Work::BulkReplay(work, _) => {
+                let endpoint = Reference::Id(work.endpoint);
+                let found = self.endpoint(work.application, &endpoint);
+                found.is_err().then(|| "the endpoint was deleted".to_owned())
+            }
+            Work::PurgeContent { application } => {
+                let found = self.application(&Reference::Id(*application));
+                found.is_err().then(|| "the application was deleted".to_owned())
+            }
+            Work::CountByApplication { .. } | Work::CountByEventType => None,
+        }
+    }
+
+    /// Returns whether anything was done for the message.
+    fn work_on(
+        &mut self,
+        work: &Work,
+        stored: &StoredMessage,
+        counts: &mut BTreeMap<String, u64>,
+    ) -> bool {
+        let message = &stored.message;
+        match work {
+            Work::Recover(work) => self.recover(stored, work),
+            Work::ReplayMissing(work) => self.replay_missing(stored, work),
+            Work::BulkReplay(work, filter) => self.replay_again(stored, work, filter),
+            Work::CountByApplication { applications, .. } => {
+                let counted =
+                    applications.is_empty() || applications.contains(&message.application);
+                if counted {
+                    let name = self.writer.shared.ids.text(message.application);
+                    *counts.entry(name).or_default() += 1;
+                }
+                counted
+            }
+            Work::CountByEventType => {
+                *counts.entry(message.event_type.clone()).or_default() += 1;
+                true
+            }
+            Work::PurgeContent { .. } => self.expunge_message(stored),
+        }
+    }
+
+    /// A dead delivery is put back, with its whole schedule before it.
+    fn recover(&mut self, stored: &StoredMessage, work: &EndpointWork) -> bool {
+        let Some((id, held)) = self.newest_delivery(&stored.message, work) else { return false };
+        let (Some(held), State::Dead(_)) = (&held, state_of(held.as_ref())) else { return false };
+        if stored.body.is_gone() {
+            return false;
+        }
+        let Ok(state) = transition(held.state, Input::Requeue) else { return false };
+        let due = self.now();
+        let delivery = Delivery { state, attempts: 0, due, ..held.clone() };
+        self.queue(stored, id, &delivery, false);
+        true
+    }
+
+    fn replay_missing(&mut self, stored: &StoredMessage, work: &EndpointWork) -> bool {
+        let message = &stored.message;
+        let Ok(endpoint) = self.endpoint(work.application, &Reference::Id(work.endpoint)) else {
+            return false;
+        };
+        let wants = endpoint.subscription.wants(&message.event_type, &message.channels);
+        wants && self.newest_delivery(message, work).is_none() && self.replay(stored, work, 1)
+    }
+
+    fn replay_again(
+        &mut self,
+        stored: &StoredMessage,
+        work: &EndpointWork,
+        filter: &ReplayFilter,
+    ) -> bool {
+        let Some((id, held)) = self.newest_delivery(&stored.message, work) else { return false };
+        let standing = Standing::of(state_of(held.as_ref()));
+        let last = held.and_then(|held| held.attempt_ids.last().copied());
+        let status_code = || {
+            let row: AttemptRow = self.record(&keys::attempt(work.endpoint, last?))?;
+            Some(row.attempt.status_code)
+        };
+        let meant = filter.passes(&stored.message)
+            && filter.standing.is_none_or(|wanted| wanted == standing)
+            && filter.status_code_class.is_none_or(|class| {
+                status_code().is_some_and(|status_code| status_code / 100 == class / 100)
+            });
+        meant && id.replay.checked_add(1).is_some_and(|replay| self.replay(stored, work, replay))
+    }
+
+    /// The last of the deliveries of a message to the endpoint, with its row if it has one; `None`
+    /// when there was never one.
+    fn newest_delivery(
+        &self,
+        message: &Message,
+        work: &EndpointWork,
+    ) -> Option<(DeliveryId, Option<Delivery>)> {
+        let id = self.newest(message, work.endpoint)?;
+        Some((id, self.record(&keys::delivery(id))))
+    }
+
+    /// Makes a new delivery of a message.
+    fn replay(&mut self, stored: &StoredMessage, work: &EndpointWork, replay: u16) -> bool {
+        if stored.body.is_gone() {
+            return false;
+        }
+        let message = stored.message.id;
+        let mut replays = self.replays(message);
+        replays.insert(work.endpoint, replay);
+        self.put_row(keys::replays(message), records::encode(&replays), false);
+        let id = DeliveryId { message, endpoint: work.endpoint, replay };
+        let due = stored.message.first_due().max(self.now());
+        let delivery =
+            Delivery { state: State::Waiting, attempts: 0, due, attempt_ids: Vec::new() };
+        self.queue(stored, id, &delivery, true);
+        true
+    }
+
+    fn queue(&mut self, stored: &StoredMessage, id: DeliveryId, delivery: &Delivery, new: bool) {
+        self.put_row(keys::delivery(id), records::encode(delivery), new);
+        self.put_row(keys::due(id, delivery.due), bytes::Bytes::new(), true);
+        self.notify(Notice::Ready(Ready {
+            message: stored.clone(),
+            endpoint: id.endpoint,
+            replay: id.replay,
+            due: delivery.due,
+            attempts: 0,
+            trigger: Trigger::Scheduled,
+        }));
+        self.writer.shared.count_replayed();
+    }
+}
+
+/// A delivery without a row was never tried.
+fn state_of(held: Option<&Delivery>) -> State {
+    held.map_or(State::Waiting, |held| held.state)
+}
+
+impl Store {
+    /// The task.
+    pub fn task(&self, id: TaskId) -> Option<Task> {
+        let key = keys::task(id);
+        self.shared.overlay.get(&key).map(|bytes| self.shared.decode(&key, &bytes))
+    }
+
+    /// Tasks by id.
+    pub fn list_tasks(
+        &self,
+        filter: &TaskFilter<'_>,
+        page: &PageRequest<TaskId>,
+    ) -> Page<Task, TaskId> {
+        self.shared.list_rows(
+            keys::all_tasks(),
+            page,
+            |stamp| keys::task(TaskId::new(stamp)),
+            |key| key.u64_at(1).map(|stamp| TaskId::new(Stamp(stamp))),
+            |key, value| {
+                let task: Task = self.shared.decode(key, value);
+                let about = filter.application.is_none_or(|id| task.work.application() == Some(id));
+                (about && (filter.passes)(&task)).then_some(task)
+            },
+        )
+    }
+
+    /// Tasks that have something left to do, oldest first.
+    pub fn running_tasks(&self) -> Vec<TaskId> {
+        let all = keys::all_tasks();
+        let mut found = Vec::new();
+        self.shared.overlay.scan(&all, &all.after_prefix(), false, &mut |key, value| {
+            let task: Task = self.shared.decode(&key, &value);
+            found.extend(task.is_running().then_some(task.id));
+            ControlFlow::Continue(())
+        });
+        found
+    }
+
+    /// Goes on with a task by one step; returns whether there is more to do. Blocks until the step
+    /// is durable.
+    pub fn advance_task(&self, id: TaskId) -> Result<bool, WriteError> {
+        let Some(task) = self.task(id) else { return Ok(false) };
+        let Progress::Running(after) = task.progress else { return Ok(false) };
+        if self.shared.overlay.bytes() > self.shared.overlay_limit {
+            return Err(WriteError::Busy);
+        }
+        let (messages, next) = self.shared.next_messages(&task.work, after);
+        self.on_writer(move |writer| {
+            writer.transact(|transaction| {
+                if let Some(reason) = transaction.writer.shared.refuses() {
+                    return Err(Refusal::Full(reason).into());
+                }
+                Ok(transaction.go_on(id, messages, next))
+            })
+        })?
+    }
+}
+
+impl Shared {
+    /// The next messages for a task, and behind which to go on after them.
+    fn next_messages(
+        &self,
+        work: &Work,
+        after: Option<(ApplicationId, MessageId)>,
+    ) -> (Vec<StoredMessage>, Option<(ApplicationId, MessageId)>) {
+        let (mut from, mut end) = match (work.application(), work.window()) {
+            (Some(application), Some(window)) => (
+                keys::message_at(application, Stamp::first_at(window.since)),
+                keys::message_at(application, Stamp::first_at(window.until)),
+            ),
+            (Some(application), None) => {
+                (keys::messages(application), keys::messages(application).after_prefix())
+            }
+            (None, _) => (keys::all_messages(), keys::all_messages().after_prefix()),
+        };
+        if let Some((application, message)) = after {
+            from = from.max(keys::message(application, message).successor());
+        }
+        end = end.max(from);
+        let window = work.window();
+        let inside = |key: &Key| {
+            let time = key.u64_at(9).map(|stamp| Stamp(stamp).time());
+            window
+                .zip(time)
+                .is_none_or(|(window, time)| window.since <= time && time < window.until)
+        };
+        let (mut found, mut looked_at, mut last, mut more) = (Vec::new(), 0, None, false);
+        self.overlay.scan(&from, &end, false, &mut |key, value| {
+            if looked_at == STEP {
+                more = true;
+                return ControlFlow::Break(());
+            }
+            looked_at += 1;
+            let row: MessageRow = self.decode(&key, &value);
+            last = Some((row.message.application, row.message.id));
+            if inside(&key) {
+                found.push(StoredMessage { message: row.message.into(), body: row.body });
+            }
+            ControlFlow::Continue(())
+        });
+        (found, if more { last } else { None })
+    }
+}
