@@ -198,6 +198,16 @@ impl ResponseError for ApiError {
     }
 }
 
+impl ApiError {
+    /// The same, where what is wrong lies in a field of the body.
+    pub fn inside(mut self, field: &str) -> ApiError {
+        if let ApiError::Invalid(problems) = &mut self {
+            problems.iter_mut().for_each(|problem| problem.loc.insert(1, field.to_owned()));
+        }
+        self
+    }
+}
+
 impl From<ReclaimError> for ApiError {
     fn from(error: ReclaimError) -> ApiError {
         match error {

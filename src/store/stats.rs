@@ -35,6 +35,18 @@ pub struct AttemptStats {
 }
 
 impl Store {
+    /// Whether a message would be matched to any endpoint if it came now.
+    pub fn is_wanted(
+        &self,
+        application: ApplicationId,
+        event_type: &str,
+        channels: &[String],
+    ) -> bool {
+        self.shared.read_catalog().endpoints(application).any(|endpoint| {
+            endpoint.disabled.is_none() && endpoint.subscription.wants(event_type, channels)
+        })
+    }
+
     /// Counts the messages accepted in `window` that were matched or replayed to an endpoint;
     /// takes microseconds for each message of the application, so not on a thread that serves.
     pub fn endpoint_stats(

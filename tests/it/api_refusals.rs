@@ -66,7 +66,7 @@ fn fields_beyond_their_limits() {
     assert_eq!(msg("tags", json!(["1", "2", "3", "4", "5", "6"])).problem(), "body.tags");
     assert_eq!(msg("deliverAt", json!("soon")).problem(), "body.deliverAt");
     assert_eq!(msg("deliverAt", json!("2027-11-21T00:00:00Z")).problem(), "body.deliverAt");
-    assert_eq!(msg("application", json!({"name": ""})).problem(), "body.name");
+    assert_eq!(msg("application", json!({"name": ""})).problem(), "body.application.name");
     for field in ["payloadRetentionPeriod", "payloadRetentionHours"] {
         assert_eq!(msg(field, json!(0)).problem(), format!("body.{field}"));
         assert_eq!(msg(field, json!(u64::MAX)).problem(), format!("body.{field}"));

@@ -216,3 +216,29 @@ fn a_replay_that_waits_outlives_its_segment() {
     relay.get("/app/acme/msg/first").expect(404);
     assert_eq!(stats(&relay, "late"), stats(&relay, "books"), "no delivery is left of it");
 }
+
+#[test]
+fn whether_a_message_would_go_anywhere() {
+    let relay = acme();
+    let path = "/app/acme/msg/precheck/active";
+    let active = |body: Value| relay.post(path, body).expect(200).json["active"].clone();
+    assert_eq!(active(json!({"eventType": "a.b"})), true);
+    relay.patch("/app/acme/endpoint/books", json!({"eventTypes": ["user.*"]})).expect(200);
+    assert_eq!(active(json!({"eventType": "a.b"})), false);
+    assert_eq!(active(json!({"eventType": "user.new", "channels": ["eu"]})), true);
+    relay.patch("/app/acme/endpoint/books", json!({"disabled": true})).expect(200);
+    assert_eq!(active(json!({"eventType": "user.new"})), false);
+    assert_eq!(relay.post(path, json!({"eventType": "a b"})).problem(), "body.eventType");
+}
+
+#[test]
+fn the_headers_an_attempt_sent() {
+    let relay = acme();
+    send(&relay, "one", "a.b");
+    settle(&relay, &next_ready(&relay), 200, Verdict::Delivered);
+    let attempts = relay.get("/app/acme/attempt/msg/one").expect(200).json;
+    let attempt = attempts["data"][0]["id"].as_str().unwrap();
+    let shown = relay.get(&format!("/app/acme/msg/one/attempt/{attempt}/headers")).expect(200);
+    let expected = json!({"sensitive": ["authorization"], "sentHeaders": {"webhook-id": "msg_1"}});
+    assert_eq!(shown.json, expected);
+}

@@ -11,10 +11,13 @@ use super::page;
 use super::query::{Query, wrong};
 use super::shapes::{AttemptOut, EndpointOut, MessageOut, Standing, With};
 use crate::domain::application::Application;
+use crate::domain::delivery::AttemptContent;
+use crate::domain::headers::is_sensitive_header;
 use crate::domain::id::{AttemptId, AttemptKind};
 use crate::http::error::ApiError;
 use crate::store::{
-    AttemptFilter, EndpointReference, Page, PageRequest, Reference, Reply, Store, StoredAttempt,
+    AttemptFilter, EndpointReference, Page, PageRequest, Reference, Reply, Store, StoreError,
+    StoredAttempt,
 };
 
 /// What of attempts a list shows.
@@ -132,6 +135,34 @@ pub(super) async fn get(call: Call) -> Result<HttpResponse, ApiError> {
     })
     .await
     .map(page::ok)
+}
+
+/// The headers that an attempt sent; credentials are not among what is kept.
+pub(super) async fn headers(call: Call) -> Result<HttpResponse, ApiError> {
+    let application = call.application()?;
+    let message = call.reference("msg")?;
+    let Reference::Id(attempt) = call.reference::<AttemptKind>("attempt")? else {
+        return Err(ApiError::not_found());
+    };
+    let content = call
+        .read(move |store| {
+            let stored = store.message(application.id, &message).ok_or_else(ApiError::not_found)?;
+            let stored = store.attempt(&stored, attempt).ok_or_else(ApiError::not_found)?;
+            match store.attempt_content(&stored.content) {
+                Err(StoreError::Expunged) => Ok(AttemptContent::default()),
+                content => Ok(content?),
+            }
+        })
+        .await?;
+    let (mut sent, mut sensitive) = (BTreeMap::new(), Vec::new());
+    for (name, value) in content.request_headers {
+        if is_sensitive_header(&name) {
+            sensitive.push(name);
+        } else {
+            sent.insert(name, value);
+        }
+    }
+    Ok(HttpResponse::Ok().json(json!({ "sensitive": sensitive, "sentHeaders": sent })))
 }
 
 /// Row 26: the endpoints a message goes to, newest first, and how its delivery to each stands.

@@ -1,10 +1,11 @@
 //! `/app/{app}/msg`: what is accepted, and lists of it.
 
 use actix_web::HttpResponse;
+use serde::Deserialize;
 
 use super::application::unexpected;
 use super::call::Call;
-use super::limits::{self, PAGE_MAX};
+use super::limits::{self, PAGE_MAX, Problems};
 use super::message_in;
 use super::page;
 use super::query::{Query, wrong};
@@ -52,6 +53,29 @@ pub(super) async fn create(mut call: Call) -> Result<HttpResponse, ApiError> {
     // The same key came with the same body, so a replayed reply shows the same payload.
     let shown = with_content.then(|| shapes::shown(&payload));
     Ok(HttpResponse::Accepted().json(MessageOut::new(call.ids(), &stored.message, shown)))
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct PrecheckIn {
+    event_type: String,
+    channels: Option<Vec<String>>,
+}
+
+/// Whether a message of this kind would go to any endpoint now.
+pub(super) async fn precheck(mut call: Call) -> Result<HttpResponse, ApiError> {
+    let application = call.application()?;
+    let body = call.body().await?;
+    let input: PrecheckIn = body.json()?;
+    let mut problems = Problems::default();
+    problems.check(&["eventType"], limits::event_type(&input.event_type));
+    if let Some(channels) = &input.channels {
+        problems.check(&["channels"], limits::channels(channels));
+    }
+    problems.finish()?;
+    let channels = input.channels.unwrap_or_default();
+    let active = call.store().is_wanted(application.id, &input.event_type, &channels);
+    Ok(HttpResponse::Ok().json(serde_json::json!({ "active": active })))
 }
 
 /// Row 24.

@@ -113,7 +113,7 @@ impl<'body> MessageIn<'body> {
             deliver_at,
             content_kept,
             body,
-            application: self.application.map(ApplicationIn::check).transpose()?,
+            application: self.application.map(application).transpose()?,
         })
     }
 
@@ -178,6 +178,10 @@ impl MessageParts {
             body: self.body,
         }
     }
+}
+
+fn application(input: ApplicationIn) -> Result<Fields, ApiError> {
+    input.check().map_err(|error| error.inside("application"))
 }
 
 /// Reads a message; `kept` is how long everything is kept.

@@ -144,6 +144,12 @@ fn contents(config: &mut web::ServiceConfig) {
                 .delete(expunge::attempt)
                 .into_resource(),
         )
+        .service(at("/app/{app}/msg/precheck/active").post(message::precheck).into_resource())
+        .service(
+            at("/app/{app}/msg/{msg}/attempt/{attempt}/headers")
+                .get(attempt::headers)
+                .into_resource(),
+        )
         .service(at("/app/{app}/msg/bulk-expunge").post(expunge::bulk).into_resource())
         .service(at("/app/{app}/msg/expunge-all-contents").post(expunge::all).into_resource());
 }
