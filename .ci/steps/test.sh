@@ -8,6 +8,8 @@ debian python3 python3 || skip "examples: python" "no python3 here and none to b
 debian node nodejs || skip "examples: node" "no node here and none to be had"
 debian curl curl || skip "examples: curl" "no curl here and none to be had"
 debian openssl openssl || skip "examples: openssl" "no openssl here and none to be had"
+# for the wrong clocks
+debian faketime faketime libfaketime || skip "faults: clock" "no libfaketime to be had"
 command -v systemd-analyze >/dev/null || skip "packaging: systemd-analyze" "not on this machine"
 
 # what a test could not do here it says in a line that begins with SKIPPED

@@ -130,7 +130,7 @@ fn open(loaded: &Loaded, keys: &Keys, accept_loss: bool) -> Result<Opened, Failu
         index_cache: data.index_cache.0,
         overlay: usize::try_from(data.overlay.0).unwrap_or(usize::MAX),
         sealing_key: keys.sealing_key.clone(),
-        clock: Box::new(|floor| Arc::new(EngineClock::starting_at_least(floor))),
+        clock: Box::new(|floor| Arc::new(EngineClock::going_on(floor))),
         notify: Box::new(drop),
         progress: Box::new(|record| {
             tracing::warn!(record, "reading the journal back");

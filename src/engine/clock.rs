@@ -2,7 +2,7 @@
 
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use crate::domain::time::{Clock, Timestamp};
+use crate::domain::time::{Clock, Timestamp, engine_start};
 
 /// The clock of a running relay. A step of the wall clock moves no due time and no age.
 pub struct EngineClock {
@@ -11,9 +11,9 @@ pub struct EngineClock {
 }
 
 impl EngineClock {
-    /// Starts at the wall clock, or at `floor`, the newest time in the journal, if that is later.
-    pub fn starting_at_least(floor: Timestamp) -> EngineClock {
-        EngineClock { start: wall().max(floor), began: Instant::now() }
+    /// Goes on after `last_known`, the newest time that the store knows; see [`engine_start`].
+    pub fn going_on(last_known: Timestamp) -> EngineClock {
+        EngineClock { start: engine_start(wall(), last_known), began: Instant::now() }
     }
 }
 

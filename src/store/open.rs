@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::domain::id::{Ids, Stamp};
 use crate::domain::secret::Secret;
-use crate::domain::time::{Clock, Timestamp};
+use crate::domain::time::{CLOCK_TRUST, Clock, Timestamp};
 use crate::store::carry;
 use crate::store::catalog::Tables;
 use crate::store::checkpoint::{Checkpoint, boot_id};
@@ -27,8 +27,6 @@ use crate::store::{Notice, Shared, keys};
 
 /// The thread in which sled opens; a panic on it is an answer, not the end of the process.
 pub const INDEX_OPEN_THREAD: &str = "index-open";
-/// A wall clock further than this from the last known time is not trusted with deletion.
-const CLOCK_TRUST: Duration = Duration::from_secs(24 * 3_600);
 
 /// How to open a data folder.
 pub struct Options {
@@ -248,7 +246,8 @@ fn suspect_clock(place: &Place, wall: Timestamp, last: Timestamp) {
         tracing::warn!(
             %wall, last_known = %last,
             "the clock was found more than 24 h from the last known time: nothing is deleted for \
-             its age until `relay repair --accept-clock`"
+             its age, and engine time does not follow it so far ahead, until \
+             `relay repair --accept-clock`"
         );
     }
 }

@@ -6,10 +6,10 @@ use std::time::Duration;
 use relay::domain::delivery::Trigger;
 use relay::domain::delivery::{DeliveryId, State};
 use relay::domain::time::Timestamp;
-use relay::store::{Notice, Refusal, Settlement, Verdict, WriteError};
+use relay::store::{Idempotency, Notice, Refusal, Reply, Settlement, Verdict, WriteError};
 
 use crate::support::clock::{ManualClock, START};
-use crate::support::folder::Folder;
+use crate::support::folder::{Folder, Open};
 use crate::support::image::copy;
 use crate::support::model::{Model, flush, settlement};
 use crate::support::random::Random;
@@ -49,6 +49,40 @@ fn ids_grow_over_restarts_with_the_clock_set_back() {
         // Nothing went because of the clock.
         while open.store.tidy().unwrap() {}
         model.settle(&open, &mut random, 5);
+        model.check(&open);
+        open.stop();
+    }
+}
+
+/// A start on a clock far ahead: engine time stays, so that all is well when the clock is.
+#[test]
+fn a_clock_far_ahead_at_a_start_is_not_followed() {
+    let mut folder = Folder::new();
+    let remembered = |open: &Open| {
+        let key = Idempotency { scope: [3; 32], request: [7; 32], window: DAY };
+        open.store.write_blocking(Some(key), |_| Ok(Reply::Done)).unwrap().replayed
+    };
+    let open = folder.open();
+    let mut random = Random::new(32);
+    let mut model = Model::new(&open, 1);
+    assert!(!remembered(&open));
+    assert!(open.store.trusts_ages());
+    open.stop();
+    let hour = Duration::from_secs(3_600);
+    let far = Timestamp::from_millis(2_147_483_647_000);
+    let just = DAY + Duration::from_secs(60);
+    for (wall, expected) in
+        [(far, START), (START + just, START), (START, START), (START + hour, START + hour)]
+    {
+        folder.clock = ManualClock::at(wall);
+        let open = folder.open();
+        assert!(open.store.now().since(expected) < Duration::from_secs(1), "started at {wall}");
+        assert!(!open.store.trusts_ages(), "not confirmed, started at {wall}");
+        assert!(remembered(&open), "started at {wall}");
+        let id = model.accept(&open, &mut random, vec![1]);
+        assert!(id.time().since(expected) < Duration::from_secs(1), "minted at {}", id.time());
+        while open.store.tidy().unwrap() {}
+        assert!(remembered(&open), "tidied away, started at {wall}");
         model.check(&open);
         open.stop();
     }

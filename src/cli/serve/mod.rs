@@ -254,7 +254,7 @@ fn open(
         overlay: usize::try_from(config.data.overlay.0).unwrap_or(usize::MAX),
         sealing_key: keys.sealing_key.clone(),
         clock: Box::new(move |floor| {
-            let clock: Arc<dyn Clock> = Arc::new(EngineClock::starting_at_least(floor));
+            let clock: Arc<dyn Clock> = Arc::new(EngineClock::going_on(floor));
             // The receiver waits below.
             let _ = made.send(Arc::clone(&clock));
             clock

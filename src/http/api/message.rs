@@ -29,7 +29,9 @@ pub(super) async fn create(mut call: Call) -> Result<HttpResponse, ApiError> {
     let reference: ApplicationReference = call.reference("app")?;
     let body = call.body().await?;
     let kept = call.shared.state.config.retention.max_age;
-    let mut parts = message_in::read(&body, kept, call.store().now())?;
+    // Callers mean the wall clock, which may be ahead of engine time (docs/storage.md).
+    let clock = &call.shared.state.clock;
+    let mut parts = message_in::read(&body, kept, clock.now().max(clock.wall()))?;
     let payload = parts.body().clone();
     let new = parts.application.take();
     let new = new.map(|fields| fields.named(call.parameter("app"))).transpose()?;

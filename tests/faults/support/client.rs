@@ -42,6 +42,14 @@ impl Client {
         read(request.header("content-type", "application/json").send(body)?)
     }
 
+    /// A post under an `Idempotency-Key`.
+    pub fn post_once(&self, path: &str, key: &str, body: &str) -> Answer {
+        let request = self.agent.post(format!("{}{path}", self.base));
+        let request = request.header("authorization", &self.authorization);
+        let request = request.header("idempotency-key", key);
+        read(request.header("content-type", "application/json").send(body)?)
+    }
+
     /// An application with endpoints at these URLs.
     pub fn make_application(&self, uid: &str, urls: &[String]) {
         let body = json!({"name": uid, "uid": uid}).to_string();

@@ -2,6 +2,7 @@
 
 pub mod client;
 pub mod disk;
+pub mod faketime;
 pub mod load;
 pub mod process;
 pub mod receiver;

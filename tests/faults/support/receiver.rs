@@ -1,4 +1,4 @@
-//! An endpoint that counts what it gets by message id.
+//! An endpoint that counts what it gets by message id. Below `/down` it answers 500.
 
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -13,6 +13,8 @@ type Counts = HashMap<(String, String), u64>;
 #[derive(Default)]
 struct Inner {
     counts: Mutex<Counts>,
+    /// `webhook-timestamp` of the last request of each.
+    timestamps: Mutex<Counts>,
     grown: Condvar,
     held: Mutex<bool>,
     let_go: Condvar,
@@ -70,6 +72,11 @@ impl Receiver {
     pub fn counts(&self) -> Counts {
         self.inner.counts.lock().unwrap().clone()
     }
+
+    /// When each was signed the last time, in Unix seconds.
+    pub fn timestamps(&self) -> Counts {
+        self.inner.timestamps.lock().unwrap().clone()
+    }
 }
 
 impl Inner {
@@ -81,13 +88,14 @@ impl Inner {
                 return Ok(());
             }
             let path = line.split(' ').nth(1).unwrap_or_default().to_owned();
-            let (mut id, mut length) = (String::new(), 0u64);
+            let (mut id, mut timestamp, mut length) = (String::new(), 0u64, 0u64);
             loop {
                 let mut header = String::new();
                 reader.read_line(&mut header)?;
                 let Some((name, value)) = header.trim_end().split_once(':') else { break };
                 match name.to_ascii_lowercase().as_str() {
                     "webhook-id" => id = value.trim().to_owned(),
+                    "webhook-timestamp" => timestamp = value.trim().parse().unwrap_or(0),
                     "content-length" => length = value.trim().parse().unwrap_or(0),
                     _ => {}
                 }
@@ -98,9 +106,11 @@ impl Inner {
             }
             let held = self.held.lock().unwrap();
             drop(self.let_go.wait_while(held, |held| *held).unwrap());
+            let status = if path.starts_with("/down") { "500 Down" } else { "200 OK" };
+            self.timestamps.lock().unwrap().insert((path.clone(), id.clone()), timestamp);
             *self.counts.lock().unwrap().entry((path, id)).or_default() += 1;
             self.grown.notify_all();
-            stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok")?;
+            write!(stream, "HTTP/1.1 {status}\r\ncontent-length: 2\r\n\r\nok")?;
         }
     }
 }

@@ -63,7 +63,7 @@ impl Folder {
             overlay: 64 << 20,
             sealing_key: Secret::new(vec![7; 32]),
             clock: Box::new(move |floor| {
-                clock.not_before(floor);
+                clock.go_on(floor);
                 Arc::new(clock)
             }),
             notify: Box::new(move |notices| {
