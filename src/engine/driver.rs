@@ -137,6 +137,7 @@ struct Driver {
 
 impl Driver {
     fn run(mut self, events: &Receiver<Event>) {
+        self.step(Input::Failing(self.store.failing()));
         self.step(Input::Lanes(self.store.lanes()));
         for ready in self.store.resends() {
             self.step(Input::Notice(Notice::Ready(ready)));

@@ -1,5 +1,5 @@
-//! Applications, endpoints and event types, all of them in memory: accepting a message asks for
-//! every endpoint of its application.
+//! Applications, endpoints, which of them fail, and event types, all of them in memory: accepting a
+//! message asks for every endpoint of its application.
 //!
 //! The writer has tables of its own that it changes at once; what readers see is changed when the
 //! record is durable.
@@ -12,6 +12,8 @@ use crate::domain::application::Application;
 use crate::domain::endpoint::Endpoint;
 use crate::domain::event_type::EventType;
 use crate::domain::id::{ApplicationId, EndpointId};
+use crate::domain::time::Timestamp;
+use crate::store::failing::FailingRow;
 use crate::store::keys::{self, Key};
 use crate::store::overlay::Overlay;
 use crate::store::records::{self, EndpointRow, RecordError};
@@ -29,6 +31,8 @@ pub enum CatalogChange {
     Endpoint(ApplicationId, EndpointId, Option<Arc<Endpoint>>),
     /// An event type.
     EventType(String, Option<Arc<EventType>>),
+    /// An endpoint that fails, and since when.
+    Failing(EndpointId, Option<Timestamp>),
 }
 
 struct Tenant {
@@ -44,6 +48,7 @@ pub struct Tables {
     uids: HashMap<String, ApplicationId>,
     owners: HashMap<EndpointId, ApplicationId>,
     event_types: BTreeMap<String, Arc<EventType>>,
+    failing: HashMap<EndpointId, Timestamp>,
 }
 
 impl Tables {
@@ -84,6 +89,13 @@ impl Tables {
                     None => self.event_types.remove(&name),
                 };
                 CatalogChange::EventType(name, old)
+            }
+            CatalogChange::Failing(endpoint, new) => {
+                let old = match new {
+                    Some(since) => self.failing.insert(endpoint, since),
+                    None => self.failing.remove(&endpoint),
+                };
+                CatalogChange::Failing(endpoint, old)
             }
         }
     }
@@ -182,6 +194,16 @@ impl Tables {
         self.event_types.get(name).cloned()
     }
 
+    /// Since when the endpoint fails, `None` while it is well.
+    pub fn failing_since(&self, id: EndpointId) -> Option<Timestamp> {
+        self.failing.get(&id).copied()
+    }
+
+    /// Every endpoint that fails, and since when.
+    pub fn failing(&self) -> impl Iterator<Item = (EndpointId, Timestamp)> {
+        self.failing.iter().map(|(id, since)| (*id, *since))
+    }
+
     /// Every application by id.
     pub fn applications(&self) -> impl Iterator<Item = &Arc<Application>> {
         self.tenants.values().map(|tenant| &tenant.application)
@@ -247,6 +269,10 @@ fn read_row(
         Some(b't') => {
             let event_type: EventType = records::decode(value)?;
             CatalogChange::EventType(event_type.name.clone(), Some(Arc::new(event_type)))
+        }
+        Some(b'f') => {
+            let row: FailingRow = records::decode(value)?;
+            CatalogChange::Failing(row.endpoint, Some(row.since))
         }
         // A named value of the store itself.
         _ => return Ok(None),

@@ -2,7 +2,7 @@
 //!
 //! | prefix | fields | row |
 //! |---|---|---|
-//! | `c` | kind, id or hash | catalog: application, endpoint, event type, or a named value |
+//! | `c` | kind, id or hash | catalog: application, endpoint, failing, event type, named value |
 //! | `m` | application, message | message |
 //! | `i` | application, hash of the event id | message id: event ids are unique while it is kept |
 //! | `d` | message, endpoint, replay | delivery; absent while it was never tried |
@@ -141,6 +141,11 @@ pub fn endpoint(application: ApplicationId, id: EndpointId) -> Key {
 /// An event type, by the first 16 bytes of its name's SHA-256.
 pub fn event_type(name_hash: [u8; 16]) -> Key {
     Key::start(b'c').with(b"t").with(&name_hash)
+}
+
+/// An endpoint that fails, with the time since when.
+pub fn failing(endpoint: EndpointId) -> Key {
+    Key::start(b'c').with(b"f").with_id(endpoint)
 }
 
 /// The salt of this folder's ids.

@@ -2,7 +2,7 @@
 //!
 //! - [`Store`] is the handle: writes go to the writer thread, reads to overlay and index.
 //! - `writer` decides, appends, syncs; `transaction` is what a write may do.
-//! - `catalog`, `messages`, `queue`, `ledger` are the domain's words.
+//! - `catalog`, `messages`, `queue`, `failing`, `ledger` are the domain's words.
 //! - `journal`, `index`, `overlay`, `checkpoint`, `open` are how bytes are kept.
 
 mod account;
@@ -12,6 +12,7 @@ mod check;
 mod checkpoint;
 pub mod disk;
 mod expunge;
+mod failing;
 mod index;
 mod journal;
 mod keys;

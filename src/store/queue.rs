@@ -180,6 +180,7 @@ impl Transaction<'_> {
         };
         let row = records::encode(&AttemptRow { attempt, content });
         self.put_row(keys::attempt(id.endpoint, attempt_id), row, true);
+        self.note_outcome(id.endpoint, settlement.outcome);
         let due = is_queued.then_some(delivery.due);
         self.notify(Notice::Settled { delivery: id, due });
         self.writer.shared.count_settled(was_queued, is_queued);

@@ -120,6 +120,7 @@ impl<'writer> Transaction<'writer> {
         if old.is_some_and(|old| old.throttle_rate != application.throttle_rate) {
             let endpoints: Vec<_> =
                 self.writer.tables.endpoints(id).map(|endpoint| endpoint.id).collect();
+            endpoints.iter().for_each(|endpoint| self.forgive(*endpoint));
             self.parts.notices.extend(endpoints.into_iter().map(Notice::EndpointChanged));
         }
         Ok(application)
@@ -171,6 +172,7 @@ impl<'writer> Transaction<'writer> {
         self.put_row(key, records::encode(&row), old.is_none());
         let endpoint = Arc::new(endpoint);
         self.set(CatalogChange::Endpoint(application, id, Some(Arc::clone(&endpoint))));
+        self.forgive(id);
         self.parts.notices.push(Notice::EndpointChanged(id));
         Ok(endpoint)
     }
@@ -186,6 +188,7 @@ impl<'writer> Transaction<'writer> {
         may_change(endpoint.managed, author, "endpoint")?;
         self.delete_row(keys::endpoint(application, id));
         self.set(CatalogChange::Endpoint(application, id, None));
+        self.forgive(id);
         self.parts.notices.push(Notice::EndpointDeleted(id));
         Ok(())
     }
@@ -235,7 +238,7 @@ impl<'writer> Transaction<'writer> {
         self.writer.tables.event_types().cloned().collect()
     }
 
-    fn set(&mut self, change: CatalogChange) {
+    pub(super) fn set(&mut self, change: CatalogChange) {
         self.parts.undo.push(self.writer.tables.set(change.clone()));
         self.parts.catalog.push(change);
     }

@@ -9,6 +9,7 @@
 mod clock;
 mod disk_full;
 mod failed_sync;
+mod failing;
 mod index_soak;
 mod kill;
 mod many;

@@ -10,6 +10,7 @@ mod api_resources;
 mod store;
 mod store_busy;
 mod store_damage;
+mod store_failing;
 mod store_idempotency;
 mod store_reads;
 mod store_retention;

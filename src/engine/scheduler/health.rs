@@ -89,6 +89,11 @@ impl Health {
         self.failing_since
     }
 
+    /// It failed before this process started, since then.
+    pub fn failing_from(&mut self, since: Timestamp) {
+        self.failing_since = Some(since);
+    }
+
     /// Whether it times out, fails, is slow for one in 20, or has not answered any of what is in
     /// flight for 2 s.
     pub fn strained(&self, now: Timestamp, in_flight: usize) -> bool {

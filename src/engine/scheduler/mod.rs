@@ -100,6 +100,11 @@ impl Scheduler {
                     self.refresh(endpoint, outputs);
                 }
             }
+            Input::Failing(failing) => {
+                for (endpoint, since) in failing {
+                    self.lane(endpoint).health.failing_from(since);
+                }
+            }
             Input::Notice(notice) => self.notice(notice, outputs),
             Input::Fed { endpoint, page } => self.fed(endpoint, page, outputs),
             Input::Facts { endpoint, facts } => self.facts(endpoint, facts, outputs),

@@ -89,6 +89,8 @@ pub struct Finished {
 pub enum Input {
     /// Every endpoint with deliveries waiting and when the first is due: once, at start.
     Lanes(Vec<(EndpointId, Timestamp)>),
+    /// Endpoints that fail, and since when none of their attempts succeeded: once, at start.
+    Failing(Vec<(EndpointId, Timestamp)>),
     /// Something became durable.
     Notice(Notice),
     /// The answer to [`Output::Feed`].

@@ -15,6 +15,7 @@ use crate::domain::task::Task;
 use crate::domain::time::Timestamp;
 use crate::store::BodyLocation;
 use crate::store::account::{Account, Place};
+use crate::store::failing::FailingRow;
 use crate::store::journal::record::Change;
 use crate::store::journal::segment::Segments;
 use crate::store::keys::{self, Key};
@@ -140,7 +141,9 @@ impl Rows {
                     self.endpoints.extend(endpoint_of(key));
                 }
                 b't' => decodes::<EventType>(value)?,
-                _ => self.salt = decode(value),
+                b'f' => decodes::<FailingRow>(value)?,
+                _ if *key == keys::salt() => self.salt = decode(value),
+                _ => {}
             },
             _ => return None,
         }

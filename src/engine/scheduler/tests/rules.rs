@@ -125,6 +125,21 @@ fn gone_and_failing_for_days_disable() {
     bench.now = START + Duration::from_secs(60);
     bench.accept(100, 2);
     assert_eq!(disabled(&bench.fail(ids[1])), Some(Disabled::Failing));
+
+    // It failed for a minute, and relay was restarted meanwhile.
+    let restarted = |since: u64| {
+        let mut bench = Bench::new(|settings| settings.disable_after = Duration::from_secs(60));
+        let since = START - Duration::from_secs(since);
+        assert_eq!(bench.step(Input::Failing(vec![(ids[0].endpoint, since)])), []);
+        bench.accept(100, 1);
+        bench
+    };
+    assert_eq!(disabled(&restarted(60).fail(ids[0])), Some(Disabled::Failing));
+    assert_eq!(disabled(&restarted(59).fail(ids[0])), None);
+    let mut bench = restarted(60);
+    assert_eq!(disabled(&bench.succeed(ids[0])), None);
+    bench.accept(100, 2);
+    assert_eq!(disabled(&bench.fail(ids[1])), None, "it was well between");
 }
 
 #[test]
