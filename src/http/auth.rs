@@ -147,8 +147,10 @@ pub(super) async fn require<B: MessageBody + 'static>(
         }
         None => {
             // A request without any key guesses nothing.
-            if let (Some(client), Some(_)) = (client, authorization) {
-                failures.record(client, now);
+            if let (Some(client), Some(_)) = (client, authorization)
+                && failures.record(client, now)
+            {
+                tracing::warn!(%client, "too many wrong keys: refused for a minute");
             }
             Ok(request.error_response(ApiError::Unauthenticated).map_into_right_body())
         }

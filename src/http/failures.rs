@@ -33,8 +33,8 @@ impl Failures {
             .then(|| (WINDOW - passed).as_millis().div_ceil(1_000) as u64)
     }
 
-    /// Remembers a wrong key.
-    pub fn record(&self, address: IpAddr, now: Timestamp) {
+    /// Remembers a wrong key; returns whether it is the last one that is looked at for a while.
+    pub fn record(&self, address: IpAddr, now: Timestamp) -> bool {
         let mut counts = self.counts();
         let address = network(address);
         if counts.len() >= ADDRESSES_MAX && !counts.contains_key(&address) {
@@ -51,6 +51,7 @@ impl Failures {
             *count = Count { since: now, failures: 0 };
         }
         count.failures += 1;
+        count.failures == FAILURES_MAX
     }
 
     fn counts(&self) -> MutexGuard<'_, HashMap<IpAddr, Count>> {
@@ -79,9 +80,9 @@ mod tests {
         let address: IpAddr = "2001:db8::1".parse().unwrap();
         let neighbour: IpAddr = "2001:db8::2".parse().unwrap();
         let start = Timestamp::from_millis(1_000_000);
-        for _ in 0..FAILURES_MAX {
+        for number in 1..=FAILURES_MAX {
             assert_eq!(failures.blocked(address, start), None);
-            failures.record(address, start);
+            assert_eq!(failures.record(address, start), number == FAILURES_MAX);
         }
         assert_eq!(failures.blocked(address, start), Some(60));
         assert_eq!(failures.blocked(neighbour, start), Some(60), "the same /64");

@@ -7,6 +7,7 @@ pub mod api;
 pub mod auth;
 pub mod error;
 mod failures;
+mod linger;
 mod observe;
 pub mod ops;
 pub mod server;

@@ -10,6 +10,7 @@ use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
 
 use crate::http::error::ApiError;
+use crate::http::linger::Coming;
 use crate::http::server::Shared;
 use crate::metrics::RequestLabels;
 
@@ -21,12 +22,13 @@ const REQUEST_ID_MAX: usize = 128;
 const HEAD_MAX: usize = 32 * 1024;
 
 pub(super) async fn observe<B: MessageBody + 'static>(
-    request: ServiceRequest,
+    mut request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B>>, Error> {
     let began = Instant::now();
     let shared = Shared::of(request.request());
     let id = request_id(&request, &shared);
+    let coming = Coming::of(&mut request);
     let mut response = match refusal(&request) {
         Some(error) => request.error_response(error).map_into_right_body(),
         // The request must not be held here too: routing needs it alone.
@@ -45,7 +47,10 @@ pub(super) async fn observe<B: MessageBody + 'static>(
     metrics.http_request_duration.observe(began.elapsed().as_secs_f64());
     let labels = RequestLabels { route, status: status.as_u16() };
     metrics.http_requests.get_or_create(&labels).inc();
-    Ok(response)
+    Ok(match coming {
+        Some(coming) => coming.hold(response),
+        None => response,
+    })
 }
 
 /// What no handler should see: a connection that would stop being HTTP, an endless head.

@@ -84,6 +84,8 @@ pub async fn run(
     .worker_max_blocking_threads(BLOCKING_THREADS.div_ceil(workers))
     .keep_alive(KeepAlive::Timeout(KEEP_ALIVE))
     .client_request_timeout(config.server.head_timeout.0)
+    // What is left of a body that was refused is read and dropped for so long (see `linger`).
+    .client_disconnect_timeout(config.server.body_timeout.0)
     .shutdown_timeout(config.server.drain.0.as_secs())
     .disable_signals()
     .shutdown_signal(shutdown)

@@ -44,3 +44,23 @@ fn a_library_that_is_named_logs() {
     assert!(log.contains("\"target\":\"actix_server"), "{log}");
     assert!(log.contains("\"target\":\"ureq"), "{log}");
 }
+
+/// The address is the one that a trusted proxy forwards, and the key is not told.
+#[test]
+fn a_guesser_is_told_with_its_address() {
+    let folder = Folder::new();
+    let config = "[server]\ntrusted_proxies = [\"127.0.0.1/32\"]\n[[application]]\nuid = \"a\"\n";
+    folder.write("relay.toml", config);
+    let mut relay = Live::start(&folder);
+    for number in 0..20 {
+        let agent = ureq::Agent::config_builder().http_status_as_error(false).proxy(None).build();
+        let request = agent.new_agent().get(format!("{}/api/v1/app", relay.url));
+        let request = request.header("x-forwarded-for", "203.0.113.7");
+        let key = format!("Bearer guess-{number}");
+        assert_eq!(request.header("authorization", key).call().unwrap().status(), 401);
+    }
+    let told = relay.wait_for("too many wrong keys");
+    assert_eq!(told["client"], "203.0.113.7");
+    assert!(!told.to_string().contains("guess-"), "{told}");
+    relay.stop();
+}

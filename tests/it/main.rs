@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that fails says where")]
 
 mod api_expunge;
+mod api_connections;
 mod api_messages;
 mod api_refusals;
 mod api_replay;
