@@ -1,4 +1,5 @@
-//! What the API refuses, and in which words: bad fields, bad keys, bad requests.
+//! What the API refuses, and in which words: keys, bodies, requests that are none. Every field and
+//! every call have their cases in `api_fields` and `api_calls`.
 
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use sha2::Sha256;
 use crate::support::clock::START;
 use crate::support::server::{JWT_SECRET, OPERATOR_KEY, Relay, parse};
 
-fn token(subject: &str) -> String {
+pub fn token(subject: &str) -> String {
     let claims = json!({"iat": 1, "nbf": 1, "exp": START.seconds() + 60, "sub": subject});
     let parts = [json!({"alg": "HS256", "typ": "JWT"}), claims];
     let signed = parts.map(|part| URL_SAFE_NO_PAD.encode(part.to_string())).join(".");
@@ -21,51 +22,16 @@ fn token(subject: &str) -> String {
     format!("{signed}.{}", URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes()))
 }
 
+/// What is known and not done yet is not ignored; what is not known is.
 #[test]
-fn fields_beyond_their_limits() {
+fn fields_that_come_later() {
     let relay = Relay::start();
     relay.post("/app", json!({"name": "Acme", "uid": "acme"})).expect(201);
-    let long = |count: usize| "a".repeat(count);
-    let app = |body: Value| relay.post("/app", body).problem();
-    assert_eq!(app(json!({})), "body.name");
-    assert_eq!(app(json!({"name": ""})), "body.name");
-    assert_eq!(app(json!({"name": long(257)})), "body.name");
-    assert_eq!(app(json!({"name": "a", "uid": "a b"})), "body.uid");
-    assert_eq!(app(json!({"name": "a", "uid": long(257)})), "body.uid");
-    assert_eq!(app(json!({"name": "a", "throttleRate": 0})), "body.throttleRate");
-    assert_eq!(app(json!({"name": "a", "throttleRate": 65536})), "body.throttleRate");
-    assert_eq!(app(json!({"name": "a", "metadata": {"k": long(4096)}})), "body.metadata");
-    assert_eq!(app(json!({"name": "a", "metadata": {"k": 1}})), "body.metadata.k");
-    let endpoint = |field: &str, value: Value| {
-        let mut body = json!({"url": "https://h.example/"});
-        body[field] = value;
-        relay.post("/app/acme/endpoint", body).problem()
-    };
-    for url in ["", "ftp://h.example", "h.example", &format!("https://h.example/{}", long(4096))] {
-        assert_eq!(endpoint("url", json!(url)), "body.url", "{url}");
-    }
-    assert_eq!(endpoint("description", json!(long(5001))), "body.description");
-    assert_eq!(endpoint("uid", json!("a/b")), "body.uid");
-    assert_eq!(endpoint("eventTypes", json!([])), "body.eventTypes");
-    assert_eq!(endpoint("eventTypes", json!(["a", "b*"])), "body.eventTypes.[1]");
-    assert_eq!(endpoint("channels", json!([])), "body.channels");
-    assert_eq!(endpoint("channels", json!(vec!["c"; 11])), "body.channels");
-    assert_eq!(endpoint("secret", json!("whsec_AAAA")), "body.secret");
-    assert_eq!(endpoint("headers", json!({"Host": "x"})), "body.headers.Host");
-    assert_eq!(endpoint("headers", json!({"x-a": "a\r\nb: c"})), "body.headers.x-a");
-    assert_eq!(endpoint("disabled", json!("no")), "body.disabled");
     let msg = |field: &str, value: Value| {
         let mut body = json!({"eventType": "a", "payload": {}});
         body[field] = value;
         relay.post("/app/acme/msg", body)
     };
-    assert_eq!(msg("eventType", json!("a.*")).problem(), "body.eventType");
-    assert_eq!(msg("payload", json!([1])).problem(), "body.payload");
-    assert_eq!(msg("eventId", json!(long(257))).problem(), "body.eventId");
-    assert_eq!(msg("channels", json!(["a b"])).problem(), "body.channels");
-    assert_eq!(msg("tags", json!(["1", "2", "3", "4", "5", "6"])).problem(), "body.tags");
-    assert_eq!(msg("deliverAt", json!("soon")).problem(), "body.deliverAt");
-    assert_eq!(msg("deliverAt", json!("2027-11-21T00:00:00Z")).problem(), "body.deliverAt");
     assert_eq!(msg("application", json!({"name": ""})).problem(), "body.application.name");
     for field in ["payloadRetentionPeriod", "payloadRetentionHours"] {
         assert_eq!(msg(field, json!(0)).problem(), format!("body.{field}"));
@@ -76,10 +42,6 @@ fn fields_beyond_their_limits() {
     msg("transformationsParams", json!({"headers": {"x": "y"}})).expect(501);
     msg("unknown", json!({"x": []})).expect(202);
     relay.post("/app/nobody/msg", json!({"eventType": "a", "payload": {}})).expect(404);
-    let grace = json!({"gracePeriodSeconds": 604_801});
-    relay.put("/app/acme/endpoint/e", json!({"url": "https://h.example", "uid": "e"})).expect(201);
-    let rotated = relay.post("/app/acme/endpoint/e/secret/rotate", grace);
-    assert_eq!(rotated.problem(), "body.gracePeriodSeconds");
     let later = relay.send("POST", "/auth/logout", &[], None).expect(501);
     assert_eq!(later.text("code"), "not_implemented");
 }

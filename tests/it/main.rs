@@ -2,9 +2,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that fails says where")]
 
-mod api_expunge;
+mod api_calls;
 mod api_connections;
+mod api_expunge;
+mod api_fields;
 mod api_messages;
+mod api_queries;
 mod api_refusals;
 mod api_replay;
 mod api_resources;

@@ -7,6 +7,7 @@ use actix_web::http::StatusCode;
 use serde::{Deserialize, Deserializer};
 
 use super::call::Call;
+use super::endpoint::check_rates;
 use super::limits::{self, NAME_MAX, Problems};
 use super::page;
 use super::shapes::ApplicationOut;
@@ -61,15 +62,16 @@ pub(super) struct Fields {
 
 impl ApplicationIn {
     pub(super) fn check(self) -> Result<Fields, ApiError> {
+        let mut problems = Problems::default();
+        check_rates(self.throttle_rate, self.rate_limit, &mut problems);
         let fields = Fields {
             name: self.name,
             uid: self.uid,
             throttle_rate: self.throttle_rate.or(self.rate_limit),
             metadata: self.metadata.unwrap_or_default(),
         };
-        let mut problems = Problems::default();
         check_name(&fields.name, &mut problems);
-        check_rest(fields.uid.as_deref(), fields.throttle_rate, &fields.metadata, &mut problems);
+        check_rest(fields.uid.as_deref(), &fields.metadata, &mut problems);
         problems.finish()?;
         Ok(fields)
     }
@@ -82,9 +84,9 @@ impl ApplicationPatch {
             check_name(name, &mut problems);
         }
         let uid = self.uid.as_ref().and_then(Option::as_deref);
-        let rate = self.throttle_rate.or(self.rate_limit).flatten();
+        check_rates(self.throttle_rate.flatten(), self.rate_limit.flatten(), &mut problems);
         let none = Metadata::new();
-        check_rest(uid, rate, self.metadata.as_ref().unwrap_or(&none), &mut problems);
+        check_rest(uid, self.metadata.as_ref().unwrap_or(&none), &mut problems);
         problems.finish()
     }
 }
@@ -96,11 +98,10 @@ fn check_name(name: &str, problems: &mut Problems) {
     }
 }
 
-fn check_rest(uid: Option<&str>, rate: Option<u16>, data: &Metadata, problems: &mut Problems) {
+fn check_rest(uid: Option<&str>, data: &Metadata, problems: &mut Problems) {
     if let Some(uid) = uid {
         problems.check(&["uid"], limits::name(uid));
     }
-    problems.check(&["throttleRate"], limits::throttle_rate(rate));
     problems.check(&["metadata"], limits::metadata(data));
 }
 
@@ -131,7 +132,7 @@ impl Fields {
 /// Row 1: every application, oldest first.
 pub(super) async fn list(call: Call) -> Result<HttpResponse, ApiError> {
     call.operator_only()?;
-    let request = page::request(&call.query(), call.ids(), false)?;
+    let request = page::request(&call.query()?, call.ids(), false)?;
     let page = call.store().list_applications(&request);
     let ids = call.ids();
     let name = |application: &Arc<Application>| application.id;
@@ -144,7 +145,7 @@ pub(super) async fn list(call: Call) -> Result<HttpResponse, ApiError> {
 /// Row 2: makes one; with `get_if_exists` the one that has the uid is given instead.
 pub(super) async fn create(mut call: Call) -> Result<HttpResponse, ApiError> {
     call.operator_only()?;
-    let get_if_exists = call.query().flag("get_if_exists", false)?;
+    let get_if_exists = call.query()?.flag("get_if_exists", false)?;
     let body = call.body().await?;
     let fields = body.json::<ApplicationIn>()?.check()?;
     let written = call

@@ -6,6 +6,7 @@ use actix_web::HttpResponse;
 use serde_json::json;
 
 use super::call::Call;
+use super::limits::is_reference;
 use super::message::{filter, from_time, status};
 use super::page;
 use super::query::{Query, wrong};
@@ -76,7 +77,7 @@ fn empty() -> Page<StoredAttempt, AttemptId> {
 pub(super) async fn list_of_endpoint(call: Call) -> Result<HttpResponse, ApiError> {
     let application = call.application()?;
     let endpoint = call.endpoint(&application)?;
-    let query = call.query();
+    let query = call.query()?;
     let (filter, possible) = attempt_filter(&query)?;
     let parts = Parts::read(&query)?;
     let request = from_time(page::request(&query, call.ids(), true)?, &filter.messages);
@@ -96,10 +97,13 @@ pub(super) async fn list_of_endpoint(call: Call) -> Result<HttpResponse, ApiErro
 pub(super) async fn list_of_message(call: Call) -> Result<HttpResponse, ApiError> {
     let application = call.application()?;
     let reference = call.reference("msg")?;
-    let query = call.query();
+    let query = call.query()?;
     let (mut filter, mut possible) = attempt_filter(&query)?;
     let parts = Parts::read(&query)?;
     if let Some(text) = query.text("endpoint_id") {
+        if !is_reference(text) {
+            return Err(wrong("endpoint_id", "is no id or uid of an endpoint"));
+        }
         let named = EndpointReference::read(call.ids(), text);
         filter.endpoint = match call.store().endpoint(application.id, &named) {
             Some(endpoint) => Some(endpoint.id),
@@ -169,7 +173,7 @@ pub(super) async fn headers(call: Call) -> Result<HttpResponse, ApiError> {
 pub(super) async fn destinations(call: Call) -> Result<HttpResponse, ApiError> {
     let application = call.application()?;
     let reference = call.reference("msg")?;
-    let request = page::request(&call.query(), call.ids(), true)?;
+    let request = page::request(&call.query()?, call.ids(), true)?;
     call.read(move |store| {
         let message = store.message(application.id, &reference).ok_or_else(ApiError::not_found)?;
         let mut latest = BTreeMap::new();
@@ -207,6 +211,8 @@ pub(super) async fn resend(mut call: Call) -> Result<HttpResponse, ApiError> {
     let endpoint = call.endpoint(&application)?;
     let message = call.message(&application)?;
     let body = call.body().await?;
+    // Nothing in it is known, but it must be what it says it is.
+    let _: serde::de::IgnoredAny = body.json_or_empty()?;
     if endpoint.disabled.is_some() {
         let words = "the endpoint is disabled; enable it first".to_owned();
         return Err(ApiError::BadRequest(words));

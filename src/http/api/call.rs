@@ -63,7 +63,7 @@ impl Call {
     }
 
     /// The query parameters.
-    pub fn query(&self) -> Query {
+    pub fn query(&self) -> Result<Query, ApiError> {
         Query::parse(self.request.query_string())
     }
 

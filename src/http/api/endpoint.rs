@@ -10,7 +10,7 @@ use serde::Deserialize;
 use super::application::{present, unexpected};
 use super::call::Call;
 use super::endpoint_secret::{draw_key, read_key};
-use super::limits::{self, DESCRIPTION_MAX, Problems, URL_MAX};
+use super::limits::{self, DESCRIPTION_MAX, Problems};
 use super::page;
 use super::shapes::EndpointOut;
 use crate::domain::application::Metadata;
@@ -88,7 +88,8 @@ struct Fields {
 impl EndpointIn {
     fn check(self, check_url: &CheckUrl) -> Result<Fields, ApiError> {
         let mut problems = Problems::default();
-        let event_types = self.event_types.or(self.filter_types);
+        check_rates(self.throttle_rate, self.rate_limit, &mut problems);
+        let event_types = either(self.event_types, self.filter_types);
         let fields = Fields {
             url: read_url(&self.url, check_url, &mut problems),
             description: self.description.unwrap_or_default(),
@@ -101,7 +102,6 @@ impl EndpointIn {
             key: self.secret.and_then(|text| read_key(&text, &["secret"], &mut problems)),
         };
         check_rest(&fields.description, fields.uid.as_deref(), &mut problems);
-        problems.check(&["throttleRate"], limits::throttle_rate(fields.throttle_rate));
         problems.check(&["metadata"], limits::metadata(&fields.metadata));
         problems.check(&["version"], version(self.version));
         problems.finish()?;
@@ -120,16 +120,16 @@ impl EndpointPatch {
         let description = self.description.as_deref().unwrap_or_default();
         let uid = self.uid.as_ref().and_then(Option::as_deref);
         check_rest(description, uid, &mut problems);
-        let rate = self.throttle_rate.or(self.rate_limit).flatten();
-        problems.check(&["throttleRate"], limits::throttle_rate(rate));
+        check_rates(self.throttle_rate.flatten(), self.rate_limit.flatten(), &mut problems);
         let metadata = self.metadata.as_ref().map_or(Ok(()), limits::metadata);
         problems.check(&["metadata"], metadata);
         problems.check(&["version"], version(self.version));
         if self.secret.is_some() {
             problems.add(&["secret"], ROTATE);
         }
-        self.event_types = self.event_types.take().or(self.filter_types.take());
-        let event_types = self.event_types.clone().flatten();
+        let (field, event_types) = either(self.event_types.take(), self.filter_types.take());
+        self.event_types = event_types.clone();
+        let event_types = (field, event_types.flatten());
         let channels = self.channels.clone().flatten();
         let subscription = limits::subscription(event_types, channels, &mut problems);
         problems.finish()?;
@@ -172,15 +172,24 @@ fn check_rest(description: &str, uid: Option<&str>, problems: &mut Problems) {
 }
 
 fn read_url(text: &str, check_url: &CheckUrl, problems: &mut Problems) -> String {
-    let checked = if text.len() > URL_MAX {
-        Err(format!("must have at most {URL_MAX} bytes"))
-    } else {
-        check_url(text)
-    };
-    checked.unwrap_or_else(|message| {
+    check_url(text).unwrap_or_else(|message| {
         problems.add(&["url"], message);
         String::new()
     })
+}
+
+/// The event types by the present name of their field or by the one of v1, and that name.
+fn either<T>(event_types: Option<T>, filter_types: Option<T>) -> (&'static str, Option<T>) {
+    match event_types {
+        Some(given) => ("eventTypes", Some(given)),
+        None => ("filterTypes", filter_types),
+    }
+}
+
+/// Messages a second, by the present name of the field and by the one of v1.
+pub(super) fn check_rates(now: Option<u16>, v1: Option<u16>, problems: &mut Problems) {
+    problems.check(&["throttleRate"], limits::throttle_rate(now));
+    problems.check(&["rateLimit"], limits::throttle_rate(v1));
 }
 
 /// v1 client libraries send a version; it changes nothing.
@@ -247,7 +256,7 @@ impl Fields {
 /// Row 7: the endpoints of an application, newest first.
 pub(super) async fn list(call: Call) -> Result<HttpResponse, ApiError> {
     let application = call.application()?;
-    let request = page::request(&call.query(), call.ids(), true)?;
+    let request = page::request(&call.query()?, call.ids(), true)?;
     let page = call.store().list_endpoints(application.id, &request);
     let ids = call.ids();
     let name = |endpoint: &Arc<Endpoint>| endpoint.id;

@@ -54,13 +54,23 @@ pub(super) async fn patch(mut call: Call) -> Result<HttpResponse, ApiError> {
     let input: HeadersPatchIn = body.json()?;
     let mut problems = Problems::default();
     let mut removed = input.delete_headers.unwrap_or_default();
+    if removed.len() > HEADERS_MAX {
+        problems.add(&["deleteHeaders"], format!("must have at most {HEADERS_MAX} items"));
+    }
+    for (index, name) in removed.iter().enumerate().take(HEADERS_MAX) {
+        let index = format!("[{index}]");
+        problems.check(&["deleteHeaders", &index], limits::header_name(name));
+    }
     let mut set = BTreeMap::new();
     for (name, value) in input.headers {
         match value {
             Some(value) => {
                 set.insert(name, value);
             }
-            None => removed.push(name),
+            None => {
+                problems.check(&["headers", &name], limits::header_name(&name));
+                removed.push(name);
+            }
         }
     }
     let set = limits::headers(set, &mut problems);

@@ -62,6 +62,8 @@ struct Fields {
 impl EventTypeIn {
     fn check(self) -> Result<Fields, ApiError> {
         let mut problems = Problems::default();
+        check_flag(self.feature_flag.as_deref(), &mut problems);
+        let listed = self.feature_flags.clone().unwrap_or_default();
         let flags = self.feature_flags.or(self.feature_flag.map(|flag| vec![flag]));
         let fields = Fields {
             description: self.description,
@@ -73,12 +75,7 @@ impl EventTypeIn {
         };
         let description = limits::text(&fields.description, 0, DESCRIPTION_MAX);
         problems.check(&["description"], description);
-        check_rest(
-            fields.schemas.as_deref(),
-            &fields.feature_flags,
-            fields.group_name.as_deref(),
-            &mut problems,
-        );
+        check_rest(fields.schemas.as_deref(), &listed, fields.group_name.as_deref(), &mut problems);
         problems.finish()?;
         Ok(fields)
     }
@@ -103,6 +100,13 @@ impl Fields {
 
 fn text_of(value: &RawValue) -> String {
     value.get().to_owned()
+}
+
+/// The flag by the name of v1, which stands for a list of one.
+fn check_flag(flag: Option<&str>, problems: &mut Problems) {
+    if let Some(flag) = flag {
+        problems.check(&["featureFlag"], limits::name(flag));
+    }
 }
 
 fn check_rest(
@@ -137,7 +141,7 @@ fn check_schemas(text: &str) -> Result<(), String> {
 
 /// Row 32: event types by name; archived ones with `include_archived`.
 pub(super) async fn list(call: Call) -> Result<HttpResponse, ApiError> {
-    let query = call.query();
+    let query = call.query()?;
     let with_archived = query.flag("include_archived", false)?;
     let with_content = query.flag("with_content", false)?;
     let request = page::request::<String>(&query, call.ids(), false)?;
@@ -213,19 +217,21 @@ pub(super) async fn patch(mut call: Call) -> Result<HttpResponse, ApiError> {
     let name = call.parameter("name").to_owned();
     let body = call.body().await?;
     let input: EventTypePatch = body.json()?;
+    let mut problems = Problems::default();
+    check_flag(input.feature_flag.as_ref().and_then(Option::as_deref), &mut problems);
+    let listed = input.feature_flags.clone().flatten().unwrap_or_default();
     let flag = input.feature_flag.map(|flag| flag.map(|flag| vec![flag]));
     let flags = input.feature_flags.or(flag).map(Option::unwrap_or_default);
     let schemas =
         input.schemas.map(|schemas| schemas.as_deref().map(text_of).filter(|text| text != "null"));
     let group = input.group_name;
     let description = input.description;
-    let mut problems = Problems::default();
     if let Some(description) = &description {
         problems.check(&["description"], limits::text(description, 0, DESCRIPTION_MAX));
     }
     check_rest(
         schemas.as_ref().and_then(Option::as_deref),
-        flags.as_deref().unwrap_or_default(),
+        &listed,
         group.as_ref().and_then(Option::as_deref),
         &mut problems,
     );
@@ -251,7 +257,7 @@ pub(super) async fn patch(mut call: Call) -> Result<HttpResponse, ApiError> {
 pub(super) async fn delete(call: Call) -> Result<HttpResponse, ApiError> {
     call.operator_only()?;
     let name = call.parameter("name").to_owned();
-    let expunge = call.query().flag("expunge", false)?;
+    let expunge = call.query()?.flag("expunge", false)?;
     call.write(move |transaction| {
         if expunge {
             transaction.delete_event_type(&name, Author::Caller)?;

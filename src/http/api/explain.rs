@@ -45,7 +45,7 @@ fn told(outcome: &'static str, reason: Option<&'static str>, detail: impl Into<S
 pub(super) async fn explain(call: Call) -> Result<HttpResponse, ApiError> {
     let application = call.application()?;
     let reference = call.reference("msg")?;
-    let request = page::request(&call.query(), call.ids(), true)?;
+    let request = page::request(&call.query()?, call.ids(), true)?;
     call.read(move |store| {
         let stored = store.message(application.id, &reference).ok_or_else(ApiError::not_found)?;
         // A replay is a later delivery to the same endpoint.

@@ -25,8 +25,6 @@ pub const METADATA_MAX: usize = 4_096;
 pub const TAGS_MAX: usize = 5;
 /// Bytes of a tag at most.
 pub const TAG_MAX: usize = 128;
-/// Bytes of an endpoint's URL at most.
-pub const URL_MAX: usize = 4_096;
 /// Bytes of a content type at most.
 pub const CONTENT_TYPE_MAX: usize = 256;
 /// Feature flags of an event type at most.
@@ -114,15 +112,18 @@ pub fn tags(tags: &[String]) -> Result<(), String> {
     tags.iter().try_for_each(|tag| text(tag, 1, TAG_MAX))
 }
 
+/// One channel.
+pub fn channel(channel: &str) -> Result<(), String> {
+    let rule = format!("must be 1 to {CHANNEL_MAX} of the characters a-z A-Z 0-9 - _ and .");
+    if is_name(channel, CHANNEL_MAX) { Ok(()) } else { Err(rule) }
+}
+
 /// Channels of a message.
 pub fn channels(channels: &[String]) -> Result<(), String> {
     if !(1..=CHANNELS_MAX).contains(&channels.len()) {
         return Err(format!("must have 1 to {CHANNELS_MAX} items, or be null"));
     }
-    if channels.iter().all(|channel| is_name(channel, CHANNEL_MAX)) {
-        return Ok(());
-    }
-    Err(format!("must each be 1 to {CHANNEL_MAX} of the characters a-z A-Z 0-9 - _ and ."))
+    channels.iter().try_for_each(|one| channel(one))
 }
 
 /// The event type of a message: a name and not a pattern.
@@ -131,14 +132,18 @@ pub fn event_type(name: &str) -> Result<(), String> {
     if is_name(name, EVENT_TYPE_MAX) { Ok(()) } else { Err(rule) }
 }
 
-/// Event types and channels of an endpoint; a list that is there must not be empty.
+/// Event types, by the name of the field they came in, and channels of an endpoint; a list that is
+/// there must not be empty.
 pub fn subscription(
-    event_types: Option<Vec<String>>,
+    (event_types_field, event_types): (&str, Option<Vec<String>>),
     channels: Option<Vec<String>>,
     problems: &mut Problems,
 ) -> Subscription {
     if event_types.as_ref().is_some_and(Vec::is_empty) {
-        problems.add(&["eventTypes"], "must have at least 1 item, or be null for every event type");
+        problems.add(
+            &[event_types_field],
+            "must have at least 1 item, or be null for every event type",
+        );
     }
     if channels.as_ref().is_some_and(Vec::is_empty) {
         problems.add(&["channels"], "must have 1 to 10 items, or be null");
@@ -146,8 +151,8 @@ pub fn subscription(
     let parsed = Subscription::parse(event_types.unwrap_or_default(), channels.unwrap_or_default());
     parsed.unwrap_or_else(|error| {
         let (field, index) = match error {
-            SubscriptionError::TooManyEventTypes => ("eventTypes", None),
-            SubscriptionError::EventType { index } => ("eventTypes", Some(index)),
+            SubscriptionError::TooManyEventTypes => (event_types_field, None),
+            SubscriptionError::EventType { index } => (event_types_field, Some(index)),
             SubscriptionError::TooManyChannels => ("channels", None),
             SubscriptionError::Channel { index } => ("channels", Some(index)),
         };
@@ -252,7 +257,7 @@ mod tests {
     fn subscriptions() {
         let places = |event_types: Option<Vec<String>>, channels: Option<Vec<String>>| {
             let mut problems = Problems::default();
-            subscription(event_types, channels, &mut problems);
+            subscription(("eventTypes", event_types), channels, &mut problems);
             problems.0.iter().map(|problem| problem.loc.join(".")).collect::<Vec<_>>()
         };
         assert!(places(None, None).is_empty());

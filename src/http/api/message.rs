@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use super::application::unexpected;
 use super::call::Call;
-use super::limits::{self, PAGE_MAX, Problems};
+use super::limits::{self, PAGE_MAX, Problems, TAG_MAX};
 use super::message_in;
 use super::page;
 use super::query::{Query, wrong};
@@ -13,6 +13,7 @@ use super::shapes::{self, MessageOut, Standing, With};
 use crate::domain::delivery::Delivery;
 use crate::domain::endpoint::Endpoint;
 use crate::domain::id::{ApplicationId, Id, Kind, MessageId, Stamp};
+use crate::domain::subscription::EVENT_TYPES_MAX;
 use crate::http::error::ApiError;
 use crate::store::{
     ApplicationReference, Author, MessageFilter, Page, PageRequest, PageStart, Reference, Refusal,
@@ -25,7 +26,7 @@ const SCAN_MAX: usize = 5_000;
 /// Row 22: accepts a message; the answer means that it is on disk.
 pub(super) async fn create(mut call: Call) -> Result<HttpResponse, ApiError> {
     call.operator_only()?;
-    let with_content = call.query().flag("with_content", true)?;
+    let with_content = call.query()?.flag("with_content", true)?;
     let reference: ApplicationReference = call.reference("app")?;
     let body = call.body().await?;
     let kept = call.shared.state.config.retention.max_age;
@@ -82,7 +83,7 @@ pub(super) async fn precheck(mut call: Call) -> Result<HttpResponse, ApiError> {
 
 /// Row 24.
 pub(super) async fn get(call: Call) -> Result<HttpResponse, ApiError> {
-    let with_content = call.query().flag("with_content", true)?;
+    let with_content = call.query()?.flag("with_content", true)?;
     let application = call.application()?;
     let reference = call.reference("msg")?;
     call.read(move |store| {
@@ -98,6 +99,16 @@ pub(super) fn filter(query: &Query) -> Result<MessageFilter, ApiError> {
     let event_types = query.list("event_types");
     for name in &event_types {
         limits::event_type(name).map_err(|rule| wrong("event_types", &rule))?;
+    }
+    if event_types.len() > EVENT_TYPES_MAX {
+        let rule = format!("must have at most {EVENT_TYPES_MAX} items");
+        return Err(wrong("event_types", &rule));
+    }
+    if let Some(channel) = query.text("channel") {
+        limits::channel(channel).map_err(|rule| wrong("channel", &rule))?;
+    }
+    if let Some(tag) = query.text("tag") {
+        limits::text(tag, 1, TAG_MAX).map_err(|rule| wrong("tag", &rule))?;
     }
     Ok(MessageFilter {
         channel: query.text("channel").map(str::to_owned),
@@ -125,7 +136,7 @@ pub(super) fn from_time<K: Kind>(
 /// Row 23: messages of an application, newest first.
 pub(super) async fn list(call: Call) -> Result<HttpResponse, ApiError> {
     let application = call.application()?;
-    let query = call.query();
+    let query = call.query()?;
     let with_content = query.flag("with_content", true)?;
     let filter = filter(&query)?;
     let request = from_time(page::request(&query, call.ids(), true)?, &filter);
@@ -144,7 +155,7 @@ pub(super) async fn list(call: Call) -> Result<HttpResponse, ApiError> {
 pub(super) async fn list_of_endpoint(call: Call) -> Result<HttpResponse, ApiError> {
     let application = call.application()?;
     let endpoint = call.endpoint(&application)?;
-    let query = call.query();
+    let query = call.query()?;
     let with_content = query.flag("with_content", true)?;
     let status = status(&query)?;
     let filter = filter(&query)?;

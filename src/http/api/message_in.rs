@@ -94,10 +94,13 @@ impl<'body> MessageIn<'body> {
         let params = self.transformations_params;
         let (raw_payload, headers) =
             params.map_or((None, None), |params| (params.raw_payload, params.headers));
+        let location = ["transformationsParams", "headers", "content-type"];
+        if headers.as_ref().is_some_and(|headers| headers.len() > 1) {
+            problems.add(&location, "is there twice, in another case");
+        }
         let content_type = headers
             .and_then(|headers| headers.into_values().next())
             .unwrap_or_else(|| JSON.to_owned());
-        let location = ["transformationsParams", "headers", "content-type"];
         problems.check(&location, limits::content_type(&content_type));
         problems.finish()?;
         let body = match raw_payload {

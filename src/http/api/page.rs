@@ -155,7 +155,7 @@ mod tests {
     #[test]
     fn requests() {
         let ids = Ids::new([1; 16]);
-        let read = |text: &str| request::<EndpointId>(&Query::parse(text), &ids, true);
+        let read = |text: &str| request::<EndpointId>(&Query::parse(text)?, &ids, true);
         assert_eq!(read("").unwrap().limit, 50);
         assert_eq!(read("limit=250&order=ascending").unwrap().limit, 250);
         for text in ["limit=251", "limit=0", "limit=-1", "limit=x", "order=up", "iterator=ep_1"] {

@@ -5,7 +5,7 @@ use url::form_urlencoded;
 use crate::domain::time::Timestamp;
 use crate::http::error::ApiError;
 
-/// Pairs that are looked at; more are ignored.
+/// Parameters of a request at most.
 const PAIRS_MAX: usize = 200;
 
 /// The parameters in their order.
@@ -13,9 +13,15 @@ pub struct Query(Vec<(String, String)>);
 
 impl Query {
     /// Reads what stands behind the question mark.
-    pub fn parse(text: &str) -> Query {
-        let pairs = form_urlencoded::parse(text.as_bytes()).take(PAIRS_MAX);
-        Query(pairs.map(|(name, value)| (name.into_owned(), value.into_owned())).collect())
+    pub fn parse(text: &str) -> Result<Query, ApiError> {
+        let pairs = form_urlencoded::parse(text.as_bytes()).take(PAIRS_MAX + 1);
+        let pairs = pairs.map(|(name, value)| (name.into_owned(), value.into_owned()));
+        let pairs: Vec<_> = pairs.collect();
+        if pairs.len() > PAIRS_MAX {
+            let words = format!("must have at most {PAIRS_MAX} parameters");
+            return Err(ApiError::invalid(&["query"], words));
+        }
+        Ok(Query(pairs))
     }
 
     /// The last value given; an empty one is none.
@@ -74,7 +80,8 @@ mod tests {
         let query = Query::parse(
             "a=1&b=true&event_types=x,y&event_types[]=z&event_types[3]=w&e=\
              &t=2026-11-21T01:00:00+01:00",
-        );
+        )
+        .unwrap();
         assert_eq!(query.number("a").unwrap(), Some(1));
         assert!(query.flag("b", false).unwrap() && query.flag("c", true).unwrap());
         assert_eq!(query.list("event_types"), ["x", "y", "z", "w"]);
@@ -82,5 +89,7 @@ mod tests {
         assert_eq!(query.time("t").unwrap().unwrap().to_string(), "2026-11-21T00:00:00Z");
         assert!(query.number("b").is_err() && query.flag("a", true).is_err());
         assert!(query.time("a").is_err());
+        assert!(Query::parse(&"a=1&".repeat(PAIRS_MAX)).is_ok());
+        assert!(Query::parse(&"a=1&".repeat(PAIRS_MAX + 1)).is_err());
     }
 }

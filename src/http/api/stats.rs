@@ -31,7 +31,7 @@ fn window(query: &Query) -> Result<Window, ApiError> {
 pub(super) async fn of_endpoint(call: Call) -> Result<HttpResponse, ApiError> {
     let application = call.application()?;
     let endpoint = call.endpoint(&application)?;
-    let window = window(&call.query())?;
+    let window = window(&call.query()?)?;
     let counted = move |store: &crate::store::Store| {
         Ok(store.endpoint_stats(application.id, endpoint.id, window))
     };
@@ -50,7 +50,7 @@ pub(super) async fn of_endpoint(call: Call) -> Result<HttpResponse, ApiError> {
 pub(super) async fn of_attempts(call: Call) -> Result<HttpResponse, ApiError> {
     let application = call.application()?;
     let endpoint = call.endpoint(&application)?;
-    let window = window(&call.query())?;
+    let window = window(&call.query()?)?;
     let stats = call.read(move |store| Ok(store.attempt_stats(endpoint.id, window))).await?;
     let shown = json!({ "success": stats.success, "fail": stats.fail, "canceled": 0 });
     Ok(HttpResponse::Ok().json(shown))

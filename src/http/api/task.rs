@@ -86,7 +86,7 @@ const NAMES: [&str; 8] = [
 
 /// Tasks, newest first; an application's token sees those of its application.
 pub(super) async fn list(call: Call) -> Result<HttpResponse, ApiError> {
-    let query = call.query();
+    let query = call.query()?;
     let wanted_status = query.text("status").map(str::to_owned);
     if wanted_status.as_deref().is_some_and(|it| !["running", "finished", "failed"].contains(&it)) {
         return Err(wrong("status", "is running, finished or failed"));

@@ -7,3 +7,4 @@ pub mod image;
 pub mod model;
 pub mod random;
 pub mod server;
+pub mod source;

@@ -8,6 +8,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use relay::config::Config;
+use relay::domain::endpoint_url::parse_endpoint_url;
 use relay::domain::secret::Secret;
 use relay::http::auth::Access;
 use relay::http::server;
@@ -117,9 +118,9 @@ impl Relay {
                 config.server.trusted_proxies.clone(),
             )),
             config: Arc::new(config),
-            check_url: Arc::new(|text| match text.parse::<url::Url>() {
-                Ok(url) if ["http", "https"].contains(&url.scheme()) => Ok(url.to_string()),
-                _ => Err("is no http or https URL".to_owned()),
+            check_url: Arc::new(|text| match parse_endpoint_url(text) {
+                Ok(url) => Ok(url.to_string()),
+                Err(error) => Err(error.to_string()),
             }),
             metrics: Metrics::new(),
             readiness: Readiness::default(),
@@ -184,13 +185,21 @@ impl Client {
             }
         }
         let text = format!("{head}connection: close\r\n\r\n{}", body.unwrap_or_default());
-        parse(&self.raw(text.as_bytes()))
+        let mut stream = self.connect();
+        // A server that refuses early may close before it has all.
+        let _ = stream.write_all(text.as_bytes());
+        read_one(&mut stream)
+    }
+
+    fn connect(&self) -> TcpStream {
+        let stream = TcpStream::connect(self.address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream
     }
 
     /// Sends bytes as they are and reads until the server closes.
     pub fn raw(&self, bytes: &[u8]) -> Vec<u8> {
-        let mut stream = TcpStream::connect(self.address).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let mut stream = self.connect();
         // A server that refuses early may close before it has all.
         let _ = stream.write_all(bytes);
         let mut answer = Vec::new();
@@ -217,6 +226,25 @@ impl Drop for Relay {
         }
         if let Some(open) = self.open.take() {
             open.stop();
+        }
+    }
+}
+
+/// Reads one answer to the end that its length tells, or that the server makes.
+pub fn read_one(stream: &mut TcpStream) -> Answer {
+    let (mut answer, mut part) = (Vec::new(), [0; 16 * 1024]);
+    loop {
+        let count = stream.read(&mut part).expect("an answer");
+        answer.extend_from_slice(&part[..count]);
+        let end = answer.windows(4).position(|window| window == b"\r\n\r\n");
+        let head = end.map(|end| String::from_utf8_lossy(&answer[..end]).to_ascii_lowercase());
+        let length = head.as_ref().and_then(|head| {
+            let (_, length) = head.split_once("\r\ncontent-length: ")?;
+            length.split("\r\n").next()?.parse::<usize>().ok()
+        });
+        let whole = length.is_some_and(|length| answer.len() >= end.unwrap_or(0) + 4 + length);
+        if whole || count == 0 {
+            return parse(&answer);
         }
     }
 }

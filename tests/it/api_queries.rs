@@ -1,0 +1,87 @@
+//! Every query parameter, with what lies beyond its limit: 422, the place and words. The source
+//! says which there are, so that a new one without a case fails here.
+
+use std::collections::BTreeSet;
+
+use crate::api_fields::{long, relay};
+use crate::support::source;
+
+/// Parameters of lists, with wrong values.
+fn paging() -> Vec<(&'static str, Vec<String>)> {
+    vec![
+        ("limit", ["0", "251", "-1", "x", "99999999999999999999"].map(str::to_owned).to_vec()),
+        ("iterator", vec!["a%20b".to_owned(), "-".to_owned(), long(300)]),
+        ("order", vec!["up".to_owned()]),
+    ]
+}
+
+fn filtering() -> Vec<(&'static str, Vec<String>)> {
+    let many = vec!["a"; 501].join(",");
+    vec![
+        ("channel", vec!["a%20b".to_owned(), long(129)]),
+        ("tag", vec![long(129), "a%00".to_owned()]),
+        ("event_types", vec!["a.*".to_owned(), "a%20b".to_owned(), long(257), many]),
+        ("before", vec!["soon".to_owned(), "2026-11-21".to_owned()]),
+        ("after", vec!["soon".to_owned(), "1".to_owned()]),
+    ]
+}
+
+fn flag(name: &'static str) -> (&'static str, Vec<String>) {
+    (name, vec!["yes".to_owned(), "1".to_owned()])
+}
+
+type Parameters = Vec<(&'static str, Vec<String>)>;
+
+fn queries() -> Vec<(&'static str, &'static str, Parameters)> {
+    let status = ("status", vec!["5".to_owned(), "x".to_owned()]);
+    let class = ("status_code_class", vec!["201".to_owned(), "600".to_owned(), "x".to_owned()]);
+    let with = |more: Parameters| [paging(), filtering(), more].concat();
+    let content = flag("with_content");
+    let tried = with(vec![status.clone(), class, content.clone(), flag("with_msg")]);
+    let one = ("endpoint_id", vec!["a%20b".to_owned(), long(257)]);
+    let listed = [paging(), vec![flag("include_archived"), content.clone()]].concat();
+    vec![
+        ("GET", "/app", paging()),
+        ("POST", "/app", vec![flag("get_if_exists")]),
+        ("GET", "/app/acme/endpoint", paging()),
+        ("GET", "/app/acme/endpoint/e/msg", with(vec![status, content.clone()])),
+        ("GET", "/app/acme/msg", with(vec![content.clone()])),
+        ("POST", "/app/acme/msg", vec![content.clone()]),
+        ("GET", "/app/acme/msg/one", vec![content.clone()]),
+        ("GET", "/app/acme/msg/one/explain", paging()),
+        ("GET", "/app/acme/msg/one/endpoint", paging()),
+        ("GET", "/app/acme/attempt/endpoint/e", tried.clone()),
+        ("GET", "/app/acme/attempt/msg/one", [tried, vec![one]].concat()),
+        ("GET", "/event-type", listed),
+        ("DELETE", "/event-type/a.b", vec![flag("expunge")]),
+    ]
+}
+
+#[test]
+fn every_query_parameter_beyond_its_limit() {
+    let relay = relay();
+    for (method, path, parameters) in queries() {
+        let body = (method == "POST").then_some(r#"{"name":"x","eventType":"a","payload":{}}"#);
+        for (name, wrong) in parameters {
+            // An event type may have that name, and a list of them go on behind it.
+            let names =
+                |value: &String| path == "/event-type" && name == "iterator" && value == "-";
+            for value in wrong.iter().filter(|value| !names(value)) {
+                let answer = relay.send(method, &format!("{path}?{name}={value}"), &[], body);
+                let what = format!("{method} {path} {name}={value:.40}");
+                assert_eq!(answer.status, 422, "{what}: {answer:?}");
+                assert_eq!(answer.problem(), format!("query.{name}"), "{what}");
+            }
+        }
+        let many = format!("{path}?{}", "x=1&".repeat(201));
+        if method == "GET" {
+            assert_eq!(relay.get(&many).problem(), "query", "{path}");
+            relay.get(&format!("{path}?{}", "x=1&".repeat(200))).expect(200);
+        }
+    }
+    let covered: BTreeSet<String> = queries()
+        .iter()
+        .flat_map(|(_, _, parameters)| parameters.iter().map(|(name, _)| (*name).to_owned()))
+        .collect();
+    assert_eq!(source::parameters(), covered, "a parameter without a case, or a case of none");
+}

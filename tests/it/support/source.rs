@@ -1,0 +1,87 @@
+//! What the API's source says of itself, so that a table of cases is known to be complete.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+/// The text of every file of `src/http/api`, by name.
+fn files() -> Vec<(String, String)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/http/api");
+    let mut found: Vec<_> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .map(|path| {
+            let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+            (name, fs::read_to_string(&path).unwrap())
+        })
+        .collect();
+    found.sort();
+    assert!(found.len() > 15, "{} files", found.len());
+    found
+}
+
+/// What is read from a request's body: struct and field, as it stands in JSON.
+pub fn fields() -> BTreeSet<(String, String)> {
+    let mut found = BTreeSet::new();
+    for (_, text) in files() {
+        for part in text.split("\nstruct ").skip(1) {
+            let name: String = part.chars().take_while(|letter| letter.is_alphanumeric()).collect();
+            if !["In", "Patch", "Params"].iter().any(|end| name.ends_with(end)) {
+                continue;
+            }
+            let body = part.split("\n}").next().unwrap();
+            for line in body.lines().skip(1) {
+                let Some((field, _)) = line.trim().split_once(": ") else { continue };
+                if field.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_') {
+                    found.insert((name.clone(), camel(field)));
+                }
+            }
+        }
+    }
+    found
+}
+
+fn camel(field: &str) -> String {
+    let mut parts = field.split('_');
+    let first = parts.next().unwrap().to_owned();
+    let upper = |part: &str| part[..1].to_uppercase() + &part[1..];
+    parts.fold(first, |name, part| name + &upper(part))
+}
+
+/// Every query parameter that any call reads.
+pub fn parameters() -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for (_, text) in files() {
+        let text = text.split("#[cfg(test)]").next().unwrap();
+        for reader in [".flag(\"", ".number(\"", ".time(\"", ".text(\"", ".list(\""] {
+            let names = text.split(reader).skip(1).map(|rest| rest.split('"').next().unwrap());
+            found.extend(names.map(str::to_owned));
+        }
+    }
+    found
+}
+
+/// Every call: method, path, and whether it is only answered 501 as yet.
+pub fn calls() -> Vec<(&'static str, String, bool)> {
+    let mut found = Vec::new();
+    for (file, text) in files() {
+        for part in text.split("at(\"/").skip(1) {
+            let (path, rest) = part.split_once('"').unwrap();
+            let chain = rest.split(".into_resource()").next().unwrap();
+            for (method, call) in [
+                ("GET", ".get("),
+                ("POST", ".post("),
+                ("PUT", ".put("),
+                ("PATCH", ".patch("),
+                ("DELETE", ".delete("),
+            ] {
+                if chain.contains(call) {
+                    found.push((method, format!("/{path}"), file == "later.rs"));
+                }
+            }
+        }
+    }
+    found.sort();
+    found.dedup();
+    found
+}
