@@ -16,8 +16,8 @@ use crate::store::journal::recover::{Recovered, recover};
 use crate::store::journal::segment::{SegmentHeader, Segments, file_name};
 use crate::store::journal::walk::Walk;
 use crate::store::open::{INDEX_OPEN_THREAD, OpenError};
-use crate::store::place::lock;
-use crate::store::replay::{index_folder, open_in_time};
+use crate::store::place::{index_folder, lock};
+use crate::store::replay::open_in_time;
 
 mod rows;
 
@@ -213,17 +213,17 @@ fn open_index(
         return (None, IndexState::Rebuilt("there is no checkpoint"));
     };
     let folder = index_folder(&options.folder, checkpoint.index);
-    if !checkpoint.trusts_index(&boot_id(), identity) {
-        return (
-            None,
-            IndexState::Rebuilt("the machine stopped before the relay did, or this is a copy"),
-        );
-    }
     if bad_mark(&folder).exists() {
         return (None, IndexState::Rebuilt("it is marked as bad"));
     }
     if !folder.exists() {
         return (None, IndexState::Rebuilt("there is none"));
+    }
+    if !checkpoint.trusts_index(&options.folder, &boot_id(), identity) {
+        return (
+            None,
+            IndexState::Rebuilt("the machine stopped before the relay did, or this is a copy"),
+        );
     }
     match open_in_time(&folder, options.index_cache) {
         Ok(index) => match index.read_applied() {

@@ -43,6 +43,10 @@ pub trait DiskFile: Send + Sync {
     fn sync(&self) -> io::Result<()>;
     /// Its length in bytes.
     fn length(&self) -> io::Result<u64>;
+    /// Cuts off what lies beyond `length`, all of it zeros; a disk may keep it.
+    fn shorten(&self, _length: u64) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// The file system of this machine.
@@ -124,6 +128,10 @@ impl DiskFile for RealFile {
 
     fn length(&self) -> io::Result<u64> {
         Ok(self.0.metadata()?.len())
+    }
+
+    fn shorten(&self, length: u64) -> io::Result<()> {
+        self.0.set_len(length)
     }
 }
 

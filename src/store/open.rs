@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::domain::id::{Ids, Stamp};
@@ -106,10 +106,10 @@ pub fn open(options: Options) -> Result<Opened, OpenError> {
     place::give_up_ballast(&*disk, &folder);
     let sealer = Sealer::new(&options.sealing_key).ok_or(OpenError::SealingKey)?;
     let checkpoint = Checkpoint::read(&*disk, &folder).map_err(at)?;
-    let mut place = Place {
+    let place = Place {
         boot: boot_id(),
         identity: disk.identity(&folder).map_err(at)?,
-        generation: checkpoint.as_ref().map_or(1, |held| held.index),
+        generation: AtomicU32::new(checkpoint.as_ref().map_or(1, |held| held.index)),
         ages_suspended: AtomicBool::new(
             checkpoint.as_ref().is_some_and(|held| held.ages_suspended),
         ),
@@ -118,7 +118,7 @@ pub fn open(options: Options) -> Result<Opened, OpenError> {
         lock,
     };
     let segments = Segments::open(disk, &journal_folder).map_err(at)?;
-    let mut found = find(&options, &mut place, &segments, checkpoint.as_ref())?;
+    let mut found = find(&options, &place, &segments, checkpoint.as_ref())?;
     found.gone = carry::missing_oldest(&found.overlay, &segments).map_err(at)?;
     if let Some(gone) = found.gone {
         if !options.accept_loss {
@@ -127,7 +127,7 @@ pub fn open(options: Options) -> Result<Opened, OpenError> {
         found.accepted.push(gone);
     }
     settle_tail(&segments, &found.recovered).map_err(at)?;
-    assemble(options, place, segments, sealer, found, checkpoint.map_or(0, |held| held.time_ms))
+    assemble(options, place, segments, sealer, found, checkpoint.as_ref())
 }
 
 /// What the folder held.
@@ -143,18 +143,21 @@ struct Found {
 /// The index with what the journal has beyond it, or a new one.
 fn find(
     options: &Options,
-    place: &mut Place,
+    place: &Place,
     segments: &Segments,
     checkpoint: Option<&Checkpoint>,
 ) -> Result<Found, OpenError> {
     let known = checkpoint.map_or(0, |checkpoint| checkpoint.synced);
     let mut replay = Replay { options, segments, known, accepted: Vec::new() };
-    let trusted = checkpoint.filter(|held| held.trusts_index(&place.boot, place.identity));
+    let trusted = checkpoint.filter(|held| {
+        held.trusts_index(&place.folder, &place.boot, place.identity)
+    });
     let at = |error| OpenError::Io(place.folder.clone(), error);
     if let Some(held) = trusted {
         // From here on sled writes: a reboot may not find what the clean stop had synced.
         held.reopened(&place.boot).write(&*place.disk, &place.folder).map_err(at)?;
         if let Some((overlay, recovered)) = replay.trusted(held.index)? {
+            place.remove_other_indexes().map_err(at)?;
             let accepted = replay.accepted;
             return Ok(Found { overlay, recovered, accepted, rebuilt: false, gone: None });
         }
@@ -162,15 +165,17 @@ fn find(
     if let Some(held) = checkpoint {
         let (copied, clean) = (held.folder != place.identity, held.clean);
         tracing::info!(copied, clean, "the index is made anew from the journal");
-        place.generation = place.generation.wrapping_add(1);
+        place.generation.fetch_add(1, Ordering::Relaxed);
     }
     // Until it is whole, no start may trust what a rebuild has made so far.
     let mut started = Checkpoint::new(replay.known, "", place.identity, 0);
-    started.index = place.generation;
+    let generation = place.generation.load(Ordering::Relaxed);
+    started.index = generation;
+    started.salt = checkpoint.and_then(|held| held.salt);
     started.time_ms = checkpoint.map_or(0, |held| held.time_ms);
     started.ages_suspended = checkpoint.is_some_and(|held| held.ages_suspended);
     started.write(&*place.disk, &place.folder).map_err(at)?;
-    let (overlay, recovered) = replay.rebuilt(place.generation)?;
+    let (overlay, recovered) = replay.rebuilt(generation)?;
     Ok(Found { overlay, recovered, accepted: replay.accepted, rebuilt: true, gone: None })
 }
 
@@ -180,11 +185,12 @@ fn assemble(
     segments: Segments,
     sealer: Sealer,
     found: Found,
-    checkpoint_ms: u64,
+    checkpoint: Option<&Checkpoint>,
 ) -> Result<Opened, OpenError> {
     let folder = place.folder.clone();
     let at = |error| OpenError::Io(folder.clone(), error);
     let Found { overlay, recovered, accepted, rebuilt, gone } = found;
+    let checkpoint_ms = checkpoint.map_or(0, |held| held.time_ms);
     let floor = recovered.time.max(Timestamp::from_millis(checkpoint_ms));
     let clock = (options.clock)(floor);
     suspect_clock(&place, clock.wall(), floor);
@@ -204,7 +210,7 @@ fn assemble(
         overlay,
         published,
         segments,
-        Ids::new(salt.unwrap_or_else(fresh_salt)),
+        Ids::new(salt.or(checkpoint.and_then(|held| held.salt)).unwrap_or_else(fresh_salt)),
         clock,
         sealer,
         options.notify,

@@ -1,11 +1,14 @@
 //! The data folder: which one it is, who holds it, what is kept in reserve there.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::UNIX_EPOCH;
 
+use crate::store::checkpoint::FileIdentity;
 use crate::store::disk::Disk;
 use crate::store::open::OpenError;
 
@@ -20,11 +23,63 @@ pub struct Place {
     pub boot: String,
     pub identity: (u64, u64),
     /// Which folder under `index/` is the index.
-    pub generation: u32,
+    pub generation: AtomicU32,
     /// Nothing is deleted for its age: the clock was found far from the last known time.
     pub ages_suspended: AtomicBool,
     /// Held as long as the store is open; none in the simulation.
     pub lock: Option<File>,
+}
+
+/// The one file under an index's folder that holds its rows.
+const INDEX_FILE: &str = "db";
+/// Bytes of the blocks that the file system counts in.
+const BLOCK: u64 = 512;
+
+impl Place {
+    /// Removes what lies under `index/` and is not the index: one that a crash left half made, or
+    /// left behind after another had taken its place.
+    pub fn remove_other_indexes(&self) -> io::Result<()> {
+        let generation = self.generation.load(Ordering::Relaxed).to_string();
+        for entry in fs::read_dir(self.folder.join("index"))? {
+            let entry = entry?;
+            if entry.file_name().to_string_lossy() == generation {
+                continue;
+            }
+            tracing::info!(path = %entry.path().display(), "removing what is left of an index");
+            if entry.file_type()?.is_dir() {
+                fs::remove_dir_all(entry.path())?;
+            } else {
+                fs::remove_file(entry.path())?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Where the index of a generation lies.
+pub fn index_folder(data: &Path, generation: u32) -> PathBuf {
+    data.join("index").join(generation.to_string())
+}
+
+/// Which file the index of a generation lies in; `None` when there is none.
+pub fn index_file(data: &Path, generation: u32) -> Option<FileIdentity> {
+    let metadata = fs::metadata(index_folder(data, generation).join(INDEX_FILE)).ok()?;
+    // Not every file system tells it.
+    let born = metadata.created().ok().and_then(|born| born.duration_since(UNIX_EPOCH).ok());
+    let born_ns = born.and_then(|born| u64::try_from(born.as_nanos()).ok()).unwrap_or(0);
+    Some((metadata.dev(), metadata.ino(), born_ns))
+}
+
+/// Bytes of disk that everything under a folder takes, in blocks really written. What goes away
+/// meanwhile is not counted.
+pub fn disk_bytes(folder: &Path) -> u64 {
+    let Ok(entries) = fs::read_dir(folder) else { return 0 };
+    let bytes = |entry: fs::DirEntry| match entry.metadata() {
+        Ok(metadata) if metadata.is_dir() => disk_bytes(&entry.path()),
+        Ok(metadata) => metadata.blocks() * BLOCK,
+        Err(_) => 0,
+    };
+    entries.flatten().map(bytes).sum()
 }
 
 /// Takes the folder; one process has it at a time.

@@ -12,6 +12,7 @@ use crate::store::journal::recover::{Loss, Recovered, accept_loss, recover};
 use crate::store::journal::segment::{SegmentHeader, Segments};
 use crate::store::open::{INDEX_OPEN_THREAD, OpenError, Options};
 use crate::store::overlay::Overlay;
+use crate::store::place::index_folder;
 
 /// sled is given this long to open before the index is rebuilt instead.
 const INDEX_OPEN_DEADLINE: Duration = Duration::from_secs(60);
@@ -138,11 +139,6 @@ impl Replay<'_> {
     fn index_folder(&self, generation: u32) -> PathBuf {
         index_folder(&self.options.folder, generation)
     }
-}
-
-/// Where an index lies.
-pub fn index_folder(data: &Path, generation: u32) -> PathBuf {
-    data.join("index").join(generation.to_string())
 }
 
 fn remove_indexes(data: &Path) -> io::Result<()> {

@@ -16,7 +16,7 @@ use crate::store::checkpoint::Checkpoint;
 use crate::store::journal::segment::Segments;
 use crate::store::keys::Key;
 use crate::store::overlay::Overlay;
-use crate::store::place::Place;
+use crate::store::place::{Place, index_file};
 use crate::store::records;
 use crate::store::seal::Sealer;
 
@@ -201,7 +201,9 @@ impl Shared {
         let now = self.clock.now().millis();
         let mut checkpoint = Checkpoint::new(synced, &place.boot, place.identity, now);
         checkpoint.clean = clean;
-        checkpoint.index = place.generation;
+        checkpoint.index = place.generation.load(Ordering::Relaxed);
+        checkpoint.index_file = index_file(&place.folder, checkpoint.index);
+        checkpoint.salt = Some(*self.ids.salt());
         checkpoint.ages_suspended = place.ages_suspended.load(Ordering::Relaxed);
         checkpoint.write(&*place.disk, &place.folder)
     }

@@ -13,6 +13,7 @@ mod api_replay;
 mod api_resources;
 mod store;
 mod store_busy;
+mod store_checkpoint;
 mod store_damage;
 mod store_failing;
 mod store_idempotency;

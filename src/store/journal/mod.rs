@@ -16,6 +16,7 @@ use crate::store::disk::DiskFile;
 use record::{Header, record_length};
 use segment::{SEGMENT_HEADER, Segments, encode_header};
 use spare::Spare;
+use walk::{Step, Walk};
 
 /// A record may take one part in so many of a segment; a segment ends when less is left.
 pub const RECORD_SHARE: u64 = 16;
@@ -45,6 +46,8 @@ pub struct Journal {
     previous: u64,
     next: u64,
     synced: u64,
+    /// When the first record with rows was written to this segment.
+    first: Option<Timestamp>,
 }
 
 impl Journal {
@@ -67,6 +70,7 @@ impl Journal {
         spare.prepare();
         let file = segments.get(number).ok_or(io::ErrorKind::NotFound)?;
         let capacity = file.length()?;
+        let first = first_content(&*file)?;
         Ok(Journal {
             segments,
             spare,
@@ -78,6 +82,7 @@ impl Journal {
             previous: tail.last,
             next: tail.last.max(tail.highest) + 1,
             synced: tail.last,
+            first,
         })
     }
 
@@ -109,6 +114,29 @@ impl Journal {
             self.spare.prepare();
             return Ok(());
         }
+        self.next_segment(now)
+    }
+
+    /// Ends the segment before it is full, if anything that ages is in it, and gives back what it
+    /// does not need.
+    pub fn end_segment(&mut self, now: Timestamp) -> io::Result<()> {
+        if self.first.is_none() {
+            return Ok(());
+        }
+        let ended = Arc::clone(&self.file);
+        self.sync().map_err(io::Error::other)?;
+        let written = self.offset;
+        self.next_segment(now)?;
+        // The segment that follows is durable and says where this one ends.
+        ended.shorten(written)
+    }
+
+    /// When the oldest of what ages was written to the segment that is written to.
+    pub fn first(&self) -> Option<Timestamp> {
+        self.first
+    }
+
+    fn next_segment(&mut self, now: Timestamp) -> io::Result<()> {
         // A failed sync is fatal whatever its reason: a second one may report what is not so.
         self.sync().map_err(io::Error::other)?;
         let number = self.number + 1;
@@ -119,6 +147,7 @@ impl Journal {
         self.segment_size = self.file.length()?;
         self.number = number;
         self.offset = SEGMENT_HEADER;
+        self.first = None;
         Ok(())
     }
 
@@ -140,6 +169,9 @@ impl Journal {
             rows_length: rows.len() as u32,
         };
         record::encode(&header, bodies, rows, &mut self.buffer);
+        if self.first.is_none() && !rows.is_empty() {
+            self.first = Some(now);
+        }
         self.previous = self.next;
         self.next += 1;
         self.previous
@@ -178,4 +210,15 @@ impl Journal {
     fn room(&self) -> u64 {
         self.segment_size.saturating_sub(self.offset + self.buffer.len() as u64)
     }
+}
+
+/// The time of the first record with rows.
+fn first_content(file: &dyn DiskFile) -> io::Result<Option<Timestamp>> {
+    let mut walk = Walk::new(file)?;
+    while let Step::Record(found) = walk.step()? {
+        if found.header.rows_length > 0 {
+            return Ok(Some(Timestamp::from_millis(found.header.time_ms)));
+        }
+    }
+    Ok(None)
 }

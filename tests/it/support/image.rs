@@ -23,6 +23,12 @@ pub fn twin(from: &Folder) -> Folder {
     let mut checkpoint: serde_json::Value =
         serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
     checkpoint["folder"] = serde_json::json!([metadata.dev(), metadata.ino()]);
+    let index = to.data().join(format!("index/{}/db", checkpoint["index"]));
+    if let Ok(index) = fs::metadata(index) {
+        let born = index.created().unwrap().duration_since(std::time::UNIX_EPOCH).unwrap();
+        checkpoint["index_file"] =
+            serde_json::json!([index.dev(), index.ino(), born.as_nanos() as u64]);
+    }
     fs::write(&path, serde_json::to_vec(&checkpoint).unwrap()).unwrap();
     to
 }
