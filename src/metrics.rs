@@ -65,6 +65,12 @@ pub struct Metrics {
     pub journal_sync_duration: Histogram,
     /// Bytes of rows that are durable and not yet in the index.
     pub store_overlay: Gauge,
+    /// Bytes of disk that the data folder takes.
+    pub data_folder: Gauge,
+    /// Bytes of disk that the index takes.
+    pub store_index: Gauge,
+    /// How often the index was made smaller.
+    pub index_compactions: Counter,
     /// Bytes free on the data folder's file system.
     pub disk_free: Gauge,
     /// Requests answered, by route and status.
@@ -95,6 +101,9 @@ impl Metrics {
             lanes_parked: Gauge::default(),
             journal_sync_duration: Histogram::new(SYNC_SECONDS),
             store_overlay: Gauge::default(),
+            data_folder: Gauge::default(),
+            store_index: Gauge::default(),
+            index_compactions: Counter::default(),
             disk_free: Gauge::default(),
             http_requests: Family::default(),
             http_request_duration: Histogram::new(REQUEST_SECONDS),
@@ -143,6 +152,20 @@ impl Metrics {
             Unit::Bytes,
             self.disk_free.clone(),
         );
+        registry.register_with_unit(
+            "data_folder",
+            "Disk that the data folder takes, without the reserve for a start on a full disk",
+            Unit::Bytes,
+            self.data_folder.clone(),
+        );
+        registry.register_with_unit(
+            "store_index",
+            "Disk that the index takes",
+            Unit::Bytes,
+            self.store_index.clone(),
+        );
+        let compactions = self.index_compactions.clone();
+        registry.register("index_compactions", "Times the index was made smaller", compactions);
         let requests = self.http_requests.clone();
         registry.register("http_requests", "Requests answered, by route and status", requests);
         registry.register_with_unit(
@@ -191,6 +214,9 @@ mod tests {
             "relay_journal_sync_duration_seconds_count 0",
             "relay_store_overlay_bytes 0",
             "relay_disk_free_bytes 0",
+            "relay_data_folder_bytes 0",
+            "relay_store_index_bytes 0",
+            "relay_index_compactions_total 0",
             "relay_http_requests_total{route=\"/api/v1/app/{app}\",status=\"200\"} 1",
             "relay_http_request_duration_seconds_count 0",
         ] {

@@ -94,6 +94,12 @@ pub struct Data {
     pub segment_size: Size,
     /// Memory for the index's page cache; plan for 2 to 3 times it.
     pub index_cache: Size,
+    /// Size on disk below which the index is left as it is; above it is made smaller when it takes
+    /// 4 times its rows.
+    pub compact_above: Size,
+    /// A step of a read of the index that takes longer ends the process, and the next start makes
+    /// the index anew.
+    pub read_deadline: Span,
     /// Memory for rows journaled and not yet in the index; beyond it accept answers 503.
     pub overlay: Size,
     /// 32 bytes in base64 that seal endpoint secrets; made in the data folder when unset.

@@ -96,6 +96,8 @@ fn data(config: &Config, checks: &mut Checks) {
     });
     checks.size("data.min_free", data.min_free, 0, TIB);
     checks.size("data.index_cache", data.index_cache, MIB, 64 * GIB);
+    checks.size("data.compact_above", data.compact_above, MIB, TIB);
+    checks.span("data.read_deadline", data.read_deadline, 1_000, HOUR * 1_000);
     checks.size("data.overlay", data.overlay, MIB, 16 * GIB);
     let least = config.intake.max_body.0.saturating_mul(SEGMENT_BODIES);
     let segment = data.segment_size;

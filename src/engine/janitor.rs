@@ -5,6 +5,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use crate::domain::time::Timestamp;
+use crate::engine::compactor::{self, Compactor};
 use crate::metrics::Metrics;
 use crate::store::{ReclaimError, Store, WriteError};
 
@@ -16,6 +17,18 @@ const DENSE: f64 = 0.75;
 /// While what waits fills the allowance, one segment is tried this often.
 const DENSE_EVERY: Duration = Duration::from_secs(10);
 
+/// A segment ends when its first record is older than this part of `retention.max_age`: what goes
+/// for its age goes so much later at most.
+const AGE_SHARE: u32 = 10;
+/// But not before it is this old,
+const SEGMENT_AGE_LEAST: Duration = Duration::from_secs(60);
+/// and at the latest when it is this old.
+const SEGMENT_AGE_MOST: Duration = Duration::from_secs(24 * 3_600);
+
+/// Beyond `retention.max_bytes` by this share of it, messages have to wait until older ones are
+/// gone.
+const OVERRUN_SHARE: u64 = 8;
+
 /// What the janitor keeps to.
 #[derive(Clone, Debug)]
 pub struct JanitorSettings {
@@ -25,20 +38,30 @@ pub struct JanitorSettings {
     pub max_bytes: u64,
     /// `data.min_free`.
     pub min_free: u64,
+    /// `data.compact_above`.
+    pub compact_above: u64,
 }
 
 /// The thread; ends when told to.
 pub struct Janitor {
-    stop: Arc<(Mutex<bool>, Condvar)>,
+    call: Arc<(Mutex<Call>, Condvar)>,
     thread: JoinHandle<()>,
 }
 
 impl Janitor {
     /// Starts it.
     pub fn start(settings: JanitorSettings, store: Store, metrics: Metrics) -> Janitor {
-        let stop = Arc::new((Mutex::new(false), Condvar::new()));
-        let stopped = Arc::clone(&stop);
+        let call = Arc::new((Mutex::new(Call::None), Condvar::new()));
+        let (called, on_segment) = (Arc::clone(&call), Arc::clone(&call));
+        store.on_segment(move || {
+            let mut call = on_segment.0.lock().expect("no holder panics");
+            if *call == Call::None {
+                *call = Call::Look;
+            }
+            on_segment.1.notify_all();
+        });
         let mut round = Round {
+            compactor: Compactor::new(settings.compact_above, settings.min_free),
             settings,
             store,
             metrics,
@@ -51,33 +74,61 @@ impl Janitor {
         let thread = thread::Builder::new()
             .name("janitor".to_owned())
             .spawn(move || {
-                while !wait(&stopped) {
-                    round.go();
+                let mut pause = EVERY;
+                let mut next = Instant::now() + EVERY;
+                loop {
+                    match wait(&called, pause) {
+                        Call::Stop => return,
+                        Call::None if Instant::now() < next => {}
+                        Call::None | Call::Look => {
+                            round.go();
+                            next = Instant::now() + EVERY;
+                        }
+                    }
+                    let busy = round.compactor.work(&round.store, &round.metrics);
+                    let left = next.saturating_duration_since(Instant::now());
+                    pause = if busy { left.min(compactor::PAUSE) } else { left };
                 }
             })
             .expect("a thread can be started");
-        Janitor { stop, thread }
+        Janitor { call, thread }
     }
 
     /// Ends it after the step it is in.
     pub fn stop(self) {
-        *self.stop.0.lock().expect("no holder panics") = true;
-        self.stop.1.notify_all();
+        *self.call.0.lock().expect("no holder panics") = Call::Stop;
+        self.call.1.notify_all();
         self.thread.join().expect("a panic ends the process");
     }
 }
 
-/// Waits for the next round; `true` when there is none.
-fn wait(stop: &(Mutex<bool>, Condvar)) -> bool {
-    let stopped = stop.0.lock().expect("no holder panics");
-    let waited = stop.1.wait_timeout_while(stopped, EVERY, |stopped| !*stopped);
-    *waited.expect("no holder panics").0
+/// What the janitor is called for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Call {
+    /// Nothing: it comes by itself, every second.
+    None,
+    /// A segment was begun, there may be too many.
+    Look,
+    Stop,
+}
+
+/// Waits to be called, for `pause` at most.
+fn wait(call: &(Mutex<Call>, Condvar), pause: Duration) -> Call {
+    let called = call.0.lock().expect("no holder panics");
+    let waited = call.1.wait_timeout_while(called, pause, |call| *call == Call::None);
+    let mut called = waited.expect("no holder panics").0;
+    let found = *called;
+    if found == Call::Look {
+        *called = Call::None;
+    }
+    found
 }
 
 struct Round {
     settings: JanitorSettings,
     store: Store,
     metrics: Metrics,
+    compactor: Compactor,
     checkpointed: Instant,
     dense_until: Option<Instant>,
     said: Option<String>,
@@ -85,6 +136,10 @@ struct Round {
 
 impl Round {
     fn go(&mut self) {
+        let age = (self.settings.max_age / AGE_SHARE).clamp(SEGMENT_AGE_LEAST, SEGMENT_AGE_MOST);
+        let now = self.store.now().millis();
+        let age_ms = u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
+        self.store.end_segment(Timestamp::from_millis(now.saturating_sub(age_ms)));
         let tidied = self.tidy();
         let reclaimed = self.reclaim();
         for error in [tidied.err(), reclaimed.err()].into_iter().flatten() {
@@ -107,12 +162,27 @@ impl Round {
         Ok(())
     }
 
+    /// What a smaller index in the making takes goes soon, with the larger one: nothing that is
+    /// stored has to make room for it.
     fn used(&self) -> u64 {
-        let figures = self.store.figures();
-        figures.journal_bytes + figures.index_bytes
+        self.store.figures().folder_bytes.saturating_sub(self.compactor.bytes())
+    }
+
+    /// Holds up what comes in while it comes faster than old segments go. With nothing left to go
+    /// it is not in the way.
+    fn allow(&self) -> Result<(), ReclaimError> {
+        let most = self.settings.max_bytes.saturating_add(self.settings.max_bytes / OVERRUN_SHARE);
+        let behind = self.store.oldest_segment()?.is_some() && self.dense_until.is_none();
+        self.store.allow_bytes(match most.checked_sub(self.used()) {
+            None if behind => None,
+            None => Some(0),
+            left => left,
+        });
+        Ok(())
     }
 
     fn reclaim(&mut self) -> Result<(), ReclaimError> {
+        self.allow()?;
         if self.dense_until.is_some_and(|until| Instant::now() < until) {
             return Ok(());
         }
@@ -126,6 +196,7 @@ impl Round {
             let kept = self.store.reclaim(oldest)?;
             let dense = by_bytes && kept as f64 > oldest.bytes as f64 * DENSE;
             tracing::debug!(segment = oldest.segment, kept, dense, "reclaimed a journal segment");
+            self.allow()?;
             if dense {
                 self.dense_until = Some(Instant::now() + DENSE_EVERY);
                 return Ok(());
@@ -144,8 +215,15 @@ impl Round {
         }
         let free = self.store.free_bytes().unwrap_or(u64::MAX);
         self.metrics.disk_free.set(i64::try_from(free).unwrap_or(i64::MAX));
-        let overlay = self.store.figures().overlay_bytes;
-        self.metrics.store_overlay.set(i64::try_from(overlay).unwrap_or(i64::MAX));
+        let figures = self.store.figures();
+        for (gauge, bytes) in [
+            (&self.metrics.store_overlay, figures.overlay_bytes),
+            (&self.metrics.store_index, figures.index_bytes),
+            (&self.metrics.data_folder, figures.folder_bytes),
+        ] {
+            gauge.set(i64::try_from(bytes).unwrap_or(i64::MAX));
+        }
+        self.compactor.look(&self.store, figures.index_bytes);
         // What was set aside for opening and given up for it is not there to be filled.
         let needed = self.settings.min_free + self.store.ballast_lacking();
         let reason = if free < needed {

@@ -4,13 +4,15 @@
 //!   that feeds it and does what it says.
 //! - [`sender`] is the blocking pool, [`attempt`] what a sender does with one delivery,
 //!   [`transport`] the HTTP request, [`guard`] and [`resolver`] where it may go.
-//! - [`janitor`] gives disk back, forgets what has expired and watches the free space.
+//! - [`janitor`] gives disk back, forgets what has expired, watches the free space and makes the
+//!   index smaller.
 //! - [`tasks`] goes on with background tasks.
 //! - [`declare`] applies what `relay.toml` declares.
 
 pub mod answer;
 pub mod attempt;
 pub mod clock;
+mod compactor;
 pub mod connection;
 pub mod declare;
 pub mod driver;

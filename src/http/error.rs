@@ -223,6 +223,7 @@ impl From<Refusal> for ApiError {
             Refusal::NotFound => ApiError::not_found(),
             Refusal::Conflict(text) | Refusal::Managed(text) => ApiError::Conflict(text),
             Refusal::Full(text) => ApiError::Full(text),
+            Refusal::Busy => ApiError::Busy(refusal.to_string()),
             Refusal::Invalid { location, message } => ApiError::Invalid(vec![Problem {
                 loc: location,
                 msg: message,

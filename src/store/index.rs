@@ -8,19 +8,20 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::RwLock;
+use std::sync::{Arc, RwLock};
 
 use bytes::Bytes;
 
 use crate::store::keys::{self, Key};
 
-/// Longer values are cut into parts: sled's leaves hold up to 16 items and spill to files that it
-/// never syncs when they grow past a quarter of `segment_size`.
-const VALUE_MAX: usize = 4 << 10;
-/// First byte of a value that goes on in parts; record versions stay below it.
-const SPLIT: u8 = u8::MAX;
-/// First byte of the keys of such parts.
-const PART: u8 = b'p';
+mod copy;
+mod split;
+mod watch;
+
+pub use copy::LiveRows;
+use split::{PART, SPLIT, may_be_split, part_key, put};
+pub use watch::Watch;
+
 const SEGMENT_SIZE: usize = 2 << 20;
 const FLUSH_EVERY_MS: u64 = 500;
 /// Rows in one batch; larger ones cost gigabytes, see docs/storage.md.
@@ -42,7 +43,13 @@ pub struct IndexChange {
 pub struct IndexError(pub String);
 
 /// Rows by key.
-pub enum Index {
+pub struct Index {
+    rows: Rows,
+    /// Sees steps that hang.
+    watch: Arc<Watch>,
+}
+
+enum Rows {
     /// On disk.
     Sled {
         /// The open database; its default tree is the one tree.
@@ -64,7 +71,10 @@ impl Index {
             .segment_size(SEGMENT_SIZE)
             .flush_every_ms(Some(FLUSH_EVERY_MS));
         match catch_unwind(AssertUnwindSafe(|| config.open())) {
-            Ok(Ok(tree)) => Ok(Index::Sled { tree, folder: folder.to_owned() }),
+            Ok(Ok(tree)) => {
+                let rows = Rows::Sled { tree, folder: folder.to_owned() };
+                Ok(Index { rows, watch: Arc::default() })
+            }
             Ok(Err(error)) => Err(IndexError(error.to_string())),
             Err(_) => Err(IndexError("opening it panicked".to_owned())),
         }
@@ -72,14 +82,25 @@ impl Index {
 
     /// An empty index in memory.
     pub fn in_memory() -> Index {
-        Index::Memory(RwLock::new(BTreeMap::new()))
+        Index { rows: Rows::Memory(RwLock::default()), watch: Arc::default() }
+    }
+
+    /// The same, seen by the watch of another index, whose place it is to take.
+    pub fn watched_with(self, other: &Index) -> Index {
+        Index { watch: Arc::clone(&other.watch), ..self }
+    }
+
+    /// Sees steps that hang.
+    pub fn watch(&self) -> &Watch {
+        &self.watch
     }
 
     /// The value of a row.
     pub fn get(&self, key: &Key) -> Option<Bytes> {
-        match self {
-            Index::Memory(rows) => rows.read().expect("no writer panics").get(key).cloned(),
-            Index::Sled { tree, .. } => match tree.get(key.as_bytes()) {
+        let _step = self.watch.begin();
+        match &self.rows {
+            Rows::Memory(rows) => rows.read().expect("no writer panics").get(key).cloned(),
+            Rows::Sled { tree, .. } => match tree.get(key.as_bytes()) {
                 Ok(None) => None,
                 Ok(Some(value)) => Some(self.whole(key, &value)),
                 Err(error) => self.fail(&error.to_string()),
@@ -95,9 +116,11 @@ impl Index {
         reverse: bool,
         visit: &mut dyn FnMut(Key, Bytes) -> ControlFlow<()>,
     ) {
-        match self {
-            Index::Memory(rows) => {
+        match &self.rows {
+            Rows::Memory(rows) => {
+                let step = self.watch.begin();
                 let rows = rows.read().expect("no writer panics");
+                drop(step);
                 let range = rows.range(*from..*to).map(|(key, value)| (*key, value.clone()));
                 // The scan ends where the visitor says, or where the range does.
                 let _ = if reverse {
@@ -106,17 +129,11 @@ impl Index {
                     { range }.try_for_each(|(key, value)| visit(key, value))
                 };
             }
-            Index::Sled { tree, .. } => {
+            Rows::Sled { tree, .. } => {
                 let mut range = tree.range(from.as_bytes()..to.as_bytes());
-                while let Some(row) = if reverse { range.next_back() } else { range.next() } {
-                    let (key, value) = match row {
-                        Ok(row) => row,
-                        Err(error) => self.fail(&error.to_string()),
-                    };
-                    let Some(key) = Key::from_bytes(&key) else {
-                        self.fail("a key is longer than any that is written")
-                    };
-                    if visit(key, self.whole(&key, &value)).is_break() {
+                // Each step by itself: a scan may take as long as there are rows.
+                while let Some((key, value)) = self.next_row(&mut range, reverse) {
+                    if visit(key, value).is_break() {
                         return;
                     }
                 }
@@ -124,12 +141,23 @@ impl Index {
         }
     }
 
+    fn next_row(&self, range: &mut sled::Iter, reverse: bool) -> Option<(Key, Bytes)> {
+        let _step = self.watch.begin();
+        let row = if reverse { range.next_back() } else { range.next() };
+        let (key, value) = row?.unwrap_or_else(|error| self.fail(&error.to_string()));
+        let Some(key) = Key::from_bytes(&key) else {
+            self.fail("a key is longer than any that is written")
+        };
+        Some((key, self.whole(&key, &value)))
+    }
+
     /// Writes rows and, with them, the number up to which the index is complete. At most
     /// [`BATCH_ROWS`] of them.
     pub fn apply(&self, changes: &[IndexChange], applied: u64) {
         debug_assert!(changes.len() <= BATCH_ROWS);
-        match self {
-            Index::Memory(rows) => {
+        let _step = self.watch.begin();
+        match &self.rows {
+            Rows::Memory(rows) => {
                 let mut rows = rows.write().expect("no writer panics");
                 for change in changes {
                     match &change.value {
@@ -139,23 +167,28 @@ impl Index {
                 }
                 rows.insert(keys::applied(), Bytes::copy_from_slice(&applied.to_be_bytes()));
             }
-            Index::Sled { tree, .. } => {
-                let mut batch = sled::Batch::default();
-                for change in changes {
-                    if !change.fresh && may_be_split(&change.key) {
-                        self.remove_parts(&change.key, &mut batch);
-                    }
-                    match &change.value {
-                        Some(value) => put(&change.key, value, &mut batch),
-                        None => batch.remove(change.key.as_bytes()),
-                    }
-                }
+            Rows::Sled { tree, .. } => {
+                let mut batch = self.batch(changes).unwrap_or_else(|error| self.fail(&error.0));
                 batch.insert(keys::applied().as_bytes(), &applied.to_be_bytes());
                 if let Err(error) = tree.apply_batch(batch) {
                     self.fail(&error.to_string());
                 }
             }
         }
+    }
+
+    fn batch(&self, changes: &[IndexChange]) -> Result<sled::Batch, IndexError> {
+        let mut batch = sled::Batch::default();
+        for change in changes {
+            if !change.fresh && may_be_split(&change.key) {
+                self.remove_parts(&change.key, &mut batch)?;
+            }
+            match &change.value {
+                Some(value) => put(&change.key, value, &mut batch),
+                None => batch.remove(change.key.as_bytes()),
+            }
+        }
+        Ok(batch)
     }
 
     /// The number up to which the index is complete, `None` when it never held anything.
@@ -166,7 +199,7 @@ impl Index {
 
     /// The same for a check, which takes an error for an answer.
     pub fn read_applied(&self) -> Result<Option<u64>, IndexError> {
-        let Index::Sled { tree, .. } = self else { return Ok(self.applied()) };
+        let Rows::Sled { tree, .. } = &self.rows else { return Ok(self.applied()) };
         let value = tree.get(keys::applied().as_bytes());
         let value = value.map_err(|error| IndexError(error.to_string()))?;
         Ok(value.and_then(|value| Some(u64::from_be_bytes(value.get(..8)?.try_into().ok()?))))
@@ -174,7 +207,7 @@ impl Index {
 
     /// Every row of the store for a check: the index is not marked bad and goes on being as it is.
     pub fn read_all(&self, visit: &mut dyn FnMut(Key, Bytes)) -> Result<(), IndexError> {
-        let Index::Sled { tree, .. } = self else { return Ok(()) };
+        let Rows::Sled { tree, .. } = &self.rows else { return Ok(()) };
         for row in tree.iter() {
             let (key, value) = row.map_err(|error| IndexError(error.to_string()))?;
             // Parts are read with the rows they belong to.
@@ -190,24 +223,12 @@ impl Index {
 
     /// Hands what sled holds in memory to the file system.
     pub fn flush(&self) {
-        if let Index::Sled { tree, .. } = self
-            && let Err(error) = tree.flush()
-        {
-            self.fail(&error.to_string());
-        }
-    }
-
-    /// Bytes on disk.
-    pub fn size_on_disk(&self) -> u64 {
-        match self {
-            Index::Sled { tree, .. } => tree.size_on_disk().unwrap_or(0),
-            Index::Memory(_) => 0,
-        }
+        self.hand_over().unwrap_or_else(|error| self.fail(&error.0));
     }
 
     /// Marks the index bad and ends the process: the next start rebuilds it from the journal.
     pub fn fail(&self, reason: &str) -> ! {
-        if let Index::Sled { folder, .. } = self {
+        if let Rows::Sled { folder, .. } = &self.rows {
             // If the mark can't be written the same fault is met again and marked then.
             let _ = std::fs::write(bad_mark(folder), reason);
         }
@@ -234,55 +255,24 @@ impl Index {
         Ok(Bytes::from(whole))
     }
 
-    fn part(&self, key: &Key, part: u16) -> Option<sled::IVec> {
-        self.read_part(key, part).unwrap_or_else(|error| self.fail(&error.0))
-    }
-
     fn read_part(&self, key: &Key, part: u16) -> Result<Option<sled::IVec>, IndexError> {
-        let Index::Sled { tree, .. } = self else { return Ok(None) };
+        let Rows::Sled { tree, .. } = &self.rows else { return Ok(None) };
         tree.get(part_key(key, part)).map_err(|error| IndexError(error.to_string()))
     }
 
-    fn remove_parts(&self, key: &Key, batch: &mut sled::Batch) {
+    fn remove_parts(&self, key: &Key, batch: &mut sled::Batch) -> Result<(), IndexError> {
         let mut part = 0;
-        while self.part(key, part).is_some() {
+        while self.read_part(key, part)?.is_some() {
             batch.remove(part_key(key, part));
             part += 1;
         }
+        Ok(())
     }
 }
 
 /// Where a bad index is marked: beside it.
 pub fn bad_mark(folder: &Path) -> PathBuf {
     folder.with_extension("bad")
-}
-
-fn put(key: &Key, value: &Bytes, batch: &mut sled::Batch) {
-    if value.len() <= VALUE_MAX {
-        batch.insert(key.as_bytes(), value.as_ref());
-        return;
-    }
-    let (first, rest) = value.split_at(VALUE_MAX);
-    let parts = rest.chunks(VALUE_MAX);
-    let mut head = vec![SPLIT];
-    head.extend_from_slice(&(parts.len() as u16).to_be_bytes());
-    head.extend_from_slice(first);
-    batch.insert(key.as_bytes(), head);
-    for (number, part) in parts.enumerate() {
-        batch.insert(part_key(key, number as u16), part);
-    }
-}
-
-/// Only these can grow past one row; to look for the parts of the others would cost a read each.
-fn may_be_split(key: &Key) -> bool {
-    matches!(key.prefix(), b'c' | b'm' | b'd')
-}
-
-fn part_key(key: &Key, part: u16) -> Vec<u8> {
-    let mut bytes = vec![PART];
-    bytes.extend_from_slice(key.as_bytes());
-    bytes.extend_from_slice(&part.to_be_bytes());
-    bytes
 }
 
 /// sled refuses to open beside a snapshot that a crash left unfinished (its issues 1527, 1533).
@@ -314,7 +304,7 @@ mod tests {
         assert_eq!(index.get(&key), Some(long));
         apply(Some(Bytes::from_static(b"\x01short")), 2);
         assert_eq!(index.get(&key).as_deref(), Some(&b"\x01short"[..]));
-        assert!(index.part(&key, 0).is_none());
+        assert!(index.read_part(&key, 0).unwrap().is_none());
         apply(None, 3);
         assert_eq!((index.get(&key), index.applied()), (None, Some(3)));
     }

@@ -10,6 +10,7 @@ mod carry;
 mod catalog;
 mod check;
 mod checkpoint;
+mod compaction;
 pub mod disk;
 mod expunge;
 mod failing;
@@ -36,6 +37,8 @@ mod writer;
 
 pub use account::Account;
 pub use check::{CheckOptions, Finding, IndexState, Remedy, Report, check, remove_index};
+pub use compaction::{Compacted, Compaction, CompactionError, Progress};
+pub use index::{LiveRows, Watch};
 pub use journal::recover::Loss;
 pub use mend::Mended;
 pub use open::{INDEX_OPEN_THREAD, OpenError, Opened, Options, accept_clock, open};
@@ -358,6 +361,17 @@ impl Store {
     /// What the store did and holds, for metrics.
     pub fn figures(&self) -> Figures {
         self.shared.figures()
+    }
+
+    /// Goes to the next tick of the watch over the index; returns how many steps of reads hang,
+    /// having begun a whole ring of ticks ago. Called every [`Watch::every`].
+    pub fn watch_index(&self) -> u32 {
+        self.shared.overlay.index().watch().tick()
+    }
+
+    /// Marks the index bad and ends the process: the next start makes it anew.
+    pub fn give_up_index(&self, reason: &str) -> ! {
+        self.shared.overlay.index().fail(reason)
     }
 
     /// Whether ages may delete: not while the clock is not confirmed.

@@ -113,6 +113,8 @@ pub fn open(options: Options) -> Result<Opened, OpenError> {
         ages_suspended: AtomicBool::new(
             checkpoint.as_ref().is_some_and(|held| held.ages_suspended),
         ),
+        index_cache: options.index_cache,
+        segment_size: options.segment_size,
         folder: folder.clone(),
         disk: Arc::clone(&disk),
         lock,
@@ -149,9 +151,8 @@ fn find(
 ) -> Result<Found, OpenError> {
     let known = checkpoint.map_or(0, |checkpoint| checkpoint.synced);
     let mut replay = Replay { options, segments, known, accepted: Vec::new() };
-    let trusted = checkpoint.filter(|held| {
-        held.trusts_index(&place.folder, &place.boot, place.identity)
-    });
+    let trusted =
+        checkpoint.filter(|held| held.trusts_index(&place.folder, &place.boot, place.identity));
     let at = |error| OpenError::Io(place.folder.clone(), error);
     if let Some(held) = trusted {
         // From here on sled writes: a reboot may not find what the clean stop had synced.

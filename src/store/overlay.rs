@@ -5,7 +5,8 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::ControlFlow;
-use std::sync::{Condvar, Mutex, RwLock};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, RwLock};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -36,8 +37,11 @@ struct Row {
     fresh: bool,
 }
 
-#[derive(Default)]
 struct Rows {
+    /// What the rows here are not in yet. It is taken together with a look at them: a row leaves
+    /// only after this index has it, so that the two miss nothing, even when another index takes
+    /// its place meanwhile.
+    index: Arc<Index>,
     rows: BTreeMap<Key, Row>,
     order: VecDeque<(u64, Key)>,
     bytes: usize,
@@ -50,8 +54,11 @@ struct Rows {
 
 /// The overlay over one index; the two together are what the store knows.
 pub struct Overlay {
-    index: Index,
     rows: RwLock<Rows>,
+    /// Held while rows go into the index; what is made to take its place gets them too.
+    applying: Mutex<Option<Arc<Index>>>,
+    /// Bytes of rows that went into the index.
+    moved: AtomicU64,
     wanted: Mutex<Wanted>,
     changed: Condvar,
     progressed: Condvar,
@@ -60,15 +67,27 @@ pub struct Overlay {
 #[derive(Default)]
 struct Wanted {
     published: bool,
+    /// Somebody waits for what is applied: rows rest no longer.
+    hurry: bool,
     stop: bool,
 }
 
 impl Overlay {
     /// Nothing over `index`, which is complete up to `applied`.
     pub fn new(index: Index, applied: u64) -> Overlay {
+        let rows = Rows {
+            index: Arc::new(index),
+            rows: BTreeMap::new(),
+            order: VecDeque::new(),
+            bytes: 0,
+            version: 0,
+            through: applied,
+            applied,
+        };
         Overlay {
-            index,
-            rows: RwLock::new(Rows { through: applied, applied, ..Rows::default() }),
+            rows: RwLock::new(rows),
+            applying: Mutex::new(None),
+            moved: AtomicU64::new(0),
             wanted: Mutex::new(Wanted::default()),
             changed: Condvar::new(),
             progressed: Condvar::new(),
@@ -76,8 +95,13 @@ impl Overlay {
     }
 
     /// The index underneath.
-    pub fn index(&self) -> &Index {
-        &self.index
+    pub fn index(&self) -> Arc<Index> {
+        Arc::clone(&self.read().index)
+    }
+
+    /// Bytes of rows that went into the index since this was made.
+    pub fn moved(&self) -> u64 {
+        self.moved.load(Ordering::Relaxed)
     }
 
     /// Memory that the rows here take, in bytes.
@@ -99,10 +123,13 @@ impl Overlay {
 
     /// The value of a row.
     pub fn get(&self, key: &Key) -> Option<Bytes> {
-        if let Some(row) = self.read().rows.get(key) {
+        let rows = self.read();
+        if let Some(row) = rows.rows.get(key) {
             return row.value.clone();
         }
-        self.index.get(key)
+        let index = Arc::clone(&rows.index);
+        drop(rows);
+        index.get(key)
     }
 
     /// Rows from `from` up to and not including `to`, in order or in reverse, until told to stop.
@@ -118,14 +145,14 @@ impl Overlay {
     ) {
         let (mut from, mut to) = (*from, *to);
         loop {
-            let pending = self.part(&from, &to, reverse);
+            let (pending, index) = self.part(&from, &to, reverse);
             let last = (pending.len() == SCAN_ROWS).then(|| pending.back().map(|row| row.0));
             let (part_from, part_to) = match last.flatten() {
                 None => (from, to),
                 Some(last) if reverse => (last, to),
                 Some(last) => (from, last.successor()),
             };
-            let flow = self.merge(&part_from, &part_to, reverse, pending, visit);
+            let flow = merge(&index, &part_from, &part_to, reverse, pending, visit);
             if flow.is_break() || last.is_none() {
                 return;
             }
@@ -133,72 +160,55 @@ impl Overlay {
         }
     }
 
-    /// The first rows of a range that are here, in the order they are wanted.
-    fn part(&self, from: &Key, to: &Key, reverse: bool) -> VecDeque<Held> {
+    /// The first rows of a range that are here, in the order they are wanted, and the index under
+    /// them.
+    fn part(&self, from: &Key, to: &Key, reverse: bool) -> (VecDeque<Held>, Arc<Index>) {
         let rows = self.read();
+        let index = Arc::clone(&rows.index);
         let range = rows.rows.range(*from..*to).map(|(key, row)| (*key, row.value.clone()));
-        if reverse {
+        let part = if reverse {
             range.rev().take(SCAN_ROWS).collect()
         } else {
             { range }.take(SCAN_ROWS).collect()
-        }
-    }
-
-    /// Index rows of a range, with those of `pending` in their places.
-    fn merge(
-        &self,
-        from: &Key,
-        to: &Key,
-        reverse: bool,
-        mut pending: VecDeque<Held>,
-        visit: &mut dyn FnMut(Key, Bytes) -> ControlFlow<()>,
-    ) -> ControlFlow<()> {
-        let mut flow = ControlFlow::Continue(());
-        self.index.scan(from, to, reverse, &mut |key, value| {
-            let mut replaced = false;
-            let wanted = |held: &Key| *held == key || (*held < key) != reverse;
-            while flow.is_continue()
-                && pending.front().is_some_and(|(held, _)| wanted(held))
-                && let Some((held, value)) = pending.pop_front()
-            {
-                replaced |= held == key;
-                if let Some(value) = value {
-                    flow = visit(held, value);
-                }
-            }
-            if flow.is_continue() && !replaced {
-                flow = visit(key, value);
-            }
-            flow
-        });
-        while flow.is_continue()
-            && let Some((key, value)) = pending.pop_front()
-        {
-            if let Some(value) = value {
-                flow = visit(key, value);
-            }
-        }
-        flow
+        };
+        (part, index)
     }
 
     /// Moves up to [`BATCH_ROWS`] rows of the oldest records into the index; `false` when it holds
     /// everything already. Only one thread calls it.
     pub fn apply_some(&self) -> bool {
-        let (changes, versions, applied) = {
+        let mut mirror = self.applying.lock().expect("no holder panics");
+        let (index, (changes, versions, applied)) = {
             let mut rows = self.rows.write().expect("no reader panics");
-            let (changes, versions, applied) = rows.oldest();
-            if changes.is_empty() && applied == rows.applied {
+            let oldest = rows.oldest();
+            if oldest.0.is_empty() && oldest.2 == rows.applied {
                 return false;
             }
-            (changes, versions, applied)
+            (Arc::clone(&rows.index), oldest)
         };
-        self.index.apply(&changes, applied);
+        index.apply(&changes, applied);
+        if let Some(other) = &*mirror
+            && let Err(error) = other.mirror(&changes)
+        {
+            tracing::warn!(%error, "the index is not made smaller this time");
+            *mirror = None;
+        }
+        let bytes = |change: &IndexChange| {
+            change.key.as_bytes().len() + change.value.as_ref().map_or(0, Bytes::len)
+        };
+        let moved = changes.iter().map(bytes).sum::<usize>();
+        self.moved.fetch_add(moved as u64, Ordering::Relaxed);
         let mut rows = self.rows.write().expect("no reader panics");
         for (change, version) in changes.iter().zip(versions) {
             rows.applied(&change.key, version);
         }
         rows.applied = applied;
         true
+    }
+
+    /// Holds up what goes into the index while one is made to take its place.
+    pub fn hold(&self) -> Pause<'_> {
+        Pause { overlay: self, mirror: self.applying.lock().expect("no holder panics") }
     }
 
     /// Moves everything into the index.
@@ -212,17 +222,17 @@ impl Overlay {
     pub fn run(&self, lag: Duration, soft_limit: usize, may_write: impl Fn() -> bool) {
         loop {
             let mut wanted = self.wanted.lock().expect("no holder panics");
-            while !wanted.published && !wanted.stop {
+            while !wanted.published && !wanted.hurry && !wanted.stop {
                 wanted = self.changed.wait(wanted).expect("no holder panics");
             }
             wanted.published = false;
             let until = Instant::now() + lag;
-            while !wanted.stop && self.bytes() < soft_limit {
+            while !wanted.stop && !wanted.hurry && self.bytes() < soft_limit {
                 let Some(left) = until.checked_duration_since(Instant::now()) else { break };
                 let waited = self.changed.wait_timeout(wanted, left).expect("no holder panics");
                 wanted = waited.0;
             }
-            wanted.published = false;
+            (wanted.published, wanted.hurry) = (false, false);
             if wanted.stop {
                 return;
             }
@@ -255,6 +265,8 @@ impl Overlay {
     pub fn wait_applied(&self, sequence: u64) -> bool {
         let mut wanted = self.wanted.lock().expect("no holder panics");
         while !self.is_applied(sequence) && !wanted.stop {
+            wanted.hurry = true;
+            self.changed.notify_all();
             wanted = self.progressed.wait(wanted).expect("no holder panics");
         }
         self.is_applied(sequence)
@@ -270,8 +282,75 @@ impl Overlay {
     }
 }
 
+/// Index rows of a range, with those of `pending` in their places.
+fn merge(
+    index: &Index,
+    from: &Key,
+    to: &Key,
+    reverse: bool,
+    mut pending: VecDeque<Held>,
+    visit: &mut dyn FnMut(Key, Bytes) -> ControlFlow<()>,
+) -> ControlFlow<()> {
+    let mut flow = ControlFlow::Continue(());
+    index.scan(from, to, reverse, &mut |key, value| {
+        let mut replaced = false;
+        let wanted = |held: &Key| *held == key || (*held < key) != reverse;
+        while flow.is_continue()
+            && pending.front().is_some_and(|(held, _)| wanted(held))
+            && let Some((held, value)) = pending.pop_front()
+        {
+            replaced |= held == key;
+            if let Some(value) = value {
+                flow = visit(held, value);
+            }
+        }
+        if flow.is_continue() && !replaced {
+            flow = visit(key, value);
+        }
+        flow
+    });
+    while flow.is_continue()
+        && let Some((key, value)) = pending.pop_front()
+    {
+        if let Some(value) = value {
+            flow = visit(key, value);
+        }
+    }
+    flow
+}
+
 fn cost(value: &Option<Bytes>) -> usize {
     ROW_OVERHEAD + value.as_ref().map_or(0, Bytes::len)
+}
+
+/// While this is there nothing goes into the index, so that another can be made equal to it.
+pub struct Pause<'overlay> {
+    overlay: &'overlay Overlay,
+    mirror: MutexGuard<'overlay, Option<Arc<Index>>>,
+}
+
+impl Pause<'_> {
+    /// From now on rows go into `other` too; into none when it is `None`.
+    pub fn mirror(&mut self, other: Option<Arc<Index>>) {
+        *self.mirror = other;
+    }
+
+    /// Whether rows go into another index too: not any more after it failed.
+    pub fn is_mirrored(&self) -> bool {
+        self.mirror.is_some()
+    }
+
+    /// The number up to which the index is complete.
+    pub fn applied(&self) -> u64 {
+        self.overlay.read().applied
+    }
+
+    /// The mirror takes the place of the index; returns that one.
+    pub fn switch(mut self) -> Option<Arc<Index>> {
+        let next = self.mirror.take()?;
+        let mut rows = self.overlay.rows.write().expect("no reader panics");
+        Some(std::mem::replace(&mut rows.index, next))
+    }
 }
 
 impl Rows {

@@ -24,6 +24,10 @@ pub struct Place {
     pub identity: (u64, u64),
     /// Which folder under `index/` is the index.
     pub generation: AtomicU32,
+    /// Bytes of the index's page cache.
+    pub index_cache: u64,
+    /// Bytes of a journal segment.
+    pub segment_size: u64,
     /// Nothing is deleted for its age: the clock was found far from the last known time.
     pub ages_suspended: AtomicBool,
     /// Held as long as the store is open; none in the simulation.
@@ -36,6 +40,16 @@ const INDEX_FILE: &str = "db";
 const BLOCK: u64 = 512;
 
 impl Place {
+    /// Where the index of a generation lies.
+    pub fn index_folder(&self, generation: u32) -> PathBuf {
+        index_folder(&self.folder, generation)
+    }
+
+    /// Bytes of disk that the data folder takes, without what is held in reserve.
+    pub fn used_bytes(&self) -> u64 {
+        disk_bytes(&self.folder).saturating_sub(disk_bytes_of(&self.folder.join(BALLAST_NAME)))
+    }
+
     /// Removes what lies under `index/` and is not the index: one that a crash left half made, or
     /// left behind after another had taken its place.
     pub fn remove_other_indexes(&self) -> io::Result<()> {
@@ -80,6 +94,10 @@ pub fn disk_bytes(folder: &Path) -> u64 {
         Err(_) => 0,
     };
     entries.flatten().map(bytes).sum()
+}
+
+fn disk_bytes_of(file: &Path) -> u64 {
+    fs::metadata(file).map_or(0, |metadata| metadata.blocks() * BLOCK)
 }
 
 /// Takes the folder; one process has it at a time.

@@ -56,6 +56,9 @@ impl Transaction<'_> {
         if let Some(reason) = self.writer.shared.refuses() {
             return Err(Refusal::Full(reason));
         }
+        if self.writer.shared.is_past_allowance() {
+            return Err(Refusal::Busy);
+        }
         let application = new.application;
         self.application(&Reference::Id(application))?;
         let event_id_key = match &new.event_id {

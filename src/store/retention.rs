@@ -72,6 +72,28 @@ impl Store {
         Ok(Some(Oldest { segment, ended, bytes }))
     }
 
+    /// Ends the segment that is written to when anything in it was written before `limit`, so that
+    /// what it holds can go for its age; nothing happens while it holds nothing that ages.
+    pub fn end_segment(&self, limit: Timestamp) {
+        if self.shared.segment_first().is_some_and(|first| first < limit) {
+            // The writer outlives every store handle.
+            let _ = self.jobs.send(Job::EndSegment(limit));
+        }
+    }
+
+    /// Has `told` called when a segment was begun; for the one janitor there is.
+    pub fn on_segment(&self, told: impl Fn() + Send + Sync + 'static) {
+        self.shared.on_segment(Box::new(told));
+    }
+
+    /// Accepts messages until the journal has grown by `bytes`, in whole segments; at `None` none
+    /// until this is called again. Callers are told to come back ([`WriteError::Busy`]).
+    pub fn allow_bytes(&self, bytes: Option<u64>) {
+        let segments = |bytes: u64| bytes / self.shared.place.segment_size.max(1);
+        let more = bytes.map(|bytes| u32::try_from(segments(bytes)).unwrap_or(u32::MAX));
+        self.shared.allow_segments(more);
+    }
+
     /// Empties the oldest segment and removes it; returns the bytes that had to be kept.
     pub fn reclaim(&self, oldest: Oldest) -> Result<u64, ReclaimError> {
         let file = self.shared.segments.get(oldest.segment);

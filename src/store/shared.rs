@@ -2,21 +2,21 @@
 
 use std::fs::File;
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, RwLock, RwLockReadGuard};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 
 use crate::domain::id::Ids;
-use crate::domain::time::Clock;
+use crate::domain::time::{Clock, Timestamp};
 use crate::store::Notice;
 use crate::store::catalog::Tables;
 use crate::store::checkpoint::Checkpoint;
 use crate::store::journal::segment::Segments;
 use crate::store::keys::Key;
 use crate::store::overlay::Overlay;
-use crate::store::place::{Place, index_file};
+use crate::store::place::{Place, disk_bytes, index_file};
 use crate::store::records;
 use crate::store::seal::Sealer;
 
@@ -39,6 +39,15 @@ pub struct Shared {
     pub sequence: AtomicU64,
     /// Writes sent to the writer and not begun.
     pub waiting: AtomicUsize,
+    /// When the oldest of what ages was written to the segment that is written to, in ms; 0 when
+    /// nothing was.
+    segment_first: AtomicU64,
+    /// The segment that is written to,
+    segment: AtomicU32,
+    /// and the last one in which messages are accepted until older ones have gone.
+    last_allowed: AtomicU32,
+    /// Told when a segment was begun.
+    on_segment: OnceLock<Box<dyn Fn() + Send + Sync>>,
     no_room: AtomicBool,
     refusal: RwLock<Option<String>>,
     /// Held while expunged bytes are overwritten.
@@ -73,10 +82,12 @@ pub struct Figures {
     pub synced_writes: u64,
     /// Bytes of rows that wait for the index.
     pub overlay_bytes: u64,
-    /// Bytes of the index on disk.
+    /// Bytes of disk that the index takes, with one that is being made to take its place.
     pub index_bytes: u64,
     /// Bytes of the journal on disk.
     pub journal_bytes: u64,
+    /// Bytes of disk that the data folder takes, without what is held in reserve for opening.
+    pub folder_bytes: u64,
     /// Number of the last durable record.
     pub sequence: u64,
 }
@@ -108,6 +119,10 @@ impl Shared {
             place,
             sequence: AtomicU64::new(0),
             waiting: AtomicUsize::new(0),
+            segment_first: AtomicU64::new(0),
+            segment: AtomicU32::new(0),
+            last_allowed: AtomicU32::new(u32::MAX),
+            on_segment: OnceLock::new(),
             no_room: AtomicBool::new(false),
             refusal: RwLock::new(None),
             erasing: Mutex::new(()),
@@ -133,6 +148,48 @@ impl Shared {
     pub fn has_index_space(&self) -> bool {
         let place = &self.place;
         place.disk.free_bytes(&place.folder).is_ok_and(|free| free >= INDEX_RESERVE)
+    }
+
+    /// Says when the oldest of what ages was written to the segment that is written to.
+    pub fn set_segment_first(&self, first: Option<Timestamp>) {
+        self.segment_first.store(first.map_or(0, Timestamp::millis), Ordering::Relaxed);
+    }
+
+    /// The same, `None` when nothing was.
+    pub fn segment_first(&self) -> Option<Timestamp> {
+        let first = self.segment_first.load(Ordering::Relaxed);
+        (first > 0).then(|| Timestamp::from_millis(first))
+    }
+
+    /// Says which segment is written to.
+    pub fn set_segment(&self, segment: u32) {
+        if self.segment.swap(segment, Ordering::Relaxed) != segment
+            && let Some(told) = self.on_segment.get()
+        {
+            told();
+        }
+    }
+
+    /// Has `told` called, on the writer's thread, when a segment was begun. Once for a store.
+    pub fn on_segment(&self, told: Box<dyn Fn() + Send + Sync>) {
+        // A second one would be told nothing: there is one janitor.
+        let _ = self.on_segment.set(told);
+    }
+
+    /// Accepts messages in `segments` segments more than the present one; in none of it when that
+    /// is `None`.
+    pub fn allow_segments(&self, segments: Option<u32>) {
+        let segment = self.segment.load(Ordering::Relaxed);
+        let last = match segments {
+            Some(more) => segment.saturating_add(more),
+            None => segment.saturating_sub(1),
+        };
+        self.last_allowed.store(last, Ordering::Relaxed);
+    }
+
+    /// Whether so much is stored that older segments must go before messages are accepted again.
+    pub fn is_past_allowance(&self) -> bool {
+        self.segment.load(Ordering::Relaxed) > self.last_allowed.load(Ordering::Relaxed)
     }
 
     /// Says whether the journal has a segment in reserve.
@@ -189,8 +246,9 @@ impl Shared {
             sync_micros: read(&self.counts.sync_micros),
             synced_writes: read(&self.counts.synced_writes),
             overlay_bytes: self.overlay.bytes() as u64,
-            index_bytes: self.overlay.index().size_on_disk(),
+            index_bytes: disk_bytes(&self.place.folder.join("index")),
             journal_bytes: self.segments.bytes().unwrap_or(0),
+            folder_bytes: self.place.used_bytes(),
             sequence: read(&self.sequence),
         }
     }

@@ -113,6 +113,9 @@ pub enum Refusal {
     /// The disk is full, or what waits fills the allowance.
     #[error("{0}")]
     Full(String),
+    /// What is old can't go as fast as new comes; try again.
+    #[error("the store is catching up")]
+    Busy,
     /// A value does not fit what is stored beside it.
     #[error("{message}")]
     Invalid {
@@ -147,6 +150,7 @@ impl From<Refusal> for WriteError {
     fn from(refusal: Refusal) -> WriteError {
         match refusal {
             Refusal::Full(reason) => WriteError::Full(reason),
+            Refusal::Busy => WriteError::Busy,
             refusal => WriteError::Refused(refusal),
         }
     }

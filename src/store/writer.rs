@@ -32,6 +32,8 @@ pub enum Job {
     Write(Box<dyn FnOnce(&mut Writer) + Send>),
     /// An attempt's result; nobody waits.
     Settle(Box<Settlement>),
+    /// The segment that is written to ends if anything in it is older than this; nobody waits.
+    EndSegment(Timestamp),
     /// The last one: what comes behind it is not done.
     Stop,
 }
@@ -152,9 +154,21 @@ impl Writer {
                 self.make_room()?;
                 self.settle_or_hold(*settlement);
             }
+            Job::EndSegment(before) => self.end_segment(before)?,
             Job::Stop => self.stopped = true,
         }
         Ok(())
+    }
+
+    /// Where there is no space for another segment this one goes on.
+    fn end_segment(&mut self, before: Timestamp) -> Result<(), Fatal> {
+        if self.journal.first().is_none_or(|first| first >= before) {
+            return Ok(());
+        }
+        match self.journal.end_segment(self.shared.clock.now()) {
+            Err(error) if !is_full(&error) => Err(error.into()),
+            _ => Ok(()),
+        }
     }
 
     fn settle_or_hold(&mut self, settlement: Settlement) {
@@ -183,14 +197,7 @@ impl Writer {
     pub fn make_room(&mut self) -> Result<(), Fatal> {
         match self.journal.make_room(self.shared.clock.now()) {
             Ok(()) => self.shared.set_no_room(!self.journal.has_reserve()),
-            Err(error)
-                if matches!(
-                    error.kind(),
-                    io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
-                ) =>
-            {
-                self.shared.set_no_room(true);
-            }
+            Err(error) if is_full(&error) => self.shared.set_no_room(true),
             Err(error) => return Err(error.into()),
         }
         Ok(())
@@ -271,6 +278,8 @@ impl Writer {
         }
         let through = self.journal.last();
         self.shared.sequence.store(through, Ordering::Release);
+        self.shared.set_segment_first(self.journal.first());
+        self.shared.set_segment(self.journal.bodies_start().0);
         self.shared.overlay.publish(group.changes, through);
         if !group.catalog.is_empty() {
             let mut tables = self.shared.catalog.write().expect("no reader panics");
@@ -330,4 +339,8 @@ impl Writer {
     pub fn journal(&mut self) -> &mut Journal {
         &mut self.journal
     }
+}
+
+fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }

@@ -155,7 +155,8 @@ impl Relay {
     }
 
     fn serve(self, reloading: reload::Reloading) -> Outcome {
-        let watchdog = service::Watchdog::start(self.store.clone(), self.engine.handle());
+        let deadline = self.config.data.read_deadline.0;
+        let watchdog = service::Watchdog::start(self.store.clone(), self.engine.handle(), deadline);
         let status = format!("listening on http://{}", self.address()?);
         let relay = self.answer(async move {
             let signals = Signals::listen();
@@ -307,6 +308,7 @@ fn janitor_settings(config: &Config) -> JanitorSettings {
         max_age: config.retention.max_age.0,
         max_bytes: config.retention.max_bytes.0,
         min_free: config.data.min_free.0,
+        compact_above: config.data.compact_above.0,
     }
 }
 

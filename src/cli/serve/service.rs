@@ -2,12 +2,12 @@
 
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sd_notify::NotifyState;
 
 use crate::engine::driver::Handle;
-use crate::store::Store;
+use crate::store::{Store, Watch};
 
 /// More time asked for with every report of a replay.
 const MORE_TIME: Duration = Duration::from_secs(60);
@@ -42,38 +42,58 @@ fn tell(states: &[NotifyState<'_>]) {
     }
 }
 
-/// Feeds the service manager's watchdog while scheduler and writer answer.
+/// Looks whether reads of the index hang, and feeds the service manager's watchdog while scheduler
+/// and writer answer.
 pub struct Watchdog {
     stop: Sender<()>,
-    thread: Option<JoinHandle<()>>,
+    thread: JoinHandle<()>,
 }
 
 impl Watchdog {
-    /// Starts it; without `WATCHDOG_USEC` there is none.
-    pub fn start(store: Store, engine: Handle) -> Watchdog {
+    /// Starts it; the service manager is told nothing without `WATCHDOG_USEC`. A step of a read
+    /// that takes longer than `deadline` ends the process.
+    pub fn start(store: Store, engine: Handle, deadline: Duration) -> Watchdog {
         let (stop, stopped) = mpsc::channel();
-        let thread = sd_notify::watchdog_enabled().map(|every| {
-            thread::Builder::new()
-                .name("watchdog".to_owned())
-                .spawn(move || {
-                    while stopped.recv_timeout(every / 3) == Err(RecvTimeoutError::Timeout) {
-                        if engine.load(ANSWER).is_some() && store.answers(ANSWER) {
-                            tell(&[NotifyState::Watchdog]);
-                        } else {
-                            tracing::error!("the engine does not answer");
-                        }
-                    }
-                })
-                .expect("a thread can be started")
-        });
-        Watchdog { stop, thread }
+        let feed_every = sd_notify::watchdog_enabled().map(|within| within / 3);
+        let tick_every = Watch::every(deadline);
+        let pause = feed_every.unwrap_or(tick_every).min(tick_every);
+        let work = move || {
+            let (mut fed, mut ticked) = (Instant::now(), Instant::now());
+            while stopped.recv_timeout(pause) == Err(RecvTimeoutError::Timeout) {
+                if ticked.elapsed() >= tick_every {
+                    ticked = Instant::now();
+                    look(&store, deadline);
+                }
+                if feed_every.is_some_and(|every| fed.elapsed() >= every) {
+                    fed = Instant::now();
+                    feed(&store, &engine);
+                }
+            }
+        };
+        let thread = thread::Builder::new().name("watchdog".to_owned()).spawn(work);
+        Watchdog { stop, thread: thread.expect("a thread can be started") }
     }
 
     /// Ends it.
     pub fn stop(self) {
         drop(self.stop);
-        if let Some(thread) = self.thread {
-            thread.join().expect("a panic ends the process");
-        }
+        self.thread.join().expect("a panic ends the process");
+    }
+}
+
+fn feed(store: &Store, engine: &Handle) {
+    if engine.load(ANSWER).is_some() && store.answers(ANSWER) {
+        tell(&[NotifyState::Watchdog]);
+    } else {
+        tracing::error!("the engine does not answer");
+    }
+}
+
+/// What hangs in sled holds its locks: nothing but a new process gets past it.
+fn look(store: &Store, deadline: Duration) {
+    let hanging = store.watch_index();
+    if hanging > 0 {
+        tracing::error!(hanging, ?deadline, "reads of the index hang (data.read_deadline)");
+        store.give_up_index(&format!("{hanging} reads did not end within {deadline:?}"));
     }
 }

@@ -1,0 +1,94 @@
+//! Making another index beside this one, range by range, and counting what it would hold.
+
+use super::{BATCH_ROWS, Index, IndexChange, IndexError, Rows};
+use crate::store::keys;
+
+/// Rows found by one step of a count.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct LiveRows {
+    /// How many.
+    pub rows: u64,
+    /// Bytes of their keys and values.
+    pub bytes: u64,
+}
+
+impl Index {
+    /// Copies the next [`BATCH_ROWS`] rows behind `cursor` and moves it; `false` when there are
+    /// none left. An error of the other index is not one of this.
+    pub fn copy_some(&self, cursor: &mut Vec<u8>, to: &Index) -> Result<bool, IndexError> {
+        let Rows::Sled { tree: target, .. } = &to.rows else { return Ok(false) };
+        let mut batch = sled::Batch::default();
+        let mut copied = 0;
+        self.rows_behind(cursor, BATCH_ROWS, &mut |key, value| {
+            batch.insert(key, value);
+            copied += 1;
+        });
+        if copied == 0 {
+            return Ok(false);
+        }
+        target.apply_batch(batch).map_err(|error| IndexError(error.to_string()))?;
+        Ok(true)
+    }
+
+    /// Counts up to `most` rows behind `cursor` and moves it; `None` when there are none left.
+    pub fn count_some(&self, cursor: &mut Vec<u8>, most: usize) -> Option<LiveRows> {
+        let mut counted = LiveRows::default();
+        self.rows_behind(cursor, most, &mut |key, value| {
+            counted.rows += 1;
+            counted.bytes += (key.len() + value.len()) as u64;
+        });
+        (counted.rows > 0).then_some(counted)
+    }
+
+    /// The next rows of sled's behind `cursor`, parts as they lie there, without the number up to
+    /// which they are complete. The cursor is then at the last of them.
+    fn rows_behind(
+        &self,
+        cursor: &mut Vec<u8>,
+        most: usize,
+        visit: &mut dyn FnMut(&[u8], sled::IVec),
+    ) {
+        let Rows::Sled { tree, .. } = &self.rows else { return };
+        let applied = keys::applied();
+        // The successor of a key is the key and a zero.
+        let from = if cursor.is_empty() { Vec::new() } else { [&cursor[..], &[0]].concat() };
+        let mut range = tree.range(from..);
+        let mut seen = 0;
+        while seen < most {
+            let step = self.watch.begin();
+            let row = range.next();
+            drop(step);
+            let Some(row) = row else { return };
+            let (key, value) = row.unwrap_or_else(|error| self.fail(&error.to_string()));
+            cursor.clear();
+            cursor.extend_from_slice(&key);
+            if key.as_ref() != applied.as_bytes() {
+                visit(&key, value);
+                seen += 1;
+            }
+        }
+    }
+
+    /// Writes the rows that another index takes, beside it: without a number, for what they are
+    /// rows of is not complete yet.
+    pub fn mirror(&self, changes: &[IndexChange]) -> Result<(), IndexError> {
+        let Rows::Sled { tree, .. } = &self.rows else { return Ok(()) };
+        let batch = self.batch(changes)?;
+        tree.apply_batch(batch).map_err(|error| IndexError(error.to_string()))
+    }
+
+    /// Says that the rows are complete up to `applied`, and hands that to the file system.
+    pub fn complete(&self, applied: u64) -> Result<(), IndexError> {
+        if let Rows::Sled { tree, .. } = &self.rows {
+            tree.insert(keys::applied().as_bytes(), &applied.to_be_bytes())
+                .map_err(|error| IndexError(error.to_string()))?;
+        }
+        self.hand_over()
+    }
+
+    /// Hands what sled holds in memory to the file system.
+    pub fn hand_over(&self) -> Result<(), IndexError> {
+        let Rows::Sled { tree, .. } = &self.rows else { return Ok(()) };
+        tree.flush().map(drop).map_err(|error| IndexError(error.to_string()))
+    }
+}
