@@ -9,7 +9,7 @@ use std::io;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::delivery::{Delivery, DeliveryId};
-use crate::domain::id::EndpointId;
+use crate::domain::id::{ApplicationId, EndpointId};
 use crate::domain::message::Message;
 use crate::domain::task::Task;
 use crate::store::journal::record::{ALIGN, BODY_HEADER, Change};
@@ -25,6 +25,16 @@ use crate::store::{BodyLocation, WriteError};
 
 /// Bytes of bodies copied in one step.
 const STEP_BYTES: usize = 1 << 20;
+
+/// Looks for the message of a deleted endpoint's delivery in one step. Where there are so many
+/// applications that more would be needed, the rest is carried on.
+const LOOKS_MAX: usize = 2_000;
+
+/// The applications that have messages, and how many looks are left.
+struct Owners {
+    applications: Option<Vec<ApplicationId>>,
+    left: usize,
+}
 
 /// The oldest segment that is kept.
 #[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
@@ -66,6 +76,7 @@ impl Writer {
         let limit = STEP_BYTES.min(record_max / 2);
         self.transact(|transaction| {
             let (mut kept, mut done) = (0, 0);
+            let mut owners = Owners { applications: None, left: LOOKS_MAX };
             for row in &rows {
                 if let Change::PutNew(key, value) | Change::Put(key, value) = row
                     && transaction.row(key).as_ref() == Some(value)
@@ -75,7 +86,7 @@ impl Writer {
                     if done > 0 && (length >= limit || most > record_max) {
                         break;
                     }
-                    kept += transaction.carry_row(segment, *key, value.clone());
+                    kept += transaction.carry_row(segment, *key, value.clone(), &mut owners);
                 }
                 done += 1;
             }
@@ -108,7 +119,17 @@ impl Transaction<'_> {
     /// Keeps or deletes one current row of a segment that goes; returns the bytes kept. A message
     /// that goes takes its deliveries, attempts and event id along, so that of those whatever is
     /// still current is needed.
-    fn carry_row(&mut self, segment: u32, key: Key, value: bytes::Bytes) -> usize {
+    fn carry_row(
+        &mut self,
+        segment: u32,
+        key: Key,
+        value: bytes::Bytes,
+        owners: &mut Owners,
+    ) -> usize {
+        if self.is_left_over(key, &value, owners) {
+            self.delete_row(key);
+            return 0;
+        }
         match key.prefix() {
             b'm' => self.carry_message(key, &value),
             b'a' => self.carry_attempt(segment, key, &value),
@@ -130,6 +151,33 @@ impl Transaction<'_> {
             }
             _ => self.again(key, value),
         }
+    }
+
+    /// Whether a row is about a delivery whose message is gone: one that was being made while the
+    /// message went, or a resend to an endpoint that was deleted.
+    fn is_left_over(&self, key: Key, value: &bytes::Bytes, owners: &mut Owners) -> bool {
+        let delivery = match key.prefix() {
+            b'd' => keys::delivery_of(&key),
+            b'r' => keys::resend_of(&key),
+            b'a' => {
+                let row: AttemptRow = self.writer.shared.decode(&key, value);
+                Some(row.attempt.delivery)
+            }
+            _ => None,
+        };
+        let Some(id) = delivery else { return false };
+        let kept = |owner: ApplicationId| self.row(&keys::message(owner, id.message)).is_some();
+        if let Some((owner, _)) = self.writer.tables.endpoint_by_id(id.endpoint) {
+            return !kept(owner.id);
+        }
+        // Nothing says whose an endpoint was that is deleted.
+        let shared = &self.writer.shared;
+        let all = owners.applications.get_or_insert_with(|| shared.owners_of_messages(LOOKS_MAX));
+        if all.len() > owners.left {
+            return false;
+        }
+        owners.left -= all.len();
+        !all.iter().any(|owner| kept(*owner))
     }
 
     fn again(&mut self, key: Key, value: bytes::Bytes) -> usize {

@@ -310,6 +310,48 @@ mod tests {
     }
 
     #[test]
+    fn a_read_that_hangs_is_seen() {
+        let index = Index::in_memory();
+        let Rows::Memory(rows) = &index.rows else { panic!("it is in memory") };
+        let held = rows.write().unwrap();
+        std::thread::scope(|scope| {
+            for scans in [false, true] {
+                let index = &index;
+                scope.spawn(move || match scans {
+                    true => index.scan(&keys::catalog(), &keys::all_due(), false, &mut |_, _| {
+                        ControlFlow::Break(())
+                    }),
+                    false => drop(index.get(&keys::salt())),
+                });
+            }
+            // They come to it when they are run.
+            while index.watch().tick() < 2 {
+                std::thread::yield_now();
+            }
+            drop(held);
+        });
+        assert_eq!(index.watch().tick(), 0);
+    }
+
+    #[test]
+    fn a_scan_that_goes_on_does_not_hang() {
+        let folder = tempfile::tempdir().unwrap();
+        let index = Index::open(&folder.path().join("i"), 1 << 20).unwrap();
+        let key = |number: u8| Key::from_bytes(&[b'a', number]).unwrap();
+        for number in 1..=5 {
+            let value = Some(Bytes::copy_from_slice(&[number]));
+            index.apply(&[IndexChange { key: key(number), value, fresh: true }], 1);
+        }
+        let mut seen = 0;
+        index.scan(&key(0), &key(9), false, &mut |_, _| {
+            seen += 1;
+            assert!((0..50).all(|_| index.watch().tick() == 0));
+            ControlFlow::Continue(())
+        });
+        assert_eq!(seen, 5);
+    }
+
+    #[test]
     fn a_scan_goes_both_ways_and_stops_when_told() {
         let folder = tempfile::tempdir().unwrap();
         for index in [Index::in_memory(), Index::open(&folder.path().join("i"), 1 << 20).unwrap()] {

@@ -12,6 +12,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use crate::domain::delivery::{Delivery, DeliveryId, State};
+use crate::domain::id::{ApplicationId, Stamp};
 use crate::domain::time::Timestamp;
 use crate::store::journal::record::Change;
 use crate::store::journal::segment::{SegmentHeader, file_name};
@@ -310,6 +311,24 @@ impl crate::store::Shared {
             });
             from = keys::reply(window_s, u32::MAX, [u8::MAX; 16]).successor();
         }
+    }
+
+    /// The applications that have messages, deleted ones too, and one more than `most` of them.
+    pub(super) fn owners_of_messages(&self, most: usize) -> Vec<ApplicationId> {
+        let end = keys::all_messages().after_prefix();
+        let (mut from, mut found) = (keys::all_messages(), Vec::new());
+        while found.len() <= most {
+            let mut first = None;
+            self.overlay.scan(&from, &end, false, &mut |key, _| {
+                first = key.u64_at(1);
+                ControlFlow::Break(())
+            });
+            let Some(stamp) = first else { break };
+            let owner = ApplicationId::new(Stamp(stamp));
+            found.push(owner);
+            from = keys::messages(owner).after_prefix();
+        }
+        found
     }
 
     fn orphans(&self, limit: usize) -> Vec<(DeliveryId, Timestamp)> {

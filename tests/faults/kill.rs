@@ -68,8 +68,8 @@ fn killed_under_load() {
     settings.start().stop();
 }
 
-/// The same while old segments go, so that kills come between the steps of that too: what is gone
-/// was delivered.
+/// The same while old segments go and the index is made smaller again and again, so that kills come
+/// between the steps of both: what is gone was delivered.
 #[test]
 fn killed_while_segments_go() {
     let kills = variable("RELAY_FAULT_KILLS", 50).div_ceil(4);
@@ -79,13 +79,15 @@ fn killed_while_segments_go() {
     settings.set("RELAY__INTAKE__MAX_BODY", "60 KiB");
     settings.set("RELAY__DATA__SEGMENT_SIZE", "2 MiB");
     settings.set("RELAY__RETENTION__MAX_BYTES", "8 MiB");
+    settings.set("RELAY__DATA__COMPACT_ABOVE", "1 MiB");
+    settings.set("RELAY__DATA__OVERLAY", "2 MiB");
     settings.set("RELAY__DELIVERY__THREADS", &SENDERS.to_string());
     let receiver = Receiver::start();
     let load = Load::default();
     let mut relay = settings.start();
     relay.client.make_application("load", &PATHS.map(|path| receiver.url(path)));
     for _ in 0..kills {
-        let moment = Duration::from_millis(200 + random.below(1_800));
+        let moment = Duration::from_millis(200 + random.below(3_800));
         let (client, process) = (relay.client.clone(), &mut relay.process);
         load.run(&client, 8, &|number| (number % 40_000) as usize, |_| {
             pause(moment);
@@ -109,6 +111,11 @@ fn killed_while_segments_go() {
     }
     relay.client.account();
     assert!(gone > 0, "no segment went: the load was too small");
+    // Each start trusted the index: only another that took its place has another number.
+    let checkpoint = std::fs::read(settings.data.join("checkpoint")).unwrap();
+    let checkpoint: serde_json::Value = serde_json::from_slice(&checkpoint).unwrap();
+    println!("the index was made smaller {} times", checkpoint["index"].as_u64().unwrap() - 1);
+    assert!(checkpoint["index"].as_u64() > Some(1), "the index was never made smaller");
     drop(acknowledged);
     relay.stop();
 }

@@ -19,6 +19,7 @@ mod store_compaction;
 mod store_damage;
 mod store_failing;
 mod store_idempotency;
+mod store_leftovers;
 mod store_reads;
 mod store_retention;
 mod store_time;

@@ -64,3 +64,18 @@ fn what_a_crash_left_beside_the_index_goes_at_the_next_start() {
     assert_eq!(names.len(), 1, "{names:?}");
     open.stop();
 }
+
+#[test]
+fn an_index_that_is_given_up_is_made_anew() {
+    let folder = Folder::new();
+    let open = folder.open();
+    let application = open.application("acme");
+    let store = open.store.clone();
+    let ended = std::thread::spawn(move || store.give_up_index("2 reads did not end")).join();
+    assert!(ended.is_err(), "the process goes on");
+    open.stop();
+    let open = folder.open();
+    assert!(open.rebuilt);
+    assert!(open.store.application(&relay::store::Reference::Id(application)).is_some());
+    open.stop();
+}
