@@ -4,6 +4,8 @@
 //! form.
 
 use std::collections::HashSet;
+use std::ops::Range;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::support::client::{Client, is_whole};
@@ -20,6 +22,8 @@ const UNRECORDED: u64 = 200;
 const PATHS: [&str; 2] = ["/books", "/mail"];
 /// So many kills write less than the default of `retention.max_bytes`.
 const RETAINED_KILLS: u64 = 200;
+/// The index is to be made smaller within this, in most rounds.
+const BEGIN: Duration = Duration::from_secs(5);
 const DRAIN: Duration = Duration::from_secs(300);
 
 /// Some of the bodies are large enough to be cut in two by a kill.
@@ -68,28 +72,52 @@ fn killed_under_load() {
     settings.start().stop();
 }
 
-/// The same while old segments go and the index is made smaller again and again, so that kills come
-/// between the steps of both: what is gone was delivered.
+/// The same while old segments go, so that kills come between the steps of that too: what is gone
+/// was delivered.
 #[test]
 fn killed_while_segments_go() {
+    killed_in_bounds(4, 200..2_000, None, &|number| (number % 40_000) as usize);
+}
+
+/// The same while the index is made smaller, again and again.
+#[test]
+fn killed_while_the_index_is_made_smaller() {
+    let fill = |number| (number % 300) as usize;
+    let times = killed_in_bounds(5, 0..600, Some("making the index smaller"), &fill);
+    assert!(times > 0, "the index was never made smaller: the load was too small");
+}
+
+/// Kills so many ms after a line of the log, with hardly any room; returns how often the index was
+/// made smaller or a kill came while it was.
+fn killed_in_bounds(
+    seed: u64,
+    ms: Range<u64>,
+    line: Option<&str>,
+    fill: &(dyn Fn(u64) -> usize + Sync),
+) -> u64 {
     let kills = variable("RELAY_FAULT_KILLS", 50).div_ceil(4);
-    let mut random = Random(variable("RELAY_SEED", 4));
+    let mut random = Random(variable("RELAY_SEED", seed));
     let folder = tempfile::tempdir().unwrap();
     let mut settings = Settings::new(&folder.path().join("data"));
     settings.set("RELAY__INTAKE__MAX_BODY", "60 KiB");
     settings.set("RELAY__DATA__SEGMENT_SIZE", "2 MiB");
-    settings.set("RELAY__RETENTION__MAX_BYTES", "8 MiB");
     settings.set("RELAY__DATA__COMPACT_ABOVE", "1 MiB");
     settings.set("RELAY__DATA__OVERLAY", "2 MiB");
+    settings.set("RELAY__RETENTION__MAX_BYTES", "8 MiB");
     settings.set("RELAY__DELIVERY__THREADS", &SENDERS.to_string());
     let receiver = Receiver::start();
     let load = Load::default();
     let mut relay = settings.start();
     relay.client.make_application("load", &PATHS.map(|path| receiver.url(path)));
+    let mut met = 0;
     for _ in 0..kills {
-        let moment = Duration::from_millis(200 + random.below(3_800));
+        let moment = Duration::from_millis(ms.start + random.below(ms.end - ms.start));
         let (client, process) = (relay.client.clone(), &mut relay.process);
-        load.run(&client, 8, &|number| (number % 40_000) as usize, |_| {
+        load.run(&client, 8, fill, |_| {
+            if let Some(line) = line {
+                // Not every round comes to it.
+                met += u64::from(process.line_with(line, BEGIN).is_ok());
+            }
             pause(moment);
             process.kill();
         });
@@ -103,7 +131,6 @@ fn killed_while_segments_go() {
     });
     let stored = relay.client.messages("load", None);
     let gone = acknowledged.keys().filter(|id| !stored.contains_key(*id)).count();
-    println!("{kills} kills, {} acknowledged, {gone} of them gone", acknowledged.len());
     for (id, payload) in &stored {
         if let Some(sent) = acknowledged.get(id) {
             assert!(is_whole(payload, sent.number, sent.fill), "{id} {sent:?} is torn");
@@ -111,13 +138,21 @@ fn killed_while_segments_go() {
     }
     relay.client.account();
     assert!(gone > 0, "no segment went: the load was too small");
-    // Each start trusted the index: only another that took its place has another number.
-    let checkpoint = std::fs::read(settings.data.join("checkpoint")).unwrap();
-    let checkpoint: serde_json::Value = serde_json::from_slice(&checkpoint).unwrap();
-    println!("the index was made smaller {} times", checkpoint["index"].as_u64().unwrap() - 1);
-    assert!(checkpoint["index"].as_u64() > Some(1), "the index was never made smaller");
-    drop(acknowledged);
+    let times = generation(&settings.data) - 1;
+    println!(
+        "{kills} kills, {met} while the index was made smaller, which was done {times} times; {} \
+         acknowledged, {gone} of them gone",
+        acknowledged.len()
+    );
     relay.stop();
+    met + times
+}
+
+/// Each start trusts the index here: only another that took its place has another number.
+fn generation(data: &Path) -> u64 {
+    let checkpoint = std::fs::read(data.join("checkpoint")).unwrap();
+    let checkpoint: serde_json::Value = serde_json::from_slice(&checkpoint).unwrap();
+    checkpoint["index"].as_u64().unwrap()
 }
 
 /// Everything is delivered to both endpoints, twice only what a kill left unrecorded.
