@@ -7,6 +7,8 @@ use crate::support::server::{Answer, OPERATOR_KEY, Relay, parse};
 use crate::support::source::calls;
 
 const METHODS: [&str; 5] = ["GET", "POST", "PUT", "PATCH", "DELETE"];
+/// Shortly before the clock of these tests.
+const SINCE: &str = "2026-11-20T00:00:00Z";
 /// Of what the paths name, what is there.
 const THERE: [(&str, &str); 2] = [("{app}", "acme"), ("{name}", "a.b")];
 /// No name of anything, too long a one, and one that would be another path.
@@ -52,6 +54,13 @@ fn body(method: &str, pattern: &str) -> Option<Value> {
         (_, "/app/{app}/endpoint/{endpoint}/headers") => json!({"headers": {}}),
         (_, "/app/{app}/endpoint/{endpoint}/send-example") => json!({"eventType": "a.b"}),
         (_, "/app/{app}/msg") => json!({"eventType": "a.b", "payload": {}}),
+        (_, "/app/{app}/msg/bulk-expunge") => json!({"ids": ["one"]}),
+        (_, "/app/{app}/msg/precheck/active") => json!({"eventType": "a.b"}),
+        (_, "/stats/usage/app") => json!({"since": SINCE, "until": SINCE}),
+        (_, path) if path.ends_with("/recover") => json!({"since": SINCE}),
+        (_, path) if path.ends_with("-replay") || path.ends_with("replay-missing") => {
+            json!({"since": SINCE})
+        }
         (_, "/event-type" | "/event-type/{name}") => json!({"name": "c", "description": ""}),
         _ => json!({}),
     })
@@ -87,8 +96,9 @@ fn keys_that_may_not() {
         let bare =
             format!("{method} /api/v1{path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
         refused(parse(&relay.raw(bare.as_bytes())), 401, "authentication_failed", &what);
-        // What every tenant may see: the event types.
-        if later || method == "GET" && pattern.starts_with("/event-type") {
+        // What every tenant may see: the event types, and tasks of its own.
+        let own = pattern.starts_with("/background-task");
+        if later || own || method == "GET" && pattern.starts_with("/event-type") {
             continue;
         }
         let body = body(method, &pattern).map(|body| body.to_string());

@@ -40,6 +40,10 @@ fn queries() -> Vec<(&'static str, &'static str, Parameters)> {
     let tried = with(vec![status.clone(), class, content.clone(), flag("with_msg")]);
     let one = ("endpoint_id", vec!["a%20b".to_owned(), long(257)]);
     let listed = [paging(), vec![flag("include_archived"), content.clone()]].concat();
+    let window = ["since", "until"].map(|name| (name, vec!["soon".to_owned(), "1".to_owned()]));
+    let window = window.to_vec();
+    let running = ("status", vec!["ended".to_owned(), "1".to_owned()]);
+    let task = ("task", vec!["none".to_owned()]);
     vec![
         ("GET", "/app", paging()),
         ("POST", "/app", vec![flag("get_if_exists")]),
@@ -54,6 +58,9 @@ fn queries() -> Vec<(&'static str, &'static str, Parameters)> {
         ("GET", "/app/acme/attempt/msg/one", [tried, vec![one]].concat()),
         ("GET", "/event-type", listed),
         ("DELETE", "/event-type/a.b", vec![flag("expunge")]),
+        ("GET", "/app/acme/endpoint/e/stats", window.clone()),
+        ("GET", "/app/acme/endpoint/e/attempt-stats", window),
+        ("GET", "/background-task", [paging(), vec![running, task]].concat()),
     ]
 }
 

@@ -54,7 +54,7 @@ pub(super) async fn attempt(call: Call) -> Result<HttpResponse, ApiError> {
 }
 
 #[derive(Deserialize)]
-struct BulkIn {
+struct ExpungeIn {
     ids: Option<Vec<String>>,
 }
 
@@ -63,7 +63,7 @@ pub(super) async fn bulk(mut call: Call) -> Result<HttpResponse, ApiError> {
     call.operator_only()?;
     let application = call.application()?;
     let body = call.body().await?;
-    let names = body.json_or_empty::<BulkIn>()?.ids.unwrap_or_default();
+    let names = body.json_or_empty::<ExpungeIn>()?.ids.unwrap_or_default();
     let mut problems = Problems::default();
     if !(1..=BULK_MAX).contains(&names.len()) {
         problems.add(&["ids"], format!("must have 1 to {BULK_MAX} items"));
@@ -96,5 +96,6 @@ pub(super) async fn all(mut call: Call) -> Result<HttpResponse, ApiError> {
     call.operator_only()?;
     let application = call.application()?;
     let body = call.body().await?;
+    let _: serde::de::IgnoredAny = body.json_or_empty()?;
     start(&call, &body, Work::PurgeContent { application: application.id }).await
 }

@@ -27,7 +27,7 @@ struct WindowIn {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct BulkIn {
+struct BulkReplayIn {
     since: String,
     until: Option<String>,
     event_types: Option<Vec<String>>,
@@ -108,7 +108,7 @@ pub(super) async fn bulk_replay(mut call: Call) -> Result<HttpResponse, ApiError
     let application = call.application()?;
     let endpoint = call.endpoint(&application)?;
     let body = call.body().await?;
-    let input: BulkIn = body.json()?;
+    let input: BulkReplayIn = body.json()?;
     let mut problems = Problems::default();
     let now = call.store().now();
     let window = window(&input.since, input.until.as_deref(), now, &mut problems);

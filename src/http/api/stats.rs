@@ -113,5 +113,6 @@ pub(super) async fn by_application(mut call: Call) -> Result<HttpResponse, ApiEr
 pub(super) async fn by_event_type(mut call: Call) -> Result<HttpResponse, ApiError> {
     call.operator_only()?;
     let body = call.body().await?;
+    let _: serde::de::IgnoredAny = body.json_or_empty()?;
     start(&call, &body, Work::CountByEventType).await
 }
