@@ -137,6 +137,8 @@ fn what_became_of_a_message() {
     assert_eq!(next_ready(&relay).trigger, Trigger::Manual);
     relay.send("POST", "/app/acme/msg/ev1/endpoint/books/resend", &[], None).expect(202);
     relay.post("/app/acme/msg/ev1/endpoint/off/resend", json!({})).expect(400);
+    let rubbish = relay.send("POST", "/app/acme/msg/ev1/endpoint/books/resend", &[], Some("{"));
+    assert_eq!(rubbish.problem(), "body");
 }
 
 /// Of the one attempt that was answered 500 and the one that was answered 410.
@@ -240,7 +242,9 @@ fn the_same_key_twice() {
     assert_eq!(refused.text("code"), "conflict");
     let made = send("auto_1", "/app", &json!({"name": "x"})).expect(201);
     assert_eq!(send("auto_1", "/app/", &json!({"name": "x"})).expect(201).json, made.json);
-    assert_eq!(send(&"k".repeat(257), "/app/acme/msg", &body).problem(), "header.idempotency-key");
+    for wrong in [&"k".repeat(257), "a\tb", ""] {
+        assert_eq!(send(wrong, "/app/acme/msg", &body).problem(), "header.idempotency-key");
+    }
     relay
         .post("/app/acme/msg", json!({"eventId": "e", "eventType": "a", "payload": {}}))
         .expect(202);

@@ -47,6 +47,16 @@ fn fields_that_come_later() {
 }
 
 #[test]
+fn keys_of_a_plan() {
+    let relay = Relay::start();
+    let key = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+    let keys = json!({"keys": [{"application": "a b", "endpoint": "e", "key": key}]});
+    assert_eq!(relay.post("/config/plan", keys).problem(), "body.keys[0].application");
+    let keys = json!({"keys": [{"application": "a", "endpoint": "", "key": key}]});
+    assert_eq!(relay.post("/config/plan", keys).problem(), "body.keys[0].endpoint");
+}
+
+#[test]
 fn keys_and_tokens() {
     let relay = Relay::start();
     relay.post("/app", json!({"name": "Acme", "uid": "acme"})).expect(201);

@@ -146,8 +146,9 @@ impl Call {
     fn idempotency(&self, body: &Body) -> Result<Option<Idempotency>, ApiError> {
         let Some(value) = self.request.headers().get(IDEMPOTENCY_KEY) else { return Ok(None) };
         let key = value.to_str().unwrap_or_default().trim();
-        if key.is_empty() || key.len() > IDEMPOTENCY_KEY_MAX {
-            let words = format!("has 1 to {IDEMPOTENCY_KEY_MAX} visible ASCII characters");
+        let printable = key.bytes().all(|byte| (b' '..=b'~').contains(&byte));
+        if key.is_empty() || key.len() > IDEMPOTENCY_KEY_MAX || !printable {
+            let words = format!("has 1 to {IDEMPOTENCY_KEY_MAX} printable ASCII characters");
             return Err(ApiError::invalid(&["header", IDEMPOTENCY_KEY], words));
         }
         let intake = &self.shared.state.config.intake;

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::call::Call;
+use super::limits;
 use crate::config::declared::{DeclaredApplication, DeclaredEndpoint, DeclaredEventType, problems};
 use crate::domain::signature::SigningKey;
 use crate::engine::declare::{self, Declared};
@@ -52,6 +53,11 @@ fn read(plan: PlanIn) -> Result<Declared, ApiError> {
         .collect();
     let mut keys = BTreeMap::new();
     for (index, given) in plan.keys.into_iter().enumerate() {
+        for (part, uid) in [("application", &given.application), ("endpoint", &given.endpoint)] {
+            if let Err(rule) = limits::name(uid) {
+                found.push(problem(format!("keys[{index}].{part}"), rule));
+            }
+        }
         match SigningKey::parse(&given.key) {
             Ok(key) => drop(keys.insert((given.application, given.endpoint), key)),
             Err(error) => found.push(problem(format!("keys[{index}].key"), error.to_string())),

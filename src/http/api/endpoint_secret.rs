@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::application::unexpected;
 use super::call::Call;
-use super::limits::{GRACE_DEFAULT, GRACE_MAX, OLD_KEYS_MAX, Problems};
+use super::limits::{GRACE_DEFAULT, GRACE_MAX, KEY_TEXT_MAX, OLD_KEYS_MAX, Problems};
 use crate::domain::endpoint::{Endpoint, EndpointKey};
 use crate::domain::signature::SigningKey;
 use crate::domain::time::Timestamp;
@@ -17,8 +17,6 @@ use crate::store::{Author, EndpointReference, Refusal, Reply};
 
 /// Bytes of a key the relay makes.
 const KEY_BYTES: usize = 24;
-/// Characters of a key that is looked at at all.
-const KEY_TEXT_MAX: usize = 256;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]

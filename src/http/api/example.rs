@@ -17,7 +17,7 @@ use crate::store::{NewMessage, Reply};
 #[serde(rename_all = "camelCase")]
 struct ExampleIn {
     event_type: String,
-    example_index: Option<usize>,
+    example_index: Option<u16>,
 }
 
 /// What of a JSON schema says how a message looks.
@@ -42,7 +42,7 @@ pub(super) async fn send(mut call: Call) -> Result<HttpResponse, ApiError> {
     let event_type = call.store().event_type(&input.event_type).ok_or_else(|| {
         ApiError::invalid(&["body", "eventType"], "is no event type of the catalogue")
     })?;
-    let index = input.example_index.unwrap_or(0);
+    let index = usize::from(input.example_index.unwrap_or(0));
     let schemas = event_type.schemas.as_deref().unwrap_or("{}");
     let example = example(schemas, index).ok_or_else(|| {
         let words = format!(

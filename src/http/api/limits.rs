@@ -25,6 +25,8 @@ pub const METADATA_MAX: usize = 4_096;
 pub const TAGS_MAX: usize = 5;
 /// Bytes of a tag at most.
 pub const TAG_MAX: usize = 128;
+/// Characters of a key that a caller brings at most.
+pub const KEY_TEXT_MAX: usize = 256;
 /// Bytes of a content type at most.
 pub const CONTENT_TYPE_MAX: usize = 256;
 /// Feature flags of an event type at most.
