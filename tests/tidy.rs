@@ -163,6 +163,25 @@ fn domain_is_pure_and_only_the_store_knows_its_libraries() {
 }
 
 #[test]
+fn routes_stand_in_the_table() {
+    let mut problems = Vec::new();
+    let ways = ["web::resource", "web::scope", "web::route", ".route(", "#[get", "#[post"];
+    for (file, code) in rust_files() {
+        // Only what this one serves is listed, documented and walked by tests.
+        if !file.below("src/http") || file.path == Path::new("src/http/routes.rs") {
+            continue;
+        }
+        for way in ways {
+            for position in code.positions(way).filter(|at| !code.in_tests(*at)) {
+                let problem = format!("{way}: add the path to a table of src/http/routes.rs");
+                problems.push(file.at(code.line(position), &problem));
+            }
+        }
+    }
+    expect_none(&problems);
+}
+
+#[test]
 fn files_functions_and_lines_are_short() {
     let mut problems = Vec::new();
     for (file, code) in rust_files() {
@@ -275,7 +294,7 @@ fn documents_hold_together() {
     };
     problems.extend(documents::changelog(named("CHANGELOG.md")));
     let (errors, operations) = (named("src/http/error.rs"), named("docs/operations.md"));
-    problems.extend(documents::codes(errors, operations));
+    problems.extend(documents::codes(errors, operations, named("docs/openapi.json")));
     expect_none(&problems);
 }
 

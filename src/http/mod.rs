@@ -1,15 +1,18 @@
 //! The API, its keys and errors, health and metrics.
 //!
 //! [`server`] is the way in; [`api`] has one file for each resource; [`auth`] decides who calls;
-//! [`error`] is every answer that is not a success; [`ops`] is for whoever runs the relay.
+//! [`error`] is every answer that is not a success; [`ops`] is for whoever runs the relay;
+//! [`routes`] lists every path, and [`docs`] tells of them.
 
 pub mod api;
 pub mod auth;
+pub mod docs;
 pub mod error;
 mod failures;
 mod linger;
 mod observe;
 pub mod ops;
+pub mod routes;
 pub mod server;
 pub mod state;
 mod token;

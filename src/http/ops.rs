@@ -1,18 +1,20 @@
 //! For whoever runs the relay: is it alive, is it ready, what does it count.
 
+use actix_web::HttpResponse;
 use actix_web::http::header;
 use actix_web::web::Data;
-use actix_web::{HttpResponse, web};
 use serde_json::json;
 
+use crate::http::routes::{Routes, at};
 use crate::http::server::Shared;
 
 /// `/healthz`, `/readyz`, `/metrics`.
-pub(super) fn routes(config: &mut web::ServiceConfig) {
+pub(super) fn routes(routes: &mut Routes) {
     // Some probes ask by HEAD.
-    let alive = web::resource("/healthz").route(web::get().to(alive)).route(web::head().to(alive));
-    let ready = web::resource("/readyz").route(web::get().to(ready)).route(web::head().to(ready));
-    config.service(alive).service(ready).route("/metrics", web::get().to(metrics));
+    routes
+        .service(at("/healthz").get(alive).head(alive).into_resource())
+        .service(at("/readyz").get(ready).head(ready).into_resource())
+        .service(at("/metrics").get(metrics).into_resource());
 }
 
 async fn alive() -> HttpResponse {

@@ -10,13 +10,13 @@ use std::time::Duration;
 use actix_web::http::KeepAlive;
 use actix_web::middleware::from_fn;
 use actix_web::web::{self, Data};
-use actix_web::{App, HttpRequest, HttpResponse, HttpServer};
+use actix_web::{App, HttpRequest, HttpServer};
+use bytes::Bytes;
 use tokio::sync::Semaphore;
 
-use crate::http::error::ApiError;
 use crate::http::failures::Failures;
 use crate::http::state::State;
-use crate::http::{api, observe, ops};
+use crate::http::{docs, observe, routes};
 
 /// How long a connection without a request stays open.
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
@@ -29,6 +29,8 @@ pub(super) struct Shared {
     pub failures: Failures,
     /// Bytes of request bodies that may still come into memory.
     pub body_bytes: Arc<Semaphore>,
+    /// The document of the API, as this server answers it.
+    pub document: Bytes,
     request_ids: AtomicU64,
     request_prefix: u64,
 }
@@ -40,8 +42,10 @@ impl Shared {
         let mut random = [0; 8];
         // Only a name: without randomness requests are still counted.
         let _ = getrandom::fill(&mut random);
+        let document = docs::document(state.config.server.public_url.as_ref());
         Shared {
             state,
+            document,
             failures: Failures::default(),
             body_bytes: Arc::new(Semaphore::new(most)),
             request_ids: AtomicU64::new(0),
@@ -75,9 +79,8 @@ pub async fn run(
         App::new()
             .app_data(shared.clone())
             .wrap(from_fn(observe::observe))
-            .configure(ops::routes)
-            .configure(api::routes)
-            .default_service(web::to(unknown))
+            .configure(routes::register)
+            .default_service(web::to(routes::unknown))
     })
     .workers(workers)
     .max_connections(config.server.max_connections.div_ceil(workers))
@@ -92,8 +95,4 @@ pub async fn run(
     .listen(listener)?
     .run()
     .await
-}
-
-async fn unknown() -> Result<HttpResponse, ApiError> {
-    Err(ApiError::NotFound("there is nothing at this path".to_owned()))
 }

@@ -73,21 +73,27 @@ fn anchor(heading: &str) -> String {
     kept.flat_map(char::to_lowercase).collect()
 }
 
-/// Every code that the API answers with stands in the operator's table.
-pub fn codes(errors: &File, operations: &File) -> Vec<String> {
+/// Every code that the API answers with stands in the operator's table and in the document.
+pub fn codes(errors: &File, operations: &File, document: &File) -> Vec<String> {
     let lines = (1..).zip(errors.text.lines());
     let body = lines.skip_while(|(_, line)| !line.contains("fn code(")).skip(1);
     let body = body.take_while(|(_, line)| !line.contains("fn "));
     let codes = body.filter_map(|(number, line)| Some((number, line.split('"').nth(1)?)));
     let codes: Vec<(usize, &str)> = codes.collect();
     assert!(codes.len() > 10, "the codes are read from fn code of {}", errors.path.display());
+    let mut problems = Vec::new();
     // a list of problems has no code of its own
-    let unknown = codes.iter().filter(|(_, code)| {
-        *code != "validation" && !operations.text.contains(&format!("| `{code}` |"))
-    });
-    unknown
-        .map(|(number, code)| errors.at(*number, &format!("{code} is not in docs/operations.md")))
-        .collect()
+    for (number, code) in codes.into_iter().filter(|(_, code)| *code != "validation") {
+        for (file, shown) in
+            [(operations, format!("| `{code}` |")), (document, format!("\"{code}\""))]
+        {
+            if !file.text.contains(&shown) {
+                let problem = format!("{code} is not in {}: add it", file.path.display());
+                problems.push(errors.at(number, &problem));
+            }
+        }
+    }
+    problems
 }
 
 /// Keep a Changelog: unreleased first, versions with their day, the six kinds of change.

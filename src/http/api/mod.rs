@@ -27,29 +27,31 @@ pub mod shapes;
 pub mod stats;
 pub mod task;
 
-use actix_web::middleware::from_fn;
-use actix_web::{HttpResponse, Resource, web};
+use actix_web::HttpResponse;
 
-use crate::http::auth;
-use crate::http::error::ApiError;
+use crate::http::routes::{Routes, at};
 
-/// Every route; a slash at the end of a path changes nothing.
-pub(super) fn routes(config: &mut web::ServiceConfig) {
-    config.service(health("/api/v1/health")).service(health("/api/v1/health/ping")).service(
-        web::scope("/api/v1")
-            .wrap(from_fn(auth::require))
-            .configure(applications)
-            .configure(endpoints)
-            .configure(messages)
-            .configure(event_types)
-            .configure(operations)
-            .configure(later::routes)
-            .default_service(web::to(unknown)),
-    );
+/// Every route that needs a key; a slash at the end of a path changes nothing.
+pub(super) fn routes(routes: &mut Routes) {
+    routes
+        .configure(applications)
+        .configure(endpoints)
+        .configure(messages)
+        .configure(event_types)
+        .configure(operations)
+        .configure(later::routes);
 }
 
-fn applications(config: &mut web::ServiceConfig) {
-    config
+/// Whether it answers at all, for anybody.
+pub(super) fn open_routes(routes: &mut Routes) {
+    let alive = async || HttpResponse::NoContent().finish();
+    routes
+        .service(at("/api/v1/health").get(alive).into_resource())
+        .service(at("/api/v1/health/ping").get(alive).into_resource());
+}
+
+fn applications(routes: &mut Routes) {
+    routes
         .service(at("/app").get(application::list).post(application::create).into_resource())
         .service(
             at("/app/{app}")
@@ -61,8 +63,8 @@ fn applications(config: &mut web::ServiceConfig) {
         );
 }
 
-fn endpoints(config: &mut web::ServiceConfig) {
-    config
+fn endpoints(routes: &mut Routes) {
+    routes
         .service(
             at("/app/{app}/endpoint").get(endpoint::list).post(endpoint::create).into_resource(),
         )
@@ -114,9 +116,9 @@ fn endpoints(config: &mut web::ServiceConfig) {
         );
 }
 
-fn messages(config: &mut web::ServiceConfig) {
+fn messages(routes: &mut Routes) {
     // Before the path that takes any message's name.
-    config
+    routes
         .configure(contents)
         .service(at("/app/{app}/msg").get(message::list).post(message::create).into_resource())
         .service(at("/app/{app}/msg/{msg}").get(message::get).into_resource())
@@ -136,8 +138,8 @@ fn messages(config: &mut web::ServiceConfig) {
         .service(at("/app/{app}/attempt/msg/{msg}").get(attempt::list_of_message).into_resource());
 }
 
-fn contents(config: &mut web::ServiceConfig) {
-    config
+fn contents(routes: &mut Routes) {
+    routes
         .service(at("/app/{app}/msg/{msg}/content").delete(expunge::message).into_resource())
         .service(
             at("/app/{app}/msg/{msg}/attempt/{attempt}/content")
@@ -154,8 +156,8 @@ fn contents(config: &mut web::ServiceConfig) {
         .service(at("/app/{app}/msg/expunge-all-contents").post(expunge::all).into_resource());
 }
 
-fn event_types(config: &mut web::ServiceConfig) {
-    config
+fn event_types(routes: &mut Routes) {
+    routes
         .service(at("/event-type").get(event_type::list).post(event_type::create).into_resource())
         .service(
             at("/event-type/{name}")
@@ -167,85 +169,12 @@ fn event_types(config: &mut web::ServiceConfig) {
         );
 }
 
-fn operations(config: &mut web::ServiceConfig) {
-    config
+fn operations(routes: &mut Routes) {
+    routes
         .service(at("/stats/accounting").get(accounting::get).into_resource())
         .service(at("/stats/usage/app").post(stats::by_application).into_resource())
         .service(at("/stats/usage/event-types").put(stats::by_event_type).into_resource())
         .service(at("/background-task").get(task::list).into_resource())
         .service(at("/background-task/{task}").get(task::get).into_resource())
         .service(at("/config/plan").post(config::plan).into_resource());
-}
-
-/// One path and what it does for each method; other methods are answered 405.
-pub(super) struct At(Resource);
-
-pub(super) fn at(path: &str) -> At {
-    let resource = web::resource([path.to_owned(), format!("{path}/")]);
-    At(resource.default_service(web::to(method_not_allowed)))
-}
-
-/// An API handler.
-pub(super) trait Handler: actix_web::Handler<(call::Call,)> {}
-impl<H: actix_web::Handler<(call::Call,)>> Handler for H {}
-
-impl At {
-    pub fn get<H>(self, handler: H) -> At
-    where
-        H: Handler,
-        H::Output: actix_web::Responder + 'static,
-    {
-        At(self.0.route(web::get().to(handler)))
-    }
-
-    pub fn post<H>(self, handler: H) -> At
-    where
-        H: Handler,
-        H::Output: actix_web::Responder + 'static,
-    {
-        At(self.0.route(web::post().to(handler)))
-    }
-
-    pub fn put<H>(self, handler: H) -> At
-    where
-        H: Handler,
-        H::Output: actix_web::Responder + 'static,
-    {
-        At(self.0.route(web::put().to(handler)))
-    }
-
-    pub fn patch<H>(self, handler: H) -> At
-    where
-        H: Handler,
-        H::Output: actix_web::Responder + 'static,
-    {
-        At(self.0.route(web::patch().to(handler)))
-    }
-
-    pub fn delete<H>(self, handler: H) -> At
-    where
-        H: Handler,
-        H::Output: actix_web::Responder + 'static,
-    {
-        At(self.0.route(web::delete().to(handler)))
-    }
-
-    pub fn into_resource(self) -> Resource {
-        self.0
-    }
-}
-
-fn health(path: &str) -> Resource {
-    let resource = web::resource([path.to_owned(), format!("{path}/")]);
-    resource
-        .route(web::get().to(HttpResponse::NoContent))
-        .default_service(web::to(method_not_allowed))
-}
-
-async fn method_not_allowed() -> Result<HttpResponse, ApiError> {
-    Err(ApiError::MethodNotAllowed)
-}
-
-async fn unknown() -> Result<HttpResponse, ApiError> {
-    Err(ApiError::NotFound("there is nothing at this path".to_owned()))
 }

@@ -2,9 +2,11 @@
 
 pub mod acme;
 pub mod clock;
+pub mod document;
 pub mod folder;
 pub mod image;
 pub mod model;
 pub mod random;
 pub mod server;
 pub mod source;
+pub mod walk;

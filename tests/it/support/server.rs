@@ -18,6 +18,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use tokio::sync::oneshot;
 
+use super::document::Document;
 use super::folder::{Folder, Open};
 
 pub const OPERATOR_KEY: &str = "sk_test_operator_key_0123456789";
@@ -143,27 +144,33 @@ impl Relay {
 }
 
 impl Client {
+    #[track_caller]
     pub fn get(&self, path: &str) -> Answer {
         self.send("GET", path, &[], None)
     }
 
+    #[track_caller]
     pub fn post(&self, path: &str, body: Value) -> Answer {
         self.send("POST", path, &[], Some(&body.to_string()))
     }
 
+    #[track_caller]
     pub fn put(&self, path: &str, body: Value) -> Answer {
         self.send("PUT", path, &[], Some(&body.to_string()))
     }
 
+    #[track_caller]
     pub fn patch(&self, path: &str, body: Value) -> Answer {
         self.send("PATCH", path, &[], Some(&body.to_string()))
     }
 
+    #[track_caller]
     pub fn delete(&self, path: &str) -> Answer {
         self.send("DELETE", path, &[], None)
     }
 
     /// A request under `/api/v1` with the operator's key, unless `headers` bring another.
+    #[track_caller]
     pub fn send(
         &self,
         method: &str,
@@ -171,7 +178,19 @@ impl Client {
         headers: &[(&str, &str)],
         body: Option<&str>,
     ) -> Answer {
-        let mut head = format!("{method} /api/v1{path} HTTP/1.1\r\nhost: relay\r\n");
+        self.call(method, &format!("/api/v1{path}"), headers, body)
+    }
+
+    /// The same with the whole path. Every answer must be one that the document tells of.
+    #[track_caller]
+    pub fn call(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<&str>,
+    ) -> Answer {
+        let mut head = format!("{method} {path} HTTP/1.1\r\nhost: relay\r\n");
         if !headers.iter().any(|(name, _)| *name == "authorization") {
             head += &format!("authorization: Bearer {OPERATOR_KEY}\r\n");
         }
@@ -188,7 +207,9 @@ impl Client {
         let mut stream = self.connect();
         // A server that refuses early may close before it has all.
         let _ = stream.write_all(text.as_bytes());
-        read_one(&mut stream)
+        let answer = read_one(&mut stream);
+        Document::read().check(method, path, &answer);
+        answer
     }
 
     fn connect(&self) -> TcpStream {

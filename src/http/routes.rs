@@ -1,0 +1,170 @@
+//! Every route of the server, as a table: the server is built from it, and [`all`] lists it, so
+//! that tests hold `docs/openapi.json` to what is really there and walk every call.
+
+use actix_web::http::Method;
+use actix_web::middleware::from_fn;
+use actix_web::{FromRequest, Handler, HttpResponse, Resource, Responder, web};
+
+use crate::http::error::ApiError;
+use crate::http::{api, auth, docs, ops};
+
+/// What stands before every path that asks for a key.
+const API: &str = "/api/v1";
+
+/// One call that the server takes.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Route {
+    /// `GET`, `POST` and so on.
+    pub method: Method,
+    /// From the root of the server on, with names in braces; a slash at its end changes nothing.
+    pub path: String,
+    /// Whether it asks for a key or token.
+    pub guarded: bool,
+}
+
+/// Every call that the server takes; any other is answered 404, or 405 where the path is known.
+pub fn all() -> Vec<Route> {
+    let list = |table: Routes, prefix: &str, guarded: bool| {
+        let calls = table.0.into_iter().flat_map(|listed| {
+            listed.methods.into_iter().map(move |method| (method, listed.path.clone()))
+        });
+        calls
+            .map(|(method, path)| Route { method, path: format!("{prefix}{path}"), guarded })
+            .collect::<Vec<_>>()
+    };
+    [list(open(), "", false), list(guarded(), API, true)].concat()
+}
+
+/// Puts them all into a server.
+pub(super) fn register(config: &mut web::ServiceConfig) {
+    for listed in open().0 {
+        config.service(listed.resource);
+    }
+    let scope = web::scope(API).wrap(from_fn(auth::require)).default_service(web::to(unknown));
+    let add = |scope: actix_web::Scope<_>, listed: Listed| scope.service(listed.resource);
+    config.service(guarded().0.into_iter().fold(scope, add));
+}
+
+/// What needs no key.
+fn open() -> Routes {
+    let mut routes = Routes::default();
+    ops::routes(&mut routes);
+    docs::routes(&mut routes);
+    api::open_routes(&mut routes);
+    routes
+}
+
+/// What needs one.
+fn guarded() -> Routes {
+    let mut routes = Routes::default();
+    api::routes(&mut routes);
+    routes
+}
+
+/// Paths in the order in which they are matched.
+#[derive(Default)]
+pub(super) struct Routes(Vec<Listed>);
+
+impl Routes {
+    /// Adds a path.
+    pub fn service(&mut self, listed: Listed) -> &mut Routes {
+        self.0.push(listed);
+        self
+    }
+
+    /// Adds what another part of the API has.
+    pub fn configure(&mut self, add: impl FnOnce(&mut Routes)) -> &mut Routes {
+        add(self);
+        self
+    }
+}
+
+/// A path with its handlers, and what is told of it.
+pub(super) struct Listed {
+    path: String,
+    methods: Vec<Method>,
+    resource: Resource,
+}
+
+/// One path and what it does for each method; other methods are answered 405.
+pub(super) struct At(Listed);
+
+pub(super) fn at(path: &str) -> At {
+    let resource = web::resource([path.to_owned(), format!("{path}/")])
+        .default_service(web::to(method_not_allowed));
+    At(Listed { path: path.to_owned(), methods: Vec::new(), resource })
+}
+
+impl At {
+    pub fn get<H, A>(self, handler: H) -> At
+    where
+        H: Handler<A, Output: Responder>,
+        A: FromRequest + 'static,
+    {
+        self.on(Method::GET, handler)
+    }
+
+    pub fn head<H, A>(self, handler: H) -> At
+    where
+        H: Handler<A, Output: Responder>,
+        A: FromRequest + 'static,
+    {
+        self.on(Method::HEAD, handler)
+    }
+
+    pub fn post<H, A>(self, handler: H) -> At
+    where
+        H: Handler<A, Output: Responder>,
+        A: FromRequest + 'static,
+    {
+        self.on(Method::POST, handler)
+    }
+
+    pub fn put<H, A>(self, handler: H) -> At
+    where
+        H: Handler<A, Output: Responder>,
+        A: FromRequest + 'static,
+    {
+        self.on(Method::PUT, handler)
+    }
+
+    pub fn patch<H, A>(self, handler: H) -> At
+    where
+        H: Handler<A, Output: Responder>,
+        A: FromRequest + 'static,
+    {
+        self.on(Method::PATCH, handler)
+    }
+
+    pub fn delete<H, A>(self, handler: H) -> At
+    where
+        H: Handler<A, Output: Responder>,
+        A: FromRequest + 'static,
+    {
+        self.on(Method::DELETE, handler)
+    }
+
+    pub fn into_resource(self) -> Listed {
+        self.0
+    }
+
+    fn on<H, A>(self, method: Method, handler: H) -> At
+    where
+        H: Handler<A, Output: Responder>,
+        A: FromRequest + 'static,
+    {
+        let At(Listed { path, mut methods, resource }) = self;
+        methods.push(method.clone());
+        let resource = resource.route(web::method(method).to(handler));
+        At(Listed { path, methods, resource })
+    }
+}
+
+async fn method_not_allowed() -> Result<HttpResponse, ApiError> {
+    Err(ApiError::MethodNotAllowed)
+}
+
+/// What is answered where there is nothing.
+pub(super) async fn unknown() -> Result<HttpResponse, ApiError> {
+    Err(ApiError::NotFound("there is nothing at this path".to_owned()))
+}

@@ -1,0 +1,130 @@
+//! Something of everything the API has, so that tests can walk every call of the document.
+
+use std::collections::BTreeMap;
+
+use relay::domain::delivery::{AttemptContent, DeliveryId, Outcome, Trigger};
+use relay::store::{Notice, Ready, Settlement, Verdict};
+use serde_json::{Value, json};
+
+use super::document::{Document, Operation};
+use super::server::{Answer, Relay};
+
+/// Stands in everything of a seeded application that only its owner may read.
+pub const PRIVATE: &str = "nobody-else";
+
+/// What the braces of the document's paths stand for: an application and all it has.
+pub struct Seed {
+    names: BTreeMap<&'static str, String>,
+}
+
+impl Seed {
+    /// Makes an application with the uid `{uid}` and one of everything. A path of the document with
+    /// another name in braces needs one more here.
+    pub fn plant(relay: &Relay, uid: &str) -> Seed {
+        let name = format!("{PRIVATE} {uid}");
+        let app = relay.post("/app", json!({"name": name, "uid": uid})).expect(201);
+        let app_id = app.text("id").to_owned();
+        let url = format!("https://{PRIVATE}.example/{uid}");
+        let endpoint =
+            json!({"url": url, "headers": {"x-own": PRIVATE}, "metadata": {"k": PRIVATE}});
+        let endpoint = relay.post(&format!("/app/{app_id}/endpoint"), endpoint).expect(201);
+        let message = json!({"eventType": "invoice.paid", "payload": {"a": PRIVATE}});
+        let message = relay.post(&format!("/app/{app_id}/msg"), message).expect(202);
+        let schemas = json!({"1": {"examples": [{"example": true}]}});
+        let event_type = json!({"description": "", "schemas": schemas});
+        relay.put("/event-type/invoice.paid", event_type);
+        let names = BTreeMap::from([
+            ("attempt_id", attempt(relay, &app_id, message.text("id"))),
+            ("app_id", app_id),
+            ("endpoint_id", endpoint.text("id").to_owned()),
+            ("msg_id", message.text("id").to_owned()),
+            ("event_type_name", "invoice.paid".to_owned()),
+        ]);
+        Seed { names }
+    }
+
+    pub fn app_id(&self) -> &str {
+        &self.names["app_id"]
+    }
+
+    /// The path with what was planted for every name in braces.
+    #[track_caller]
+    pub fn path(&self, pattern: &str) -> String {
+        let mut path = pattern.to_owned();
+        for (name, value) in &self.names {
+            path = path.replace(&format!("{{{name}}}"), value);
+        }
+        assert!(!path.contains('{'), "{path}: plant one of these in Seed::plant");
+        path
+    }
+
+    /// Does a call as the document's example of it says.
+    #[track_caller]
+    pub fn call(
+        &self,
+        relay: &Relay,
+        operation: &Operation<'_>,
+        authorization: &str,
+        body: Option<&Value>,
+    ) -> Answer {
+        let headers = [("authorization", authorization)];
+        let body = body.map(Value::to_string);
+        relay.call(&operation.method, &self.path(operation.path), &headers, body.as_deref())
+    }
+
+    /// All that the owner can read.
+    pub fn everything(&self, relay: &Relay) -> Vec<Value> {
+        let document = Document::read();
+        let mine = |operation: &Operation<'_>| {
+            operation.method == "GET" && operation.path.contains("{app_id}")
+        };
+        let read = |operation: Operation<'_>| {
+            relay.call("GET", &self.path(operation.path), &[], None).json
+        };
+        document.operations().into_iter().filter(mine).map(read).collect()
+    }
+}
+
+/// Who may do a call: `operator`, `application`, or anybody.
+pub fn role<'a>(operation: &'a Operation<'_>) -> Option<&'a str> {
+    operation.told["security"][0]["bearer"][0].as_str()
+}
+
+/// The bodies that the document gives for a call; nothing once where it takes none.
+pub fn bodies(operation: &Operation<'_>) -> Vec<Option<Value>> {
+    let document = Document::read();
+    let body = &operation.told["requestBody"];
+    let Some(schema) = document.json(body) else { return vec![None] };
+    let examples = schema["examples"].as_array().into_iter().flatten();
+    examples.map(|example| Some(example.clone())).collect()
+}
+
+/// Ends the message's first attempt as the engine would; its id.
+fn attempt(relay: &Relay, app_id: &str, message: &str) -> String {
+    let open = relay.open.as_ref().unwrap();
+    let named = relay.state.store.ids().parse(message).unwrap();
+    let ready: Ready = loop {
+        match open.notice() {
+            Notice::Ready(ready) if ready.delivery().message == named => break ready,
+            _ => {}
+        }
+    };
+    relay.state.store.settle(Settlement {
+        delivery: DeliveryId { replay: ready.replay, ..ready.delivery() },
+        due: ready.due,
+        trigger: Trigger::Scheduled,
+        started_at: ready.due,
+        duration_ms: 12,
+        status_code: 200,
+        outcome: Outcome::Delivered,
+        verdict: Verdict::Delivered,
+        content: AttemptContent {
+            url: format!("https://{PRIVATE}.example/"),
+            response_body: PRIVATE.as_bytes().to_vec(),
+            ..AttemptContent::default()
+        },
+    });
+    while !matches!(open.notice(), Notice::Settled { .. }) {}
+    let attempts = relay.get(&format!("/app/{app_id}/attempt/msg/{message}"));
+    attempts.json["data"][0]["id"].as_str().unwrap().to_owned()
+}
