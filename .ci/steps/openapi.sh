@@ -1,0 +1,78 @@
+#!/usr/bin/env bash
+# docs/openapi.json against a live relay, by schemathesis: no 5xx, no status or shape that the
+# document does not tell of, nothing taken that it forbids. And the page at /docs, in jsdom.
+# shellcheck source=../lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
+
+schemathesis_version=4.32.5
+jsdom_version=26.1.0
+
+for tool in curl python3; do
+    debian "$tool" "$tool" || { skip openapi "no $tool here and none to be had" && exit 0; }
+done
+relay=${RELAY_BINARY:-$root/target/release/relay}
+python=$work/openapi/python
+export NODE_FOLDER=$work/openapi/node
+mkdir -p "$NODE_FOLDER"
+folder=$(mktemp -d)
+processes=()
+trap 'kill "${processes[@]}" 2>/dev/null || true; rm -rf "$folder"' EXIT
+
+cat >"$folder/relay.toml" <<CONFIG
+[server]
+listen = "127.0.0.1:0"
+[data]
+dir = "$folder/data"
+[guard]
+allow = ["127.0.0.1/32"]
+[log]
+format = "text"
+CONFIG
+"$relay" serve --config "$folder/relay.toml" >"$folder/relay.log" 2>&1 &
+processes+=($!)
+python3 .ci/openapi/receiver.py >"$folder/receiver.log" &
+processes+=($!)
+RECEIVER_URL=http://$(listening "$folder/receiver.log")/
+RELAY_URL=http://$(listening "$folder/relay.log")
+RELAY_TOKEN=$(cat "$folder/data/operator_key")
+export RECEIVER_URL RELAY_URL RELAY_TOKEN
+
+if ! debian node nodejs || ! debian npm npm; then
+    skip "openapi: the page" "no node or no npm here and none to be had"
+elif ! timeout 300 npm install --silent --no-audit --no-fund --prefix "$NODE_FOLDER" \
+    --cache "$work/clients/npm" "jsdom@$jsdom_version"; then
+    skip "openapi: the page" "jsdom $jsdom_version could not be installed"
+else
+    timeout 120 node .ci/openapi/page.mjs
+fi
+
+if ! { [ -x "$python/bin/pip" ] || python3 -m venv "$python"; } || ! timeout 300 \
+    "$python/bin/pip" install --quiet "schemathesis==$schemathesis_version"; then
+    skip openapi "no venv, or schemathesis $schemathesis_version could not be installed"
+    exit 0
+fi
+
+# make PATH JSON: one of what the document's examples name, so that paths lead somewhere
+make() {
+    curl --silent --show-error --fail-with-body --output "$folder/made" \
+        -H "authorization: Bearer $RELAY_TOKEN" -H "content-type: application/json" \
+        "$RELAY_URL/api/v1$1" -d "$2" || { cat "$folder/made" >&2 && exit 1; }
+}
+make /app '{"name": "Acme", "uid": "acme"}'
+make /app/acme/endpoint '{"url": "'"$RECEIVER_URL"'", "uid": "books"}'
+make /event-type '{"name": "invoice.paid", "description": "", "schemas": {"1": {
+    "examples": [{"type": "invoice.paid"}]}}}'
+make /app/acme/msg '{"eventType": "invoice.paid", "eventId": "invoice-1042-paid",
+    "payload": {"type": "invoice.paid"}}'
+
+cd .ci/openapi
+if ! PYTHONDONTWRITEBYTECODE=1 timeout 240 "$python/bin/schemathesis" run \
+    "$RELAY_URL/api/v1/openapi.json" --phases examples,coverage,fuzzing,stateful \
+    --max-time 150 --generation-database none --no-color >"$work/openapi/said" 2>&1; then
+    cut -c 1-1000 "$work/openapi/said" | head -c 60000 >&2
+    echo "the relay's log:" >&2
+    tail -n 20 "$folder/relay.log" >&2
+    exit 1
+fi
+grep -A 100 '= SUMMARY =' "$work/openapi/said"
+kill -0 "${processes[0]}" || { echo "the relay has ended" >&2 && exit 1; }
