@@ -65,6 +65,20 @@ make /event-type '{"name": "invoice.paid", "description": "", "schemas": {"1": {
 make /app/acme/msg '{"eventType": "invoice.paid", "eventId": "invoice-1042-paid",
     "payload": {"type": "invoice.paid"}}'
 
+# and one delivery that was tried
+make /app '{"name": "Kept", "uid": "kept"}'
+make /app/kept/endpoint '{"url": "'"$RECEIVER_URL"'"}'
+make /app/kept/msg '{"eventType": "invoice.paid", "eventId": "kept", "payload": {}}'
+for _ in $(seq 100); do
+    ATTEMPT=$(curl --silent --show-error -H "authorization: Bearer $RELAY_TOKEN" \
+        "$RELAY_URL/api/v1/app/kept/attempt/msg/kept" | grep -o 'atmpt_[A-Za-z0-9]*' |
+        head -n 1 || true)
+    [ -z "$ATTEMPT" ] || break
+    sleep 0.1
+done
+[ -n "$ATTEMPT" ] || { tail "$folder/relay.log" >&2 && exit 1; }
+export ATTEMPT
+
 cd .ci/openapi
 if ! PYTHONDONTWRITEBYTECODE=1 timeout 240 "$python/bin/schemathesis" run \
     "$RELAY_URL/api/v1/openapi.json" --phases examples,coverage,fuzzing,stateful \
