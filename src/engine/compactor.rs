@@ -14,7 +14,7 @@ const RECOUNT_SHARE: u64 = 8;
 const GROWN: u64 = 2;
 /// Rows counted in one go.
 const COUNT_ROWS: usize = 500;
-/// Works so long,
+/// Works so long, or as long as the janitor was at giving back segments meanwhile,
 const WORK: Duration = Duration::from_millis(4);
 /// then leaves processor and disk to the deliveries for so long.
 pub(super) const PAUSE: Duration = Duration::from_millis(12);
@@ -71,9 +71,10 @@ impl Compactor {
         }
     }
 
-    /// Goes on with what was begun, for a few milliseconds; whether there is more to do.
-    pub fn work(&mut self, store: &Store, metrics: &Metrics) -> bool {
-        let until = Instant::now() + WORK;
+    /// Goes on with what was begun, for a few milliseconds, or for `share` when that is longer;
+    /// whether there is more to do.
+    pub fn work(&mut self, store: &Store, metrics: &Metrics, share: Duration) -> bool {
+        let until = Instant::now() + WORK.max(share);
         while !matches!(self.state, State::Resting) && Instant::now() < until {
             self.state = match std::mem::replace(&mut self.state, State::Resting) {
                 State::Resting => State::Resting,

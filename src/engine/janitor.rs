@@ -65,6 +65,8 @@ impl Janitor {
             settings,
             store,
             metrics,
+            more: false,
+            reclaiming: Duration::ZERO,
             checkpointed: Instant::now(),
             dense_until: None,
             said: None,
@@ -77,15 +79,17 @@ impl Janitor {
                 let mut pause = EVERY;
                 let mut next = Instant::now() + EVERY;
                 loop {
+                    let mut share = Duration::ZERO;
                     match wait(&called, pause) {
                         Call::Stop => return,
                         Call::None if Instant::now() < next => {}
                         Call::None | Call::Look => {
                             round.go();
-                            next = Instant::now() + EVERY;
+                            share = round.reclaiming;
+                            next = Instant::now() + if round.more { Duration::ZERO } else { EVERY };
                         }
                     }
-                    let busy = round.compactor.work(&round.store, &round.metrics);
+                    let busy = round.compactor.work(&round.store, &round.metrics, share);
                     let left = next.saturating_duration_since(Instant::now());
                     pause = if busy { left.min(compactor::PAUSE) } else { left };
                 }
@@ -129,6 +133,11 @@ struct Round {
     store: Store,
     metrics: Metrics,
     compactor: Compactor,
+    /// There may be another segment to go: between two the index has its turn, or it would fill
+    /// what they give back.
+    more: bool,
+    /// How long the last one took.
+    reclaiming: Duration,
     checkpointed: Instant,
     dense_until: Option<Instant>,
     said: Option<String>,
@@ -141,7 +150,10 @@ impl Round {
         let age_ms = u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
         self.store.end_segment(Timestamp::from_millis(now.saturating_sub(age_ms)));
         let tidied = self.tidy();
+        let began = Instant::now();
+        self.more = false;
         let reclaimed = self.reclaim();
+        self.reclaiming = began.elapsed();
         for error in [tidied.err(), reclaimed.err()].into_iter().flatten() {
             if !matches!(error, ReclaimError::Write(WriteError::Stopping)) {
                 tracing::error!(%error, "the janitor could not finish; it tries again");
@@ -186,7 +198,7 @@ impl Round {
         if self.dense_until.is_some_and(|until| Instant::now() < until) {
             return Ok(());
         }
-        while let Some(oldest) = self.store.oldest_segment()? {
+        if let Some(oldest) = self.store.oldest_segment()? {
             let by_bytes = self.used() > self.settings.max_bytes;
             let by_age = self.store.trusts_ages() && self.is_past(oldest.ended);
             if !by_bytes && !by_age {
@@ -199,8 +211,8 @@ impl Round {
             self.allow()?;
             if dense {
                 self.dense_until = Some(Instant::now() + DENSE_EVERY);
-                return Ok(());
             }
+            self.more = !dense;
         }
         Ok(())
     }
