@@ -4,9 +4,9 @@
 
 mod api_calls;
 mod api_connections;
+mod api_document;
 mod api_expunge;
 mod api_fields;
-mod api_document;
 mod api_messages;
 mod api_queries;
 mod api_refusals;
