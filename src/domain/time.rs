@@ -28,9 +28,9 @@ pub const CLOCK_FOLLOWED: Duration = Duration::from_secs(90 * 24 * 3_600);
 const EARLIEST: Timestamp = Timestamp(1_767_225_600_000);
 
 /// Where engine time goes on at a start, `last_known` being the newest time that the store knows:
-/// at the wall clock, but never before the last known time, nor more than [`CLOCK_FOLLOWED`] after it
-/// at one step. Beyond that it goes on from the last known time: ids and due times of a far future
-/// could not be taken back when the clock turns out to be wrong.
+/// at the wall clock, but never before the last known time, nor more than [`CLOCK_FOLLOWED`] after
+/// it at one step. Beyond that it goes on from the last known time: ids and due times of a far
+/// future could not be taken back when the clock turns out to be wrong.
 pub fn engine_start(wall: Timestamp, last_known: Timestamp) -> Timestamp {
     let believed = last_known < EARLIEST || wall.since(last_known) <= CLOCK_FOLLOWED;
     if believed { wall.max(last_known) } else { last_known }
