@@ -62,6 +62,7 @@ pub(super) fn run(arguments: &RepairArguments, common: &Common) -> Outcome {
         folder: folder.clone(),
         disk: Arc::new(RealDisk),
         index_cache: loaded.config.data.index_cache.0,
+        simulated: None,
     });
     let report = report.map_err(serve::failure)?;
     if common.json {
@@ -137,7 +138,7 @@ fn open(loaded: &Loaded, keys: &Keys, accept_loss: bool) -> Result<Opened, Failu
         }),
         on_sync: Box::new(drop),
         accept_loss,
-        simulated: false,
+        simulated: None,
     });
     opened.map_err(serve::failure)
 }

@@ -52,7 +52,7 @@ impl Attempter {
             return None;
         }
         let started_at = self.clock.now();
-        let (headers, answer) = match self.store.body(&ready.message.body) {
+        let (headers, answer) = match self.store.body_to_send(ready) {
             Ok(body) => {
                 let headers = self.headers(ready, &endpoint, &body);
                 let request = OutgoingRequest {

@@ -139,9 +139,6 @@ impl Driver {
     fn run(mut self, events: &Receiver<Event>) {
         self.step(Input::Failing(self.store.failing()));
         self.step(Input::Lanes(self.store.lanes()));
-        for ready in self.store.resends() {
-            self.step(Input::Notice(Notice::Ready(ready)));
-        }
         while !self.drained {
             let event = match self.sleep_for() {
                 None => events.recv().map_err(|_| RecvTimeoutError::Disconnected),

@@ -205,7 +205,7 @@ impl Round {
                 self.dense_until = None;
                 return Ok(());
             }
-            let kept = self.store.reclaim(oldest)?;
+            let kept = self.store.reclaim(oldest, &mut || ())?;
             let dense = by_bytes && kept as f64 > oldest.bytes as f64 * DENSE;
             tracing::debug!(segment = oldest.segment, kept, dense, "reclaimed a journal segment");
             self.allow()?;

@@ -8,13 +8,14 @@ use std::sync::Arc;
 use std::thread;
 
 use crate::store::account::Account;
-use crate::store::checkpoint::{Checkpoint, boot_id};
+use crate::store::checkpoint::Checkpoint;
 use crate::store::disk::{Disk, DiskFile};
 use crate::store::index::{Index, bad_mark};
 use crate::store::journal::record::Header;
 use crate::store::journal::recover::{Recovered, recover};
 use crate::store::journal::segment::{SegmentHeader, Segments, file_name};
 use crate::store::journal::walk::Walk;
+use crate::store::memory::MemoryIndex;
 use crate::store::open::{INDEX_OPEN_THREAD, OpenError};
 use crate::store::place::{index_folder, lock};
 use crate::store::replay::open_in_time;
@@ -34,6 +35,8 @@ pub struct CheckOptions {
     pub disk: Arc<dyn Disk>,
     /// Bytes of the index's page cache.
     pub index_cache: u64,
+    /// The index of the simulation; the folder is then no folder of this machine.
+    pub simulated: Option<MemoryIndex>,
 }
 
 /// What can be done about a finding.
@@ -107,6 +110,10 @@ impl Report {
 }
 
 const EMPTY: IndexState = IndexState::Rebuilt("it is empty");
+const UNTRUSTED: IndexState =
+    IndexState::Rebuilt("the machine stopped before the relay did, or this is a copy");
+/// Not yet compared.
+const COMPARED: IndexState = IndexState::Compared(0);
 
 /// Findings up to a bound.
 #[derive(Default)]
@@ -147,7 +154,7 @@ pub fn check(options: &CheckOptions) -> Result<Report, OpenError> {
         move |error| OpenError::Io(path, error)
     };
     options.disk.list(&journal).map_err(at(&journal))?;
-    let _lock = lock(folder)?;
+    let _lock = if options.simulated.is_some() { None } else { Some(lock(folder)?) };
     let identity = options.disk.identity(folder).map_err(at(folder))?;
     let checkpoint = Checkpoint::read(&*options.disk, folder).map_err(at(folder))?;
     let segments = Segments::open(Arc::clone(&options.disk), &journal).map_err(at(&journal))?;
@@ -213,21 +220,26 @@ fn open_index(
         return (None, IndexState::Rebuilt("there is no checkpoint"));
     };
     let folder = index_folder(&options.folder, checkpoint.index);
+    if let Some(rows) = &options.simulated {
+        if !checkpoint.trusts_index(&options.folder, &options.disk.boot(), identity) {
+            return (None, UNTRUSTED);
+        }
+        let index = Index::memory(rows.clone());
+        let applied = index.applied();
+        return (applied.map(|applied| (index, applied)), applied.map_or(EMPTY, |_| COMPARED));
+    }
     if bad_mark(&folder).exists() {
         return (None, IndexState::Rebuilt("it is marked as bad"));
     }
     if !folder.exists() {
         return (None, IndexState::Rebuilt("there is none"));
     }
-    if !checkpoint.trusts_index(&options.folder, &boot_id(), identity) {
-        return (
-            None,
-            IndexState::Rebuilt("the machine stopped before the relay did, or this is a copy"),
-        );
+    if !checkpoint.trusts_index(&options.folder, &options.disk.boot(), identity) {
+        return (None, UNTRUSTED);
     }
     match open_in_time(&folder, options.index_cache) {
         Ok(index) => match index.read_applied() {
-            Ok(Some(applied)) => (Some((index, applied)), IndexState::Compared(0)),
+            Ok(Some(applied)) => (Some((index, applied)), COMPARED),
             Ok(None) => (None, EMPTY),
             Err(_) => (None, IndexState::Unreadable),
         },

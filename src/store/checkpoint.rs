@@ -111,15 +111,6 @@ fn path(data: &Path) -> PathBuf {
     data.join(NAME)
 }
 
-/// The kernel's name of this boot; empty where it can't be read, and then no crash is trusted.
-/// `RELAY_TEST_BOOT_ID` stands in for it where a test has to pass for a reboot.
-pub fn boot_id() -> String {
-    std::env::var("RELAY_TEST_BOOT_ID")
-        .or_else(|_| std::fs::read_to_string("/proc/sys/kernel/random/boot_id"))
-        .map(|text| text.trim().to_owned())
-        .unwrap_or_default()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

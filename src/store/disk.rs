@@ -31,6 +31,9 @@ pub trait Disk: Send + Sync {
     fn free_bytes(&self, path: &Path) -> io::Result<u64>;
     /// Device and inode of a folder: a copy of it has others.
     fn identity(&self, folder: &Path) -> io::Result<(u64, u64)>;
+    /// The boot of the machine, within which what was written and not synced outlives a process;
+    /// empty when it is not known, and then no crash is trusted.
+    fn boot(&self) -> String;
 }
 
 /// One open file.
@@ -108,6 +111,15 @@ impl Disk for RealDisk {
     fn identity(&self, folder: &Path) -> io::Result<(u64, u64)> {
         let metadata = fs::metadata(folder)?;
         Ok((metadata.dev(), metadata.ino()))
+    }
+
+    /// As the kernel names it; `RELAY_TEST_BOOT_ID` stands in for it where a test has to pass for
+    /// a reboot.
+    fn boot(&self) -> String {
+        std::env::var("RELAY_TEST_BOOT_ID")
+            .or_else(|_| fs::read_to_string("/proc/sys/kernel/random/boot_id"))
+            .map(|text| text.trim().to_owned())
+            .unwrap_or_default()
     }
 }
 

@@ -4,15 +4,15 @@
 //! value that should be there and is not marks it bad and ends the process, and the next start
 //! rebuilds it ([`crate::store::open`]). The simulation keeps the rows in an ordered map instead.
 
-use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, RwLock};
+use std::sync::Arc;
 
 use bytes::Bytes;
 
 use crate::store::keys::{self, Key};
+use crate::store::memory::MemoryIndex;
 
 mod copy;
 mod split;
@@ -58,7 +58,7 @@ enum Rows {
         folder: PathBuf,
     },
     /// In memory, for the simulation.
-    Memory(RwLock<BTreeMap<Key, Bytes>>),
+    Memory(MemoryIndex),
 }
 
 impl Index {
@@ -80,9 +80,9 @@ impl Index {
         }
     }
 
-    /// An empty index in memory.
-    pub fn in_memory() -> Index {
-        Index { rows: Rows::Memory(RwLock::default()), watch: Arc::default() }
+    /// In memory, over rows that outlive it.
+    pub fn memory(rows: MemoryIndex) -> Index {
+        Index { rows: Rows::Memory(rows), watch: Arc::default() }
     }
 
     /// The same, seen by the watch of another index, whose place it is to take.
@@ -99,7 +99,7 @@ impl Index {
     pub fn get(&self, key: &Key) -> Option<Bytes> {
         let _step = self.watch.begin();
         match &self.rows {
-            Rows::Memory(rows) => rows.read().expect("no writer panics").get(key).cloned(),
+            Rows::Memory(rows) => rows.get(key),
             Rows::Sled { tree, .. } => match tree.get(key.as_bytes()) {
                 Ok(None) => None,
                 Ok(Some(value)) => Some(self.whole(key, &value)),
@@ -117,18 +117,7 @@ impl Index {
         visit: &mut dyn FnMut(Key, Bytes) -> ControlFlow<()>,
     ) {
         match &self.rows {
-            Rows::Memory(rows) => {
-                let step = self.watch.begin();
-                let rows = rows.read().expect("no writer panics");
-                drop(step);
-                let range = rows.range(*from..*to).map(|(key, value)| (*key, value.clone()));
-                // The scan ends where the visitor says, or where the range does.
-                let _ = if reverse {
-                    range.rev().try_for_each(|(key, value)| visit(key, value))
-                } else {
-                    { range }.try_for_each(|(key, value)| visit(key, value))
-                };
-            }
+            Rows::Memory(rows) => rows.scan(from, to, reverse, || self.watch.begin(), visit),
             Rows::Sled { tree, .. } => {
                 let mut range = tree.range(from.as_bytes()..to.as_bytes());
                 // Each step by itself: a scan may take as long as there are rows.
@@ -157,16 +146,7 @@ impl Index {
         debug_assert!(changes.len() <= BATCH_ROWS);
         let _step = self.watch.begin();
         match &self.rows {
-            Rows::Memory(rows) => {
-                let mut rows = rows.write().expect("no writer panics");
-                for change in changes {
-                    match &change.value {
-                        Some(value) => rows.insert(change.key, value.clone()),
-                        None => rows.remove(&change.key),
-                    };
-                }
-                rows.insert(keys::applied(), Bytes::copy_from_slice(&applied.to_be_bytes()));
-            }
+            Rows::Memory(rows) => rows.apply(changes, applied),
             Rows::Sled { tree, .. } => {
                 let mut batch = self.batch(changes).unwrap_or_else(|error| self.fail(&error.0));
                 batch.insert(keys::applied().as_bytes(), &applied.to_be_bytes());
@@ -207,7 +187,13 @@ impl Index {
 
     /// Every row of the store for a check: the index is not marked bad and goes on being as it is.
     pub fn read_all(&self, visit: &mut dyn FnMut(Key, Bytes)) -> Result<(), IndexError> {
-        let Rows::Sled { tree, .. } = &self.rows else { return Ok(()) };
+        let tree = match &self.rows {
+            Rows::Sled { tree, .. } => tree,
+            Rows::Memory(rows) => {
+                rows.each(visit);
+                return Ok(());
+            }
+        };
         for row in tree.iter() {
             let (key, value) = row.map_err(|error| IndexError(error.to_string()))?;
             // Parts are read with the rows they belong to.
@@ -311,9 +297,9 @@ mod tests {
 
     #[test]
     fn a_read_that_hangs_is_seen() {
-        let index = Index::in_memory();
-        let Rows::Memory(rows) = &index.rows else { panic!("it is in memory") };
-        let held = rows.write().unwrap();
+        let rows = MemoryIndex::default();
+        let index = Index::memory(rows.clone());
+        let held = rows.hold();
         std::thread::scope(|scope| {
             for scans in [false, true] {
                 let index = &index;
@@ -354,7 +340,10 @@ mod tests {
     #[test]
     fn a_scan_goes_both_ways_and_stops_when_told() {
         let folder = tempfile::tempdir().unwrap();
-        for index in [Index::in_memory(), Index::open(&folder.path().join("i"), 1 << 20).unwrap()] {
+        for index in [
+            Index::memory(MemoryIndex::default()),
+            Index::open(&folder.path().join("i"), 1 << 20).unwrap(),
+        ] {
             let key = |number: u8| Key::from_bytes(&[b'a', number]).unwrap();
             for number in 1..=5 {
                 let value = Some(Bytes::copy_from_slice(&[number]));

@@ -237,6 +237,11 @@ pub fn all_resends() -> Key {
     Key::start(b'r')
 }
 
+/// All resends asked for at an endpoint.
+pub fn resends_of(endpoint: EndpointId) -> Key {
+    all_resends().with_id(endpoint)
+}
+
 /// A resend asked for.
 pub fn resend(id: DeliveryId) -> Key {
     Key::start(b'r').with_id(id.endpoint).with_id(id.message).with(&id.replay.to_be_bytes())

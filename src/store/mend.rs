@@ -22,11 +22,12 @@ pub struct Mended {
 }
 
 impl Store {
-    /// Takes away every due time that no delivery has and gives one to each that waits without.
-    /// For a store that nothing is sent from meanwhile.
+    /// Takes away every due time that no delivery has, gives one to each that waits without, and
+    /// takes back those that wait without for an endpoint that is gone. For a store that nothing is
+    /// sent from meanwhile.
     pub fn mend(&self) -> Result<Mended, WriteError> {
         let dropped = self.shared.misfits();
-        let restored = self.shared.forgotten();
+        let (restored, orphans) = self.shared.forgotten();
         for keys in dropped.chunks(STEP) {
             let keys = keys.to_vec();
             self.on_writer(move |writer| {
@@ -42,6 +43,15 @@ impl Store {
                 writer.transact(|transaction| {
                     let put = |key| transaction.put_row(key, bytes::Bytes::new(), true);
                     keys.into_iter().for_each(put);
+                    Ok(())
+                })
+            })??;
+        }
+        for orphans in orphans.chunks(STEP) {
+            let orphans = orphans.to_vec();
+            self.on_writer(move |writer| {
+                writer.transact(|transaction| {
+                    orphans.into_iter().for_each(|(id, due)| transaction.cancel(id, due));
                     Ok(())
                 })
             })??;
@@ -80,18 +90,21 @@ impl Shared {
         }
     }
 
-    /// The due times that deliveries should have and have not.
-    fn forgotten(&self) -> Vec<Key> {
-        let mut found = Vec::new();
+    /// The due times that deliveries should have and have not, and the deliveries that have none
+    /// because their endpoint is gone.
+    fn forgotten(&self) -> (Vec<Key>, Vec<(DeliveryId, Timestamp)>) {
+        let (mut found, mut orphans) = (Vec::new(), Vec::new());
         self.each_message(&mut |message, places| {
             let nowhere = places.iter().filter(|(_, place)| *place == Place::Nowhere);
             for (endpoint, _) in nowhere {
-                if self.read_catalog().endpoint_by_id(*endpoint).is_some() {
-                    let id = DeliveryId { message: message.id, endpoint: *endpoint, replay: 0 };
-                    found.push(keys::due(id, self.delivery(message, id).due));
+                let id = DeliveryId { message: message.id, endpoint: *endpoint, replay: 0 };
+                let due = self.delivery(message, id).due;
+                match self.read_catalog().endpoint_by_id(*endpoint) {
+                    Some(_) => found.push(keys::due(id, due)),
+                    None => orphans.push((id, due)),
                 }
             }
         });
-        found
+        (found, orphans)
     }
 }

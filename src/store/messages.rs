@@ -14,8 +14,8 @@ use crate::store::keys::{self, Key};
 use crate::store::records::{AttemptRow, MessageRow};
 use crate::store::transaction::short_hash;
 use crate::store::{
-    AttemptFilter, MessageFilter, MessageReference, Page, PageRequest, PageStart, Reference,
-    Shared, StoredAttempt, StoredMessage,
+    AttemptFilter, MessageFilter, MessageReference, Page, PageRequest, PageStart, Ready, Reference,
+    Shared, Store, StoreError, StoredAttempt, StoredMessage,
 };
 
 /// Rows that one list call looks at before it answers with what it has.
@@ -77,6 +77,22 @@ impl AttemptFilter {
             && self.endpoint.is_none_or(|endpoint| endpoint == attempt.delivery.endpoint)
             && self.messages.before.is_none_or(|before| attempt.id.time() < before)
             && self.messages.after.is_none_or(|after| attempt.id.time() > after)
+    }
+}
+
+impl Store {
+    /// The body of a delivery that is to be sent. What has waited in memory may name a place that
+    /// was given back meanwhile, after the body was carried forward: then it is looked up again.
+    pub fn body_to_send(&self, ready: &Ready) -> Result<Bytes, StoreError> {
+        let StoredMessage { message, body } = &ready.message;
+        let found = self.body(body);
+        if found.is_ok() {
+            return found;
+        }
+        match self.shared.message_by_id(message.application, message.id) {
+            Some(moved) => self.body(&moved.body),
+            None => found,
+        }
     }
 }
 

@@ -18,6 +18,7 @@ mod index;
 mod journal;
 mod keys;
 mod ledger;
+mod memory;
 mod mend;
 mod messages;
 mod open;
@@ -31,6 +32,7 @@ mod retention;
 mod seal;
 mod shared;
 mod stats;
+mod stepped;
 mod tasks;
 mod transaction;
 mod words;
@@ -41,12 +43,14 @@ pub use check::{CheckOptions, Finding, IndexState, Remedy, Report, check, remove
 pub use compaction::{Compacted, Compaction, CompactionError, Progress};
 pub use index::{LiveRows, Watch};
 pub use journal::recover::Loss;
+pub use memory::MemoryIndex;
 pub use mend::Mended;
 pub use open::{INDEX_OPEN_THREAD, OpenError, Opened, Options, accept_clock, open};
 pub use retention::{Oldest, ReclaimError};
 pub use shared::Figures;
 pub(crate) use shared::Shared;
 pub use stats::{AttemptStats, EndpointStats};
+pub use stepped::Stepped;
 pub use tasks::TaskFilter;
 pub use transaction::Transaction;
 pub use words::{
@@ -78,6 +82,8 @@ const APPLY_LAG: Duration = Duration::from_secs(3);
 pub struct Store {
     shared: Arc<Shared>,
     jobs: Sender<Job>,
+    /// In the simulation: what stands in for the threads.
+    stepped: Option<Stepped>,
 }
 
 /// The threads behind a store.
@@ -109,8 +115,16 @@ impl Opened {
                 applying.overlay.run(APPLY_LAG, soft_limit, || applying.has_index_space());
             })
             .expect("a thread can be started");
-        let store = Store { shared: Arc::clone(&shared), jobs: jobs.clone() };
+        let store = Store { shared: Arc::clone(&shared), jobs: jobs.clone(), stepped: None };
         (store, Running { shared, jobs, writer, applier })
+    }
+
+    /// Starts no thread: the simulation does the work of both, step by step.
+    pub fn step_by_step(self) -> (Store, Stepped) {
+        let Opened { shared, writer, .. } = self;
+        let (jobs, waiting) = mpsc::channel();
+        let stepped = Stepped::new(Arc::clone(&shared), writer, waiting);
+        (Store { shared, jobs, stepped: Some(stepped.clone()) }, stepped)
     }
 }
 
@@ -123,17 +137,7 @@ impl Running {
         let mut writer = self.writer.join().expect("a panic ends the process")?;
         self.shared.overlay.stop();
         self.applier.join().expect("a panic ends the process");
-        let synced = writer.journal().synced();
-        let folder = self.shared.place.folder.clone();
-        let at = |error| OpenError::Io(folder, error);
-        if !self.shared.has_index_space() {
-            tracing::warn!("the disk is full: the next start reads the end of the journal again");
-            return self.shared.checkpoint(synced, false).map_err(at);
-        }
-        self.shared.overlay.apply_all();
-        self.shared.overlay.index().flush();
-        let stopped = self.shared.sync_file_system();
-        stopped.and_then(|()| self.shared.checkpoint(synced, true)).map_err(at)
+        self.shared.close(writer.journal().synced())
     }
 }
 
@@ -176,7 +180,16 @@ impl Store {
             // The receiver waits below.
             let _ = sender.send(result);
         })?;
-        answer.recv().unwrap_or(Err(WriteError::Stopping))
+        self.wait(&answer)?
+    }
+
+    /// Waits for what the writer says; without a thread whoever waits is the writer.
+    fn wait<T>(&self, answer: &mpsc::Receiver<T>) -> Result<T, WriteError> {
+        if let Some(stepped) = &self.stepped {
+            // An error ends the writer, and with it the answer.
+            let _ = stepped.write();
+        }
+        answer.recv().map_err(|_| WriteError::Stopping)
     }
 
     /// The same without waiting: `answer` is called on the writer's thread once it is durable.

@@ -11,12 +11,13 @@ use crate::domain::secret::Secret;
 use crate::domain::time::{CLOCK_TRUST, Clock, Timestamp};
 use crate::store::carry;
 use crate::store::catalog::Tables;
-use crate::store::checkpoint::{Checkpoint, boot_id};
+use crate::store::checkpoint::Checkpoint;
 use crate::store::disk::Disk;
 use crate::store::index::IndexError;
 use crate::store::journal::Journal;
 use crate::store::journal::recover::{Loss, RecoverError, Recovered, settle_tail};
 use crate::store::journal::segment::Segments;
+use crate::store::memory::MemoryIndex;
 use crate::store::overlay::Overlay;
 use crate::store::place::{self, Place};
 use crate::store::records::{self, RecordError};
@@ -52,8 +53,8 @@ pub struct Options {
     pub on_sync: Box<dyn Fn(Duration) + Send + Sync>,
     /// Whether damage is mended by giving up what it hit.
     pub accept_loss: bool,
-    /// Whether the index lies in memory, and nothing happens on other threads: the simulation.
-    pub simulated: bool,
+    /// The index of the simulation, where nothing happens on other threads.
+    pub simulated: Option<MemoryIndex>,
 }
 
 /// Why a data folder was not opened.
@@ -102,12 +103,12 @@ pub fn open(options: Options) -> Result<Opened, OpenError> {
     let disk = Arc::clone(&options.disk);
     let journal_folder = folder.join("journal");
     disk.create_folder(&journal_folder).map_err(at)?;
-    let lock = if options.simulated { None } else { Some(place::lock(&folder)?) };
+    let lock = if options.simulated.is_some() { None } else { Some(place::lock(&folder)?) };
     place::give_up_ballast(&*disk, &folder);
     let sealer = Sealer::new(&options.sealing_key).ok_or(OpenError::SealingKey)?;
     let checkpoint = Checkpoint::read(&*disk, &folder).map_err(at)?;
     let place = Place {
-        boot: boot_id(),
+        boot: disk.boot(),
         identity: disk.identity(&folder).map_err(at)?,
         generation: AtomicU32::new(checkpoint.as_ref().map_or(1, |held| held.index)),
         ages_suspended: AtomicBool::new(
@@ -158,7 +159,9 @@ fn find(
         // From here on sled writes: a reboot may not find what the clean stop had synced.
         held.reopened(&place.boot).write(&*place.disk, &place.folder).map_err(at)?;
         if let Some((overlay, recovered)) = replay.trusted(held.index)? {
-            place.remove_other_indexes().map_err(at)?;
+            if options.simulated.is_none() {
+                place.remove_other_indexes().map_err(at)?;
+            }
             let accepted = replay.accepted;
             return Ok(Found { overlay, recovered, accepted, rebuilt: false, gone: None });
         }
@@ -201,7 +204,7 @@ fn assemble(
         options.segment_size,
         recovered.tail,
         clock.now(),
-        !options.simulated,
+        options.simulated.is_none(),
     )
     .map_err(at)?;
     let salt = salt(&overlay);

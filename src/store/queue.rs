@@ -112,12 +112,20 @@ impl Transaction<'_> {
         Ok(stored)
     }
 
-    /// Asks for one manual attempt of a message at one of its endpoints; it survives a restart.
-    pub fn resend(&mut self, message: &StoredMessage, endpoint: EndpointId) -> Result<(), Refusal> {
+    /// Asks for one manual attempt of the last delivery of a message to an endpoint; it survives a
+    /// restart.
+    pub fn resend(
+        &mut self,
+        message: &StoredMessage,
+        endpoint: EndpointId,
+    ) -> Result<DeliveryId, Refusal> {
         let application = message.message.application;
         self.endpoint(application, &Reference::Id(endpoint))?;
+        // It may have gone since the caller looked.
+        let key = keys::message(application, message.message.id);
+        let row: MessageRow = self.record(&key).ok_or(Refusal::NotFound)?;
         let delivery = self.newest(&message.message, endpoint).ok_or(Refusal::NotFound)?;
-        if message.body.is_gone() {
+        if row.body.is_gone() {
             let words = "the content of this message was expunged: there is nothing to send";
             return Err(Refusal::Conflict(words.to_owned()));
         }
@@ -132,7 +140,7 @@ impl Transaction<'_> {
             attempts: held.map_or(0, |held| held.attempts),
             trigger: Trigger::Manual,
         }));
-        Ok(())
+        Ok(delivery)
     }
 
     /// Records an attempt and what becomes of its delivery.
@@ -279,26 +287,51 @@ impl Shared {
         newest(message, endpoint, &self.replays(message.id))
     }
 
-    /// Every endpoint with deliveries waiting, and when the first is due.
+    /// Every endpoint with deliveries waiting or asked for, and when the first is due.
     pub(super) fn lanes(&self) -> Vec<(EndpointId, Timestamp)> {
         let end = keys::all_due().after_prefix();
-        let (mut from, mut lanes) = (keys::all_due(), Vec::new());
+        let (mut from, mut lanes) = (keys::all_due(), BTreeMap::new());
         loop {
             let mut first = None;
             self.overlay.scan(&from, &end, false, &mut |key, _| {
                 first = keys::due_parts(&key);
                 ControlFlow::Break(())
             });
-            let Some((id, due)) = first else { return lanes };
-            lanes.push((id.endpoint, due));
+            let Some((id, due)) = first else { break };
+            lanes.insert(id.endpoint, due);
             from = keys::due_of(id.endpoint).after_prefix();
         }
+        let asked = keys::all_resends();
+        self.overlay.scan(&asked, &asked.after_prefix(), false, &mut |key, value| {
+            if let Some(id) = keys::resend_of(&key) {
+                let at: Timestamp = self.decode(&key, &value);
+                lanes.entry(id.endpoint).and_modify(|due| *due = at.min(*due)).or_insert(at);
+            }
+            ControlFlow::Continue(())
+        });
+        lanes.into_iter().collect()
     }
 
-    /// The first `limit` deliveries of an endpoint that are due by `until`.
+    /// The first `limit` deliveries of an endpoint that are due by `until`; first what a person
+    /// asked for, which may be there a second time because it is due too.
     pub(super) fn due(&self, endpoint: EndpointId, until: Timestamp, limit: usize) -> DuePage {
-        let from = keys::due_of(endpoint);
         let (mut ready, mut next_due) = (Vec::new(), None);
+        let asked = keys::resends_of(endpoint);
+        self.overlay.scan(&asked, &asked.after_prefix(), false, &mut |key, value| {
+            let Some(id) = keys::resend_of(&key) else { return ControlFlow::Continue(()) };
+            let at: Timestamp = self.decode(&key, &value);
+            if ready.len() == limit {
+                next_due = Some(at);
+                return ControlFlow::Break(());
+            }
+            let asked = self.ready(id, at);
+            ready.extend(asked.map(|ready| Ready { trigger: Trigger::Manual, ..ready }));
+            ControlFlow::Continue(())
+        });
+        if next_due.is_some() {
+            return DuePage { ready, next_due };
+        }
+        let from = keys::due_of(endpoint);
         self.overlay.scan(&from, &from.after_prefix(), false, &mut |key, _| {
             let Some((id, due)) = keys::due_parts(&key) else {
                 return ControlFlow::Continue(());
@@ -335,21 +368,6 @@ impl Shared {
             attempts: held.map_or(0, |held| held.attempts),
             trigger: Trigger::Scheduled,
         })
-    }
-
-    /// Resends that were asked for and not made before the last stop.
-    pub(super) fn resends(&self) -> Vec<Ready> {
-        let all = keys::all_resends();
-        let mut found = Vec::new();
-        self.overlay.scan(&all, &all.after_prefix(), false, &mut |key, _| {
-            found.extend(keys::resend_of(&key));
-            ControlFlow::Continue(())
-        });
-        let now = self.clock.now();
-        found
-            .into_iter()
-            .filter_map(|id| Some(Ready { trigger: Trigger::Manual, ..self.ready(id, now)? }))
-            .collect()
     }
 
     /// What was sent and what came back.

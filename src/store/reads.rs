@@ -12,7 +12,7 @@ use crate::domain::id::{ApplicationId, AttemptId, EndpointId, MessageId};
 use crate::domain::time::Timestamp;
 use crate::store::{
     ApplicationReference, AttemptFilter, BodyLocation, DuePage, EndpointReference, MessageFilter,
-    MessageReference, Page, PageRequest, Ready, Store, StoreError, StoredAttempt, StoredMessage,
+    MessageReference, Page, PageRequest, Store, StoreError, StoredAttempt, StoredMessage,
 };
 
 impl Store {
@@ -152,10 +152,5 @@ impl Store {
     /// The first `limit` deliveries of an endpoint that are due by `until`.
     pub fn due(&self, endpoint: EndpointId, until: Timestamp, limit: usize) -> DuePage {
         self.shared.due(endpoint, until, limit)
-    }
-
-    /// Resends that were asked for and not made before the last stop.
-    pub fn resends(&self) -> Vec<Ready> {
-        self.shared.resends()
     }
 }

@@ -35,14 +35,15 @@ impl Replay<'_> {
     /// The index as it lies there and the records it lacks; `None` when it has to be rebuilt.
     pub fn trusted(&mut self, generation: u32) -> Result<Option<(Overlay, Recovered)>, OpenError> {
         let folder = self.index_folder(generation);
-        if self.options.simulated {
-            return Ok(None);
-        }
-        if bad_mark(&folder).exists() || !folder.exists() {
-            tracing::warn!(folder = %folder.display(), "the index is marked bad or missing");
-            return Ok(None);
-        }
-        let index = match open_in_time(&folder, self.options.index_cache) {
+        let opened = match &self.options.simulated {
+            Some(rows) => Ok(Index::memory(rows.clone())),
+            None if bad_mark(&folder).exists() || !folder.exists() => {
+                tracing::warn!(folder = %folder.display(), "the index is marked bad or missing");
+                return Ok(None);
+            }
+            None => open_in_time(&folder, self.options.index_cache),
+        };
+        let index = match opened {
             Ok(index) => index,
             Err(error) => {
                 tracing::warn!(%error, "the index does not open");
@@ -84,12 +85,16 @@ impl Replay<'_> {
     /// A fresh index from every record that is kept.
     pub fn rebuilt(&mut self, generation: u32) -> Result<(Overlay, Recovered), OpenError> {
         let folder = self.index_folder(generation);
-        let index = if self.options.simulated {
-            Index::in_memory()
-        } else {
-            remove_indexes(&self.options.folder)
-                .map_err(|error| OpenError::Io(self.options.folder.join("index"), error))?;
-            Index::open(&folder, self.options.index_cache)?
+        let index = match &self.options.simulated {
+            Some(rows) => {
+                rows.clear();
+                Index::memory(rows.clone())
+            }
+            None => {
+                remove_indexes(&self.options.folder)
+                    .map_err(|error| OpenError::Io(self.options.folder.join("index"), error))?;
+                Index::open(&folder, self.options.index_cache)?
+            }
         };
         let overlay = Overlay::new(index, 0);
         let recovered = self.read(&overlay, 0, REBUILD_OVERLAY, |change| change)?;

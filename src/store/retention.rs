@@ -95,8 +95,9 @@ impl Store {
         self.shared.allow_segments(more);
     }
 
-    /// Empties the oldest segment and removes it; returns the bytes that had to be kept.
-    pub fn reclaim(&self, oldest: Oldest) -> Result<u64, ReclaimError> {
+    /// Empties the oldest segment and removes it; returns the bytes that had to be kept. Other
+    /// writes may go between two steps, where `between` is called.
+    pub fn reclaim(&self, oldest: Oldest, between: &mut dyn FnMut()) -> Result<u64, ReclaimError> {
         let file = self.shared.segments.get(oldest.segment);
         let file = file.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
         let segment = oldest.segment;
@@ -116,14 +117,14 @@ impl Store {
             rows.extend(found.changes.into_iter().filter(|row| !matches!(row, Change::Delete(_))));
             while rows.len() >= STEP_ROWS {
                 let rest = rows.split_off(STEP_ROWS);
-                kept += self.carry(segment, rows)?;
+                kept += self.carry(segment, rows, between)?;
                 rows = rest;
             }
         }
         if last != through {
             return Err(ReclaimError::Damaged { segment, offset: walk.offset() });
         }
-        kept += self.carry(segment, rows)?;
+        kept += self.carry(segment, rows, between)?;
         // A replay begins behind what the index holds: it must not need this segment any more,
         // and what sled holds in memory only a crash takes back.
         if !self.shared.overlay.wait_applied(through) {
@@ -135,7 +136,12 @@ impl Store {
         Ok(kept)
     }
 
-    fn carry(&self, segment: u32, rows: Vec<Change>) -> Result<u64, ReclaimError> {
+    fn carry(
+        &self,
+        segment: u32,
+        rows: Vec<Change>,
+        between: &mut dyn FnMut(),
+    ) -> Result<u64, ReclaimError> {
         let mut rest = rows;
         let mut kept = 0;
         while !rest.is_empty() {
@@ -143,6 +149,7 @@ impl Store {
                 self.on_writer(move |writer| writer.carry_some(segment, rest))??;
             kept += bytes;
             rest = left;
+            between();
         }
         Ok(kept)
     }
@@ -239,13 +246,13 @@ impl Store {
             }));
         }));
         self.jobs.send(job).map_err(|_| WriteError::Stopping)?;
-        done.recv().map_err(|_| WriteError::Stopping)
+        self.wait(&done)
     }
 }
 
 impl Transaction<'_> {
     /// Takes back a delivery whose endpoint is gone.
-    fn cancel(&mut self, id: DeliveryId, due: Timestamp) {
+    pub(super) fn cancel(&mut self, id: DeliveryId, due: Timestamp) {
         self.end(id, due, State::Cancelled);
     }
 

@@ -10,7 +10,6 @@ use serde::de::DeserializeOwned;
 
 use crate::domain::id::Ids;
 use crate::domain::time::{Clock, Timestamp};
-use crate::store::Notice;
 use crate::store::catalog::Tables;
 use crate::store::checkpoint::Checkpoint;
 use crate::store::journal::segment::Segments;
@@ -19,6 +18,7 @@ use crate::store::overlay::Overlay;
 use crate::store::place::{Place, disk_bytes, index_file};
 use crate::store::records;
 use crate::store::seal::Sealer;
+use crate::store::{Notice, OpenError};
 
 /// Bytes that must be free for the index to be written: what sled holds back before it writes.
 const INDEX_RESERVE: u64 = 16 << 20;
@@ -264,6 +264,20 @@ impl Shared {
         checkpoint.salt = Some(*self.ids.salt());
         checkpoint.ages_suspended = place.ages_suspended.load(Ordering::Relaxed);
         checkpoint.write(&*place.disk, &place.folder)
+    }
+
+    /// The last thing of a stop: everything goes into the index, and a clean checkpoint says so.
+    /// `synced` is the number of the last record, which is on disk.
+    pub fn close(&self, synced: u64) -> Result<(), OpenError> {
+        let at = |error| OpenError::Io(self.place.folder.clone(), error);
+        if !self.has_index_space() {
+            tracing::warn!("the disk is full: the next start reads the end of the journal again");
+            return self.checkpoint(synced, false).map_err(at);
+        }
+        self.overlay.apply_all();
+        self.overlay.index().flush();
+        let stopped = self.sync_file_system();
+        stopped.and_then(|()| self.checkpoint(synced, true)).map_err(at)
     }
 
     /// Makes everything in the file system of the data folder durable: sled does not sync its own

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use crate::domain::delivery::{Delivery, DeliveryId, Input, State, Trigger, transition};
-use crate::domain::id::{ApplicationId, MessageId, Stamp, TaskId};
+use crate::domain::id::{ApplicationId, EndpointId, MessageId, Stamp, TaskId};
 use crate::domain::message::Message;
 use crate::domain::task::{EndpointWork, Progress, ReplayFilter, Standing, Task, Work};
+use crate::domain::time::Timestamp;
 use crate::store::keys::{self, Key};
 use crate::store::records::{self, AttemptRow, MessageRow};
 use crate::store::transaction::Transaction;
@@ -130,7 +131,9 @@ impl Transaction<'_> {
             return false;
         };
         let wants = endpoint.subscription.wants(&message.event_type, &message.channels);
-        wants && self.newest_delivery(message, work).is_none() && self.replay(stored, work, 1)
+        wants
+            && self.newest_delivery(message, work).is_none()
+            && self.replay(message, work.endpoint).is_ok()
     }
 
     fn replay_again(
@@ -139,7 +142,7 @@ impl Transaction<'_> {
         work: &EndpointWork,
         filter: &ReplayFilter,
     ) -> bool {
-        let Some((id, held)) = self.newest_delivery(&stored.message, work) else { return false };
+        let Some((_, held)) = self.newest_delivery(&stored.message, work) else { return false };
         let standing = Standing::of(state_of(held.as_ref()));
         let last = held.and_then(|held| held.attempt_ids.last().copied());
         let status_code = || {
@@ -151,7 +154,7 @@ impl Transaction<'_> {
             && filter.status_code_class.is_none_or(|class| {
                 status_code().is_some_and(|status_code| status_code / 100 == class / 100)
             });
-        meant && id.replay.checked_add(1).is_some_and(|replay| self.replay(stored, work, replay))
+        meant && self.replay(&stored.message, work.endpoint).is_ok()
     }
 
     /// The last of the deliveries of a message to the endpoint, with its row if it has one; `None`
@@ -165,21 +168,33 @@ impl Transaction<'_> {
         Some((id, self.record(&keys::delivery(id))))
     }
 
-    /// Makes a new delivery of a message.
-    fn replay(&mut self, stored: &StoredMessage, work: &EndpointWork, replay: u16) -> bool {
-        if stored.body.is_gone() {
-            return false;
+    /// Makes a new delivery of a message to an endpoint; refuses what has gone, with its segment or
+    /// by being expunged.
+    pub fn replay(
+        &mut self,
+        message: &Message,
+        endpoint: EndpointId,
+    ) -> Result<(DeliveryId, Timestamp), Refusal> {
+        self.endpoint(message.application, &Reference::Id(endpoint))?;
+        let key = keys::message(message.application, message.id);
+        let row: MessageRow = self.record(&key).ok_or(Refusal::NotFound)?;
+        if row.body.is_gone() {
+            return Err(Refusal::Conflict("the content was expunged".to_owned()));
         }
-        let message = stored.message.id;
-        let mut replays = self.replays(message);
-        replays.insert(work.endpoint, replay);
-        self.put_row(keys::replays(message), records::encode(&replays), false);
-        let id = DeliveryId { message, endpoint: work.endpoint, replay };
-        let due = stored.message.first_due().max(self.now());
+        let mut replays = self.replays(message.id);
+        let last = self.newest(message, endpoint).map_or(0, |id| id.replay);
+        let replay = last.checked_add(1).ok_or_else(|| {
+            Refusal::Conflict("this message was replayed too often to this endpoint".to_owned())
+        })?;
+        replays.insert(endpoint, replay);
+        self.put_row(keys::replays(message.id), records::encode(&replays), false);
+        let id = DeliveryId { message: message.id, endpoint, replay };
+        let due = row.message.first_due().max(self.now());
         let delivery =
             Delivery { state: State::Waiting, attempts: 0, due, attempt_ids: Vec::new() };
-        self.queue(stored, id, &delivery, true);
-        true
+        let stored = StoredMessage { message: row.message.into(), body: row.body };
+        self.queue(&stored, id, &delivery, true);
+        Ok((id, due))
     }
 
     fn queue(&mut self, stored: &StoredMessage, id: DeliveryId, delivery: &Delivery, new: bool) {

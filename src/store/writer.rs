@@ -5,7 +5,7 @@ use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -49,9 +49,16 @@ struct Group {
     catalog: Vec<CatalogChange>,
     notices: Vec<Notice>,
     answers: Vec<Answer>,
-    since: Option<Instant>,
+    since: Option<Timestamp>,
     urgent: bool,
     writes: usize,
+}
+
+impl Group {
+    fn add(&mut self, now: Timestamp) {
+        self.since.get_or_insert(now);
+        self.writes += 1;
+    }
 }
 
 /// The writer's own state; everything in it is ahead of what readers see by the open group.
@@ -61,7 +68,7 @@ pub struct Writer {
     journal: Journal,
     last_stamp: Stamp,
     group: Group,
-    /// Settlements that found no room on a full disk, oldest first.
+    /// Settlements to record, oldest first; what finds no room on a full disk stays here.
     held: VecDeque<Settlement>,
     sealed: bool,
     stopped: bool,
@@ -90,37 +97,58 @@ impl Writer {
 
     /// Works until it is told to stop or every sender of jobs is gone, then syncs what is left.
     pub fn run(mut self, jobs: &Receiver<Job>) -> Result<Writer, Fatal> {
-        loop {
-            if !self.group.urgent {
-                self.wait(jobs)?;
+        while !self.stopped {
+            let next = match self.patience() {
+                None => jobs.recv().map_err(|_| RecvTimeoutError::Disconnected),
+                Some(patience) => jobs.recv_timeout(patience),
+            };
+            if matches!(next, Err(RecvTimeoutError::Timeout)) {
+                // It has waited in full, whatever the clock says.
+                self.group.urgent |= self.group.since.is_some();
             }
-            if self.drain(jobs)? {
-                self.finish_group()?;
-                self.seal_if_idle(jobs)?;
-            }
-            if self.stopped {
-                self.finish_group()?;
-                return Ok(self);
-            }
+            self.turn(next, jobs)?;
         }
+        Ok(self)
     }
 
-    /// Waits for a job, or for the time when what nobody waits for has to be synced.
-    fn wait(&mut self, jobs: &Receiver<Job>) -> Result<(), Fatal> {
-        let job = if self.group.since.is_none() && self.held.is_empty() {
-            jobs.recv().map_err(|_| RecvTimeoutError::Disconnected)
-        } else {
-            let waited = self.group.since.map_or(Duration::ZERO, |since| since.elapsed());
-            jobs.recv_timeout(QUIET_SYNC.saturating_sub(waited))
-        };
-        match job {
-            Ok(job) => self.take(job),
-            Err(RecvTimeoutError::Timeout) => self.retry_held(),
-            Err(RecvTimeoutError::Disconnected) => {
-                self.stopped = true;
-                Ok(())
-            }
+    /// How long it may wait for a job before its next turn; `None`: until one comes.
+    pub fn patience(&self) -> Option<Duration> {
+        if self.group.urgent {
+            return Some(Duration::ZERO);
         }
+        if self.group.since.is_none() && self.held.is_empty() {
+            return None;
+        }
+        Some(QUIET_SYNC.saturating_sub(self.waited()))
+    }
+
+    /// One turn: the job that came in time, if one did, what waits behind it, and the sync if
+    /// someone waits for it or it is time.
+    pub fn turn(
+        &mut self,
+        next: Result<Job, RecvTimeoutError>,
+        jobs: &Receiver<Job>,
+    ) -> Result<(), Fatal> {
+        match next {
+            Ok(job) => self.take(job)?,
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => self.stopped = true,
+        }
+        // Now, not when nothing else comes: under steady traffic that would be never.
+        self.settle_held()?;
+        if self.drain(jobs)? {
+            self.finish_group()?;
+            self.seal_if_idle(jobs)?;
+        }
+        if self.stopped {
+            self.finish_group()?;
+        }
+        Ok(())
+    }
+
+    /// How old the open group is.
+    fn waited(&self) -> Duration {
+        self.group.since.map_or(Duration::ZERO, |since| self.shared.clock.now().since(since))
     }
 
     /// Takes what waits already, as much as one sync should carry; returns whether to sync now.
@@ -131,10 +159,7 @@ impl Writer {
         {
             match jobs.try_recv() {
                 Ok(job) => self.take(job)?,
-                Err(TryRecvError::Empty | TryRecvError::Disconnected) => {
-                    let old = self.group.since.is_some_and(|since| since.elapsed() >= QUIET_SYNC);
-                    return Ok(self.group.urgent || old);
-                }
+                Err(_) => return Ok(self.group.urgent || self.waited() >= QUIET_SYNC),
             }
         }
         Ok(true)
@@ -142,17 +167,16 @@ impl Writer {
 
     /// Does one job; what it did becomes durable with the group.
     pub fn take(&mut self, job: Job) -> Result<(), Fatal> {
-        self.group.since.get_or_insert_with(Instant::now);
-        self.group.writes += 1;
         match job {
             Job::Write(work) => {
+                self.group.add(self.shared.clock.now());
                 self.group.urgent = true;
                 self.make_room()?;
                 work(self);
             }
             Job::Settle(settlement) => {
-                self.make_room()?;
-                self.settle_or_hold(*settlement);
+                self.held.push_back(*settlement);
+                self.settle_held()?;
             }
             Job::EndSegment(before) => self.end_segment(before)?,
             Job::Stop => self.stopped = true,
@@ -171,23 +195,19 @@ impl Writer {
         }
     }
 
-    fn settle_or_hold(&mut self, settlement: Settlement) {
-        if !self.held.is_empty() {
-            self.held.push_back(settlement);
-            return;
-        }
-        let result = self.transact(|transaction| {
-            transaction.settle(&settlement);
-            Ok(())
-        });
-        if let Err(WriteError::Full(_)) = result {
-            self.held.push_back(settlement);
-        }
-    }
-
-    fn retry_held(&mut self) -> Result<(), Fatal> {
-        for settlement in std::mem::take(&mut self.held) {
-            self.take(Job::Settle(Box::new(settlement)))?;
+    /// Records what is held, oldest first, as far as there is room.
+    fn settle_held(&mut self) -> Result<(), Fatal> {
+        while let Some(settlement) = self.held.pop_front() {
+            self.make_room()?;
+            let settled = self.transact(|transaction| {
+                transaction.settle(&settlement);
+                Ok(())
+            });
+            if let Err(WriteError::Full(_)) = settled {
+                self.held.push_front(settlement);
+                return Ok(());
+            }
+            self.group.add(self.shared.clock.now());
         }
         Ok(())
     }

@@ -1,6 +1,7 @@
 #!/bin/sh
-# Proves that the simulation finds things: each patch in mutants/ breaks one rule of the scheduler
-# in a copy of the tree, and the simulation must fail within its seeds.
+# Proves that the simulation finds things: each patch in mutants/ breaks one rule of scheduler or
+# store in a copy of the tree, and the simulation must fail within its seeds. The build has a
+# target folder of its own: artefacts of the copy would pass for those of the tree.
 #
 #   tests/simulation/mutants.sh [name …]      all, or the named ones
 #   RELAY_SIMULATION_SEEDS=1000               how many seeds a mutant may survive

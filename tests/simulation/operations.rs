@@ -1,43 +1,63 @@
 //! What the outside does to a relay: messages, people, changed endpoints, stops and crashes.
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use bytes::Bytes;
 use relay::domain::delivery::DeliveryId;
-use relay::domain::endpoint::Disabled;
+use relay::domain::endpoint::{Disabled, Endpoint, EndpointKey};
 use relay::domain::id::{ApplicationId, EndpointId, MessageId, Stamp};
-use relay::domain::message::Message;
+use relay::domain::secret::Secret;
+use relay::domain::signature::SigningKey;
+use relay::domain::subscription::Subscription;
 use relay::engine::scheduler::EndpointFacts;
+use relay::store::{Author, Idempotency, NewMessage, Reference, Refusal, Reply, Transaction};
 
+use crate::machine::Told;
+use crate::model::{EndpointRow, Key, Write};
+use crate::random::Random;
 use crate::receiver::Receiver;
 use crate::reference::Broken;
-use crate::store::EndpointRow;
 use crate::world::{Event, World};
 
 const ENDPOINTS: usize = 24;
+const ATTEMPTS: usize = 24;
+const WINDOWS_MS: [u64; 3] = [1_000, 60_000, 43_200_000];
 
 impl World {
-    /// The endpoints a run begins with, and the first operation.
-    pub fn begin(&mut self) {
-        for _ in 0..self.swarm.endpoints {
-            self.add_endpoint();
-        }
-        self.after(1, Event::Operate);
-    }
-
     /// One thing from the outside; most often a message.
     pub fn operate(&mut self) -> Result<(), Broken> {
         if self.random.one_in(self.swarm.crash) {
-            return self.crash();
+            return self.fall();
         }
         if self.random.one_in(self.swarm.stop) && !self.stopping {
             return self.stop();
+        }
+        if self.random.one_in(self.swarm.full_disk) || self.full {
+            self.full = !self.full || !self.random.one_in(10);
+            self.count(if self.full { "full" } else { "room" });
+            self.machine.disk.set_full(self.full);
+            self.was_full = self.now;
+        }
+        if self.random.one_in(self.swarm.failed_sync) {
+            self.count("failed sync");
+            self.machine.disk.fail_next_sync();
+        }
+        if self.swarm.jumps && self.random.one_in(100) {
+            let days = self.random.between(0, 4) as i64 - 2;
+            self.machine.set_wall_off(days * 43_200_000);
+        }
+        if self.swarm.damage && self.random.one_in(80) {
+            return self.damage();
+        }
+        if self.random.one_in(20) {
+            return self.tidy();
         }
         if self.random.one_in(self.swarm.change_endpoints) {
             self.change_endpoint();
         } else if self.random.one_in(self.swarm.by_person) {
             self.ask();
-        } else if !self.random.one_in(self.swarm.full_disk) {
-            // A full disk refuses the message, and nothing is promised.
+        } else {
             self.message();
         }
         Ok(())
@@ -45,48 +65,91 @@ impl World {
 
     fn message(&mut self) {
         let application = self.an_application();
-        let endpoints = self.store.endpoints_of(application);
-        if endpoints.is_empty() {
-            return;
-        }
         let soon = self.random.one_in(self.swarm.deliver_at);
         let deliver_at =
             soon.then(|| self.now + Duration::from_millis(self.random.below(3_600_000)));
-        let message = Message {
-            id: MessageId::new(self.mint()),
+        let lengths = [0, 10, 100, 300];
+        let length = *self.random.pick(&lengths).expect("a length");
+        let body = random_bytes(&mut self.random, length);
+        let named = self.random.one_in(self.swarm.duplicates);
+        let event_id = named.then(|| format!("event-{}", self.random.below(40)));
+        let key = self.random.one_in(self.swarm.duplicates).then(|| {
+            let number = self.random.below(12) as u8;
+            // The window is part of what one caller sends with every key.
+            let window_ms = WINDOWS_MS[usize::from(number) % WINDOWS_MS.len()];
+            Key { number, request: u8::from(self.random.one_in(6)), window_ms }
+        });
+        let new = NewMessage {
             application,
             event_type: "invoice.paid".to_owned(),
-            event_id: None,
+            event_id: event_id.clone(),
             channels: Vec::new(),
             tags: Vec::new(),
             content_type: "application/json".to_owned(),
             deliver_at,
-            endpoints,
+            content_kept: None,
+            body: body.clone(),
         };
-        self.accept(message);
+        let idempotency = key.map(|key| Idempotency {
+            scope: [key.number; 32],
+            request: [key.request; 32],
+            window: Duration::from_millis(key.window_ms),
+        });
+        self.note(|| format!("accept {event_id:?} {key:?}"));
+        let write = Write::Accept { accepted: None, event_id, key, body };
+        self.write(write, idempotency, move |transaction| {
+            Ok(Reply::Message(transaction.accept(new)?))
+        });
     }
 
     /// A person asks for a delivery again, the same one or as a new one.
     fn ask(&mut self) {
         let Some(id) = self.a_delivery() else { return };
-        if self.random.one_in(2) {
-            self.note(|| format!("resend {id:?}"));
-            self.store.resend(id, self.now);
-        } else {
-            self.note(|| format!("replay {id:?}"));
-            self.store.replay(id, self.now);
+        if self.swarm.replays && self.random.one_in(2) {
+            return self.replay(id);
         }
-        self.written();
+        let Some(kept) = self.model.durable.messages.get(&id.message) else { return };
+        let application = kept.message.application;
+        let Some(stored) = self.process.store.message(application, &Reference::Id(id.message))
+        else {
+            return;
+        };
+        self.note(|| format!("resend {id:?}"));
+        let asked = Arc::new(Mutex::new(None));
+        let told = Arc::clone(&asked);
+        self.write(Write::Resend(asked), None, move |transaction| {
+            let newest = transaction.resend(&stored, id.endpoint)?;
+            *told.lock().expect("no holder panics") = Some(newest);
+            Ok(Reply::Done)
+        });
+    }
+
+    /// The message again, as a new delivery.
+    fn replay(&mut self, of: DeliveryId) {
+        let Some(kept) = self.model.durable.messages.get(&of.message) else { return };
+        let message = kept.message.clone();
+        self.note(|| format!("replay {of:?}"));
+        let made = Arc::new(Mutex::new(None));
+        let told = Arc::clone(&made);
+        self.write(Write::Replay(made), None, move |transaction| {
+            let new = transaction.replay(&message, of.endpoint)?;
+            *told.lock().expect("no holder panics") = Some(new);
+            Ok(Reply::Done)
+        });
     }
 
     fn change_endpoint(&mut self) {
-        let all: Vec<EndpointId> = self.store.current.endpoints.keys().copied().collect();
+        let all: Vec<EndpointId> = self.model.durable.endpoints.keys().copied().collect();
         let Some(id) = self.random.pick(&all).copied() else { return self.add_endpoint() };
-        let row = self.store.current.endpoints[&id];
+        let row = self.model.durable.endpoints[&id];
         match self.random.below(8) {
             0 => {
                 self.note(|| format!("delete {id:?}"));
-                self.store.delete_endpoint(id);
+                let application = row.facts.application;
+                self.write(Write::Delete(id), None, move |transaction| {
+                    transaction.delete_endpoint(application, id, Author::Caller)?;
+                    Ok(Reply::Done)
+                });
             }
             1 if all.len() < ENDPOINTS => self.add_endpoint(),
             2 | 3 => {
@@ -102,40 +165,94 @@ impl World {
                 self.put(id, EndpointRow { disabled: None, ..row });
             }
         }
-        self.written();
     }
 
     /// Every endpoint takes deliveries again.
     pub fn enable_all(&mut self) {
-        let all = self.store.current.endpoints.clone();
+        let all = self.model.durable.endpoints.clone();
         for (id, row) in all {
             if row.disabled.is_some() {
                 self.put(id, EndpointRow { disabled: None, ..row });
             }
         }
-        self.written();
     }
 
-    fn add_endpoint(&mut self) {
-        let id = EndpointId::new(self.mint());
+    /// Makes an endpoint; its receiver is drawn when it is known.
+    pub fn add_endpoint(&mut self) {
+        let application = self.an_application();
         let facts = EndpointFacts {
-            application: self.an_application(),
+            application,
             enabled: true,
             throttle_rate: self.a_rate(),
             application_throttle_rate: self.swarm.application_throttle,
         };
-        let receiver = Receiver::draw(&mut self.random, &self.swarm.moods.clone());
-        self.receivers.insert(id, receiver);
-        self.put(id, EndpointRow { facts, disabled: None });
-        self.written();
+        let row = EndpointRow { facts, disabled: None };
+        self.write(Write::Endpoint { id: None, row }, None, move |transaction| {
+            let id = EndpointId::new(transaction.mint());
+            let endpoint = endpoint(id, row, transaction);
+            let endpoint = transaction.put_endpoint(endpoint, Author::Caller)?;
+            Ok(Reply::Endpoint { endpoint, created: true })
+        });
     }
 
     fn put(&mut self, id: EndpointId, row: EndpointRow) {
-        self.store.put_endpoint(id, row);
+        self.write(Write::Endpoint { id: Some(id), row }, None, move |transaction| {
+            let owner = row.facts.application;
+            let found = transaction.endpoint(owner, &Reference::Id(id))?;
+            let changed = Endpoint {
+                disabled: row.disabled,
+                throttle_rate: row.facts.throttle_rate,
+                ..found.as_ref().clone()
+            };
+            let endpoint = transaction.put_endpoint(changed, Author::Caller)?;
+            Ok(Reply::Endpoint { endpoint, created: false })
+        });
+    }
+
+    /// The scheduler has it disabled, as the driver does.
+    pub fn disable(&mut self, id: EndpointId, why: Disabled) {
+        let Some(row) = self.model.durable.endpoints.get(&id) else { return };
+        let owner = row.facts.application;
+        self.note(|| format!("disable {id:?} {why:?}"));
+        self.write(Write::Disable(id, why), None, move |transaction| {
+            let found = match transaction.endpoint(owner, &Reference::Id(id)) {
+                Ok(found) => found,
+                Err(Refusal::NotFound) => return Ok(Reply::Done),
+                Err(refusal) => return Err(refusal),
+            };
+            if found.disabled.is_none() {
+                let disabled = Endpoint { disabled: Some(why), ..found.as_ref().clone() };
+                transaction.put_endpoint(disabled, Author::Relay)?;
+            }
+            Ok(Reply::Done)
+        });
+    }
+
+    /// Hands a write to the store.
+    fn write<W>(&mut self, write: Write, key: Option<Idempotency>, work: W)
+    where
+        W: FnOnce(&mut Transaction<'_>) -> Result<Reply, Refusal> + Send + 'static,
+    {
+        let number = self.on_its_way(write);
+        let (inbox, answers) = (Arc::clone(&self.machine.inbox), Arc::clone(&self.machine.inbox));
+        let submitted = self.process.store.submit(
+            key,
+            move |transaction| {
+                let reply = work(transaction)?;
+                inbox.lock().expect("no holder panics").push(Told::Done(number, reply.clone()));
+                Ok(reply)
+            },
+            move |result| {
+                answers.lock().expect("no holder panics").push(Told::Answered(number, result));
+            },
+        );
+        if submitted.is_err() {
+            self.model.pending.remove(&number);
+        }
     }
 
     fn an_application(&mut self) -> ApplicationId {
-        ApplicationId::new(Stamp(1 + self.random.below(self.swarm.applications)))
+        *self.random.pick(&self.applications).expect("invariant: there is one")
     }
 
     fn a_rate(&mut self) -> Option<u16> {
@@ -144,15 +261,56 @@ impl World {
     }
 
     fn a_delivery(&mut self) -> Option<DeliveryId> {
-        let from = Stamp(self.random.below(self.last_stamp.0.max(1)));
         let back = self.now.millis().saturating_sub(self.random.below(100_000));
-        let near = Stamp(back << 20).max(from);
         let first = DeliveryId {
-            message: MessageId::new(near),
+            message: MessageId::new(Stamp(back << 20)),
             endpoint: EndpointId::new(Stamp(0)),
             replay: 0,
         };
-        let rows = &self.store.current.rows;
-        rows.range(first..).next().or_else(|| rows.iter().next_back()).map(|(id, _)| *id)
+        let rows = &self.model.durable.rows;
+        let found = rows.range(first..).next().or_else(|| rows.iter().next_back());
+        // A delivery with ever more attempts outgrows the records of so small a segment.
+        found.filter(|(_, row)| row.made < ATTEMPTS).map(|(id, _)| *id)
+    }
+
+    /// A receiver for an endpoint that is new.
+    pub fn settle_in(&mut self, endpoint: EndpointId) {
+        let receiver = Receiver::draw(&mut self.random, &self.swarm.moods.clone());
+        self.receivers.insert(endpoint, receiver);
+    }
+
+    /// The first operation of a process.
+    pub fn carry_on(&mut self) {
+        self.after(1, Event::Operate);
+        self.after(3_000, Event::Apply);
+    }
+}
+
+fn random_bytes(random: &mut Random, length: usize) -> Bytes {
+    let mut bytes = Vec::with_capacity(length + 8);
+    while bytes.len() < length {
+        bytes.extend_from_slice(&random.next().to_le_bytes());
+    }
+    bytes.truncate(length);
+    Bytes::from(bytes)
+}
+
+fn endpoint(id: EndpointId, row: EndpointRow, transaction: &Transaction<'_>) -> Endpoint {
+    let key = SigningKey::Hmac(Secret::new(vec![9; 24]));
+    Endpoint {
+        id,
+        application: row.facts.application,
+        uid: None,
+        url: "http://127.0.0.1:9/".to_owned(),
+        description: String::new(),
+        subscription: Subscription::default(),
+        disabled: None,
+        throttle_rate: row.facts.throttle_rate,
+        metadata: Default::default(),
+        headers: Default::default(),
+        keys: vec![EndpointKey { key, expires_at: None }],
+        managed: false,
+        created_at: transaction.now(),
+        updated_at: transaction.now(),
     }
 }

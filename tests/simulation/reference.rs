@@ -8,13 +8,12 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use relay::domain::delivery::{DeadReason, DeliveryId, Outcome, Trigger};
-use relay::domain::id::{ApplicationId, EndpointId, MessageId};
-use relay::domain::message::Message;
+use relay::domain::id::{ApplicationId, EndpointId};
 use relay::domain::time::Timestamp;
 use relay::engine::scheduler::{EndpointFacts, Finished, Load, Settings};
 use relay::store::{Ready, Verdict};
 
-use crate::store::{ModelStore, Standing, Tables};
+use crate::model::Model;
 
 /// How late a delivery may start that nothing keeps back.
 const PROMPT: Duration = Duration::from_secs(1);
@@ -77,7 +76,7 @@ impl Reference {
     pub fn send(
         &mut self,
         settings: &Settings,
-        store: &ModelStore,
+        model: &Model,
         ready: &Ready,
         now: Timestamp,
     ) -> Result<(), Broken> {
@@ -86,13 +85,12 @@ impl Reference {
         let flight = self.flights.insert(id, (ready.trigger, ready.attempts));
         hold(flight.is_none(), || format!("I6: two attempts of {id:?} at once"))?;
         hold(self.flights.len() <= settings.threads, || "I10: too many in flight".to_owned())?;
-        if let Some(row) = store.current.rows.get(&id) {
+        hold(model.settling(id).is_none(), || format!("I5: {id:?} is sent before it is settled"))?;
+        if let Some(row) = model.durable.rows.get(&id) {
             match ready.trigger {
-                Trigger::Manual => hold(row.asked.is_some(), || format!("nobody asked for {id:?}")),
+                Trigger::Manual => hold(row.asked, || format!("nobody asked for {id:?}")),
                 Trigger::Scheduled => {
-                    hold(row.standing == Standing::Waiting, || {
-                        format!("I5: {id:?} is {:?} and was sent", row.standing)
-                    })?;
+                    hold(row.waits(), || format!("I5: {id:?} is {:?} and was sent", row.state))?;
                     hold(row.due <= now, || format!("I7: {id:?} is due {}, now {now}", row.due))?;
                     hold(row.attempts == ready.attempts, || {
                         format!("I7: attempt {} of {id:?} is not dense", ready.attempts)
@@ -227,17 +225,21 @@ impl Reference {
     pub fn prompt(
         &self,
         settings: &Settings,
-        store: &ModelStore,
+        model: &Model,
         disturbed: Timestamp,
         now: Timestamp,
     ) -> Result<(), Broken> {
         if self.flights.len() >= settings.threads - settings.reserve {
             return Ok(());
         }
-        for (endpoint, due) in store.lanes() {
+        for (id, row) in &model.durable.rows {
+            let (endpoint, due) = (id.endpoint, row.due);
+            if !row.waits() || due > now || model.settling(*id).is_some() {
+                continue;
+            }
             let known = self.endpoints.get(&endpoint);
             let open = known.and_then(|known| known.facts).is_none_or(|facts| facts.enabled)
-                && store.facts(endpoint).is_some_and(|facts| facts.enabled);
+                && model.durable.facts(endpoint).is_some_and(|facts| facts.enabled);
             let busy = self.flights.keys().any(|id| id.endpoint == endpoint);
             let last_sent = known.map_or(disturbed, |known| known.last_sent.max(disturbed));
             let overdue = now.since(due.max(last_sent)) > PROMPT;
@@ -265,22 +267,4 @@ fn paced(sent: &mut VecDeque<Timestamp>, rate: u16, now: Timestamp) -> Result<()
     }
     let most = usize::from(rate) + usize::from(rate / 10).max(1);
     hold(sent.len() <= most, || format!("{rate}/s is exceeded"))
-}
-
-/// I1 to I3: every acknowledged message is there with a delivery for every endpoint it matched
-/// that was not deleted since.
-pub fn accounted(
-    acknowledged: &BTreeMap<MessageId, Message>,
-    tables: &Tables,
-) -> Result<(), Broken> {
-    for (id, message) in acknowledged {
-        hold(tables.messages.contains_key(id), || format!("I1: {id:?} is lost"))?;
-        for endpoint in &message.endpoints {
-            let delivery = DeliveryId { message: *id, endpoint: *endpoint, replay: 0 };
-            let there = tables.rows.contains_key(&delivery);
-            let gone = !tables.endpoints.contains_key(endpoint);
-            hold(there || gone, || format!("I2: {delivery:?} is lost"))?;
-        }
-    }
-    Ok(())
 }

@@ -18,6 +18,14 @@ pub struct Swarm {
     pub pace: u64,
     pub moods: Vec<Mood>,
     pub crash: u64,
+    /// Of two crashes one is a power cut.
+    pub power_cuts: bool,
+    /// The run ends with damaged files.
+    pub damage: bool,
+    pub segment_size: u64,
+    /// Segments that are kept; 0 keeps all.
+    pub segments: usize,
+    pub duplicates: u64,
     pub failed_sync: u64,
     pub slow_sync: u64,
     /// Pages and looks are answered late, read at any moment before.
@@ -28,6 +36,8 @@ pub struct Swarm {
     pub stop: u64,
     pub change_endpoints: u64,
     pub by_person: u64,
+    /// A person replays.
+    pub replays: bool,
     pub throttles: bool,
     pub application_throttle: Option<u16>,
     pub deliver_at: u64,
@@ -40,7 +50,8 @@ fn maybe(random: &mut Random, on_in: u64, rate: u64) -> u64 {
 impl Swarm {
     pub fn draw(random: &mut Random) -> Swarm {
         let all = Mood::ALL;
-        let bad = random.below(4);
+        let (bad, replays) = (random.below(4), random.one_in(4));
+        let often = *random.pick(&[30, 100, 400]).expect("a rate");
         let mut moods = vec![Mood::Well];
         for _ in 0..bad {
             moods.extend(random.pick(&all));
@@ -51,16 +62,22 @@ impl Swarm {
             endpoints: random.between(1, 6),
             pace: *random.pick(&[5, 50, 1_000, 60_000, 1_200_000]).expect("a pace"),
             moods,
-            crash: maybe(random, 3, 600),
+            crash: maybe(random, 2, often),
+            power_cuts: random.one_in(2),
+            damage: random.one_in(6),
+            segment_size: *random.pick(&[16 << 10, 32 << 10, 64 << 10]).expect("a size"),
+            segments: *random.pick(&[0, 2, 3, 6]).expect("a number"),
+            duplicates: maybe(random, 2, 4),
             failed_sync: maybe(random, 6, 200),
             slow_sync: maybe(random, 4, 4),
             late_answers: random.one_in(2),
             release: maybe(random, 6, 20),
             jumps: random.one_in(5),
-            full_disk: maybe(random, 6, 10),
+            full_disk: maybe(random, 6, 60),
             stop: maybe(random, 5, 300),
             change_endpoints: maybe(random, 2, 30),
             by_person: maybe(random, 2, 8),
+            replays,
             throttles: random.one_in(4),
             application_throttle: random.one_in(6).then_some(2),
             deliver_at: maybe(random, 4, 6),
@@ -70,7 +87,10 @@ impl Swarm {
     /// Whether nothing but crashes and people keeps a delivery from going out at once.
     pub fn calm(&self) -> bool {
         let unpaced = !self.throttles && self.application_throttle.is_none();
-        unpaced && self.slow_sync == 0 && self.moods.iter().all(|mood| *mood == Mood::Well)
+        unpaced
+            && self.slow_sync == 0
+            && self.full_disk == 0
+            && self.moods.iter().all(|mood| *mood == Mood::Well)
     }
 }
 
@@ -89,7 +109,7 @@ fn settings(random: &mut Random) -> Settings {
         strained_threads: (threads / 2).max(1),
         park_after: random.between(1, 10) as usize,
         disable_after: Duration::from_secs(if random.one_in(4) { 600 } else { 432_000 }),
-        expire_after: random.one_in(5).then(|| Duration::from_secs(3_600)),
+        expire_after: random.one_in(5).then(|| Duration::from_secs(random.between(5, 3_600))),
         lane_memory: random.between(1, 16) as usize,
         memory: random.between(1, 48) as usize,
         unsettled: random.between(4, 64) as usize,

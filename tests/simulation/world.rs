@@ -1,36 +1,55 @@
-//! One run: a clock, a queue of events, the scheduler under test and everything around it.
+//! One run: a clock, a queue of events, scheduler and store under test and everything around them.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
+use relay::domain::application::Application;
+use relay::domain::delivery::DeliveryId;
 use relay::domain::endpoint::Disabled;
-use relay::domain::id::{EndpointId, MessageId, Stamp};
-use relay::domain::message::Message;
+use relay::domain::id::{ApplicationId, EndpointId, MessageId};
 use relay::domain::time::Timestamp;
 use relay::engine::scheduler::{EndpointFacts, Finished, Input, Output, Scheduler};
-use relay::store::{DuePage, Notice, Ready};
+use relay::store::{Author, DuePage, Ready, Reply, Settlement};
 
+use crate::machine::{Machine, Process, START};
+use crate::model::{Model, Pending, Write};
 use crate::random::Random;
 use crate::receiver::Receiver;
-use crate::reference::{Broken, Reference, accounted, hold};
-use crate::store::ModelStore;
+use crate::reference::{Broken, Reference, hold};
 use crate::swarm::Swarm;
 
-const START: Timestamp = Timestamp::from_millis(1_795_219_200_000);
-const TRACE: usize = 80;
+const TRACE: usize = 120;
+/// What nobody waits for is on disk this many milliseconds after the writer took it.
+const QUIET: u64 = 100;
 
-/// Something that will happen; all but [`Event::Operate`] and [`Event::Sync`] dies with the
-/// process.
+/// The store looks again for space after a second, at its next write.
+const FULL_AGAIN: Duration = Duration::from_millis(6_200);
+
+/// Something that will happen; all but [`Event::Operate`] dies with the process.
 pub enum Event {
     Operate,
-    Sync,
+    /// The apply thread has its turn.
+    Apply,
     Answer(Finished),
     Released(Ready),
-    ReadPage { endpoint: EndpointId, until: Timestamp, limit: usize },
-    Page { endpoint: EndpointId, page: DuePage },
+    ReadPage {
+        endpoint: EndpointId,
+        until: Timestamp,
+        limit: usize,
+    },
+    Page {
+        endpoint: EndpointId,
+        page: DuePage,
+    },
     Look(EndpointId),
-    Facts { endpoint: EndpointId, facts: Option<EndpointFacts> },
-    Disable { endpoint: EndpointId, why: Disabled },
+    Facts {
+        endpoint: EndpointId,
+        facts: Option<EndpointFacts>,
+    },
+    Disable {
+        endpoint: EndpointId,
+        why: Disabled,
+    },
 }
 
 /// How often each thing happened, for a sign that the runs do what they are for.
@@ -41,20 +60,28 @@ pub struct World {
     pub random: Random,
     pub swarm: Swarm,
     pub now: Timestamp,
-    pub store: ModelStore,
+    pub machine: Machine,
+    pub process: Process,
+    pub model: Model,
+    pub applications: Vec<ApplicationId>,
     pub receivers: BTreeMap<EndpointId, Receiver>,
     pub faults: bool,
-    pub last_stamp: Stamp,
+    pub full: bool,
+    pub was_full: Timestamp,
     pub steps: u64,
     pub scheduler: Scheduler,
     pub reference: Reference,
-    acknowledged: BTreeMap<MessageId, Message>,
-    unacknowledged: BTreeMap<MessageId, Message>,
-    events: BTreeMap<(Timestamp, u64), Event>,
+    pub flights: BTreeMap<DeliveryId, (Ready, Timestamp)>,
+    pub events: BTreeMap<(Timestamp, u64), Event>,
     number: u64,
-    syncing: bool,
+    /// When the writer has its next turn.
+    pub write_at: Option<Timestamp>,
     pub stopping: bool,
-    disturbed: Timestamp,
+    /// A segment is being emptied: not two at once.
+    pub reclaiming: bool,
+    pub disturbed: Timestamp,
+    pub newest: MessageId,
+    pub over: bool,
     pub tally: Tally,
     pub outputs: Vec<Output>,
     trace: Option<VecDeque<String>>,
@@ -65,24 +92,32 @@ impl World {
         let mut random = Random::new(seed);
         let swarm = Swarm::draw(&mut random);
         let scheduler = Scheduler::new(swarm.settings.clone(), random.next());
+        let machine = Machine::new(&mut random, swarm.segment_size);
+        let process = machine.start(false).expect("a new folder opens");
         World {
             random,
             swarm,
             now: START,
-            store: ModelStore::default(),
+            machine,
+            process,
+            model: Model::default(),
+            applications: Vec::new(),
             receivers: BTreeMap::new(),
             faults: true,
-            last_stamp: Stamp::first_at(START),
+            full: false,
+            was_full: Timestamp::default(),
             steps: 0,
             scheduler,
             reference: Reference::default(),
-            acknowledged: BTreeMap::new(),
-            unacknowledged: BTreeMap::new(),
+            flights: BTreeMap::new(),
             events: BTreeMap::new(),
             number: 0,
-            syncing: false,
+            write_at: None,
             stopping: false,
+            reclaiming: false,
             disturbed: START,
+            newest: MessageId::new(Default::default()),
+            over: false,
             tally: Tally::new(),
             outputs: Vec::new(),
             trace: traced.then(VecDeque::new),
@@ -104,46 +139,78 @@ impl World {
         }
     }
 
-    pub fn mint(&mut self) -> Stamp {
-        self.last_stamp = self.last_stamp.next(self.now);
-        self.last_stamp
-    }
-
     pub fn after(&mut self, millis: u64, event: Event) {
         self.number += 1;
         self.events.insert((self.now + Duration::from_millis(millis), self.number), event);
     }
 
+    /// The applications, the first endpoints, and the first operation.
+    fn begin(&mut self) -> Result<(), Broken> {
+        for number in 0..self.swarm.applications {
+            let throttle_rate = self.swarm.application_throttle;
+            let made = self.process.store.write_blocking(None, move |transaction| {
+                let now = transaction.now();
+                let application = Application {
+                    id: ApplicationId::new(transaction.mint()),
+                    uid: None,
+                    name: number.to_string(),
+                    throttle_rate,
+                    metadata: Default::default(),
+                    managed: false,
+                    created_at: now,
+                    updated_at: now,
+                };
+                let application = transaction.put_application(application, Author::Caller)?;
+                Ok(Reply::Application { application, created: true })
+            });
+            match made.map(|written| written.reply) {
+                Ok(Reply::Application { application, .. }) => {
+                    self.applications.push(application.id)
+                }
+                other => return Err(format!("no application is made: {other:?}")),
+            }
+        }
+        for _ in 0..self.swarm.endpoints {
+            self.add_endpoint();
+        }
+        self.carry_on();
+        Ok(())
+    }
+
     /// Faults on for `steps` events, then off until all is quiet.
     pub fn run(&mut self, steps: u64) -> Result<(), Broken> {
-        self.begin();
+        self.begin()?;
         for _ in 0..steps {
             self.next(true)?;
+            if self.over {
+                return Ok(());
+            }
         }
         self.settle_down()
     }
 
     /// Lets one thing happen; false when nothing ever will.
-    fn next(&mut self, outside: bool) -> Result<bool, Broken> {
+    pub fn next(&mut self, outside: bool) -> Result<bool, Broken> {
         let event = self.events.first_key_value().map(|((at, _), _)| *at);
         let wake = self.scheduler.next_wake();
-        let Some(at) = event.into_iter().chain(wake).min() else { return Ok(false) };
-        let tick = event != Some(at);
+        let times = event.into_iter().chain(wake).chain(self.write_at);
+        let Some(at) = times.min() else { return Ok(false) };
         self.steps += 1;
+        self.machine.pass(at.since(self.now).as_millis() as u64);
         self.now = self.now.max(at);
-        if tick {
+        if self.write_at == Some(at) {
+            self.let_write()?;
+        } else if event != Some(at) {
             self.note(|| "tick".to_owned());
             self.step(Input::Tick)?;
         } else if let Some((_, event)) = self.events.pop_first() {
             self.happen(event, outside)?;
         }
+        self.listen()?;
         self.reference.load(&self.swarm.settings, self.scheduler.load())?;
         if self.steps.is_multiple_of(50) && self.swarm.calm() && !self.stopping {
             let settings = &self.swarm.settings;
-            self.reference.prompt(settings, &self.store, self.disturbed, self.now)?;
-        }
-        if self.steps.is_multiple_of(500) {
-            accounted(&self.acknowledged, &self.store.current)?;
+            self.reference.prompt(settings, &self.model, self.disturbed, self.now)?;
         }
         Ok(true)
     }
@@ -156,7 +223,15 @@ impl World {
                 self.operate()
             }
             Event::Operate => Ok(()),
-            Event::Sync => self.sync(),
+            Event::Apply => {
+                let batches = self.random.below(6);
+                let more = (0..batches).all(|_| self.process.stepped.apply());
+                if self.faults || more {
+                    let pause = self.random.between(1, 6_000);
+                    self.after(pause, Event::Apply);
+                }
+                Ok(())
+            }
             Event::Answer(finished) => {
                 self.note(|| format!("answer {finished:?}"));
                 self.step_finished(finished)
@@ -165,10 +240,11 @@ impl World {
                 self.count("released");
                 self.note(|| format!("released {:?}", ready.delivery()));
                 self.reference.released(ready.delivery());
+                self.flights.remove(&ready.delivery());
                 self.step(Input::Released(ready))
             }
             Event::ReadPage { endpoint, until, limit } => {
-                let page = self.store.due(endpoint, until, limit);
+                let page = self.process.store.due(endpoint, until, limit);
                 let late = self.random.below(40);
                 self.after(late, Event::Page { endpoint, page });
                 Ok(())
@@ -178,7 +254,13 @@ impl World {
                 self.step(Input::Fed { endpoint, page })
             }
             Event::Look(endpoint) => {
-                let facts = self.store.facts(endpoint);
+                let found = self.process.store.endpoint_by_id(endpoint);
+                let facts = found.map(|(application, endpoint)| EndpointFacts {
+                    application: application.id,
+                    enabled: endpoint.disabled.is_none(),
+                    throttle_rate: endpoint.throttle_rate,
+                    application_throttle_rate: application.throttle_rate,
+                });
                 self.after(0, Event::Facts { endpoint, facts });
                 Ok(())
             }
@@ -187,113 +269,57 @@ impl World {
                 self.reference.told(endpoint, facts);
                 self.step(Input::Facts { endpoint, facts })
             }
-            Event::Disable { endpoint, why } => self.disable(endpoint, why),
-        }
-    }
-
-    fn disable(&mut self, endpoint: EndpointId, why: Disabled) -> Result<(), Broken> {
-        if self.faults && self.random.one_in(self.swarm.full_disk) {
-            self.after(500, Event::Disable { endpoint, why });
-        } else if let Some(row) = self.store.current.endpoints.get(&endpoint).copied() {
-            self.note(|| format!("disable {endpoint:?} {why:?}"));
-            self.store
-                .put_endpoint(endpoint, crate::store::EndpointRow { disabled: Some(why), ..row });
-            self.written();
-        }
-        Ok(())
-    }
-
-    /// Something was written: it is synced soon.
-    pub fn written(&mut self) {
-        if !self.syncing && self.store.unsynced() {
-            self.syncing = true;
-            let slow = self.faults && self.random.one_in(self.swarm.slow_sync);
-            let late = if slow { 5_000 } else { self.random.between(1, 100) };
-            self.after(late, Event::Sync);
-        }
-    }
-
-    /// A message is accepted once its group is synced.
-    pub fn accept(&mut self, message: Message) {
-        self.note(|| format!("accept {:?} for {:?}", message.id, message.endpoints));
-        self.unacknowledged.insert(message.id, message.clone());
-        self.store.accept(message, self.now);
-        self.written();
-    }
-
-    fn sync(&mut self) -> Result<(), Broken> {
-        self.syncing = false;
-        if self.faults && self.random.one_in(self.swarm.failed_sync) {
-            return self.crash();
-        }
-        let synced = self.store.sync();
-        for id in synced.accepted {
-            if let Some(message) = self.unacknowledged.remove(&id) {
-                self.acknowledged.insert(id, message);
+            Event::Disable { endpoint, why } => {
+                self.disable(endpoint, why);
+                Ok(())
             }
         }
-        self.note(|| format!("synced, {} notices", synced.notices.len()));
-        for notice in synced.notices {
-            if let Notice::EndpointChanged(endpoint) | Notice::EndpointDeleted(endpoint) = &notice {
-                self.disturbed = self.now;
-                self.reference.changed(*endpoint);
-            }
-            if self.step_may_crash(Input::Notice(notice))? {
-                return Ok(());
-            }
-        }
-        Ok(())
     }
 
-    /// The process dies and starts again, some time later by its own clock or the wall's.
-    pub fn crash(&mut self) -> Result<(), Broken> {
-        let kept = self.random.below(self.store.pending() as u64 + 1) as usize;
-        self.count("crash");
-        self.note(|| format!("crash, {kept} unsynced groups kept"));
-        self.store.crash(kept);
-        self.events.retain(|_, event| matches!(event, Event::Operate));
-        self.unacknowledged.clear();
-        let away = if self.swarm.jumps && self.random.one_in(2) { 86_400_000 } else { 5_000 };
-        self.now = self.now + Duration::from_millis(self.random.between(1, away));
-        accounted(&self.acknowledged, &self.store.current)?;
-        self.syncing = false;
-        self.stopping = false;
-        self.disturbed = self.now;
-        self.reference = Reference::default();
-        self.scheduler = Scheduler::new(self.swarm.settings.clone(), self.random.next());
-        let lanes = self.store.lanes();
-        self.step(Input::Lanes(lanes))
+    /// A write is handed over: the writer takes it soon. Its number.
+    pub fn on_its_way(&mut self, write: Write) -> u64 {
+        let slow = self.faults && self.random.one_in(self.swarm.slow_sync);
+        let late = if slow { 5_000 } else { self.random.below(20) };
+        let turn = self.now + Duration::from_millis(late);
+        self.write_at = Some(self.write_at.map_or(turn, |at| at.min(turn)));
+        self.number += 1;
+        let by = turn + Duration::from_millis(QUIET);
+        let loose = self.lately_full();
+        self.model.pending.insert(self.number, Pending { write, by, loose });
+        self.number
     }
 
-    /// A graceful stop; the process starts again when all has ended.
-    pub fn stop(&mut self) -> Result<(), Broken> {
-        self.note(|| "drain".to_owned());
-        self.stopping = true;
-        self.reference.drain();
-        self.step(Input::Drain)
+    /// Whether the disk is full, or was when the store last looked.
+    pub fn lately_full(&self) -> bool {
+        self.full || self.now.since(self.was_full) <= FULL_AGAIN
     }
 
-    /// The stop has ended: what is written is synced, and the process starts again.
-    pub fn drained(&mut self) -> Result<(), Broken> {
-        self.count("drained");
-        let still = self.reference.in_flight();
-        hold(self.stopping && still == 0, || format!("drained with {still} in flight"))?;
-        self.store.sync();
-        self.unacknowledged.clear();
-        self.crash()
+    /// Records an attempt.
+    pub fn settle(&mut self, settlement: Settlement) {
+        self.on_its_way(Write::Settle {
+            delivery: settlement.delivery,
+            due: settlement.due,
+            trigger: settlement.trigger,
+            verdict: settlement.verdict,
+        });
+        self.process.store.settle(settlement);
     }
 
     /// I13: the faults stop, every endpoint is enabled, and all that waits ends in time.
     fn settle_down(&mut self) -> Result<(), Broken> {
         self.note(|| "faults off".to_owned());
         self.faults = false;
+        self.was_full = if self.full { self.now } else { self.was_full };
+        self.full = false;
+        self.machine.disk.set_full(false);
         self.enable_all();
         let stop = self.now;
-        let rows = self.store.current.rows.len() as u64;
+        let rows = self.model.durable.rows.len() as u64;
         for _ in 0..200_000 + 60 * rows {
             if !self.next(false)? {
                 // An answer from before the faults stopped may have disabled one.
-                if self.store.current.endpoints.values().all(|row| row.disabled.is_none()) {
+                let mut endpoints = self.model.durable.endpoints.values();
+                if endpoints.all(|row| row.disabled.is_none()) {
                     return self.quiet(stop);
                 }
                 self.enable_all();
@@ -303,19 +329,20 @@ impl World {
     }
 
     fn quiet(&mut self, stop: Timestamp) -> Result<(), Broken> {
-        accounted(&self.acknowledged, &self.store.current)?;
-        hold(!self.store.unsynced(), || "something stays unsynced".to_owned())?;
+        let pending = &self.model.pending;
+        hold(pending.is_empty(), || format!("it stays unsynced: {pending:?}"))?;
         let load = self.scheduler.load();
         hold((load.queued, load.in_flight, load.unsettled) == (0, 0, 0), || format!("{load:?}"))?;
-        for (id, row) in &self.store.current.rows {
-            hold(row.next().is_none(), || format!("I13: {id:?} never ended: {row:?}"))?;
+        for (id, row) in &self.model.durable.rows {
+            hold(!row.waits() && !row.asked, || format!("I13: {id:?} never ended: {row:?}"))?;
         }
         // The longest wait a retry may have, an hour of deliver_at, and a second each at 1/s.
         let longest = self.swarm.settings.retry.horizon(1).max(Duration::from_secs(86_400));
-        let count = self.store.current.rows.len() as u64;
+        let count = self.model.durable.rows.len() as u64;
         let in_time = stop + longest + Duration::from_secs(3_600 + 60 + 2 * count);
         let now = self.now;
-        hold(now <= in_time, || format!("I13: at rest only at {now}, faults stopped {stop}"))
+        hold(now <= in_time, || format!("I13: at rest only at {now}, faults stopped {stop}"))?;
+        self.compare()
     }
 
     /// How often each thing happened.

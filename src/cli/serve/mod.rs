@@ -267,7 +267,7 @@ fn open(
         }),
         on_sync: Box::new(move |took| syncs.observe(took.as_secs_f64())),
         accept_loss: false,
-        simulated: false,
+        simulated: None,
     });
     room.close();
     let opened = opened.map_err(failure)?;

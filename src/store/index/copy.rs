@@ -88,7 +88,13 @@ impl Index {
 
     /// Hands what sled holds in memory to the file system.
     pub fn hand_over(&self) -> Result<(), IndexError> {
-        let Rows::Sled { tree, .. } = &self.rows else { return Ok(()) };
+        let tree = match &self.rows {
+            Rows::Sled { tree, .. } => tree,
+            Rows::Memory(rows) => {
+                rows.flush();
+                return Ok(());
+            }
+        };
         tree.flush().map(drop).map_err(|error| IndexError(error.to_string()))
     }
 }

@@ -63,11 +63,12 @@ impl Journal {
         let (number, offset) = match tail.segment {
             Some(number) => (number, tail.offset),
             None => {
-                spare.install(&segments, 1, &encode_header(1, tail.last, now.millis()))?;
+                let header = encode_header(1, tail.last, now.millis());
+                spare.install(&segments, 1, &header, now)?;
                 (1, SEGMENT_HEADER)
             }
         };
-        spare.prepare();
+        spare.prepare(now);
         let file = segments.get(number).ok_or(io::ErrorKind::NotFound)?;
         let capacity = file.length()?;
         let first = first_content(&*file)?;
@@ -111,7 +112,7 @@ impl Journal {
     pub fn make_room(&mut self, now: Timestamp) -> io::Result<()> {
         if self.room() >= self.record_max() as u64 {
             // The disk may have space again for one that it had none for.
-            self.spare.prepare();
+            self.spare.prepare(now);
             return Ok(());
         }
         self.next_segment(now)
@@ -141,8 +142,8 @@ impl Journal {
         self.sync().map_err(io::Error::other)?;
         let number = self.number + 1;
         let header = encode_header(number, self.previous, now.millis());
-        self.spare.install(&self.segments, number, &header)?;
-        self.spare.prepare();
+        self.spare.install(&self.segments, number, &header, now)?;
+        self.spare.prepare(now);
         self.file = self.segments.get(number).ok_or(io::ErrorKind::NotFound)?;
         self.segment_size = self.file.length()?;
         self.number = number;

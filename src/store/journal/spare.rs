@@ -5,8 +5,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use crate::domain::time::Timestamp;
 use crate::store::disk::{Disk, DiskFile};
 use crate::store::journal::segment::{Segments, file_name};
 
@@ -23,7 +24,7 @@ enum State {
     },
     Ready,
     /// The disk had no space for it at this time.
-    Refused(Instant),
+    Refused(Timestamp),
 }
 
 /// A segment file without a number.
@@ -63,36 +64,44 @@ impl Spare {
     }
 
     /// Begins to make one, unless there is one or the disk was full a moment ago.
-    pub fn prepare(&mut self) {
-        if !self.in_background {
-            return;
-        }
+    pub fn prepare(&mut self, now: Timestamp) {
         {
             let mut state = self.state.0.lock().expect("no holder panics");
             let again = match *state {
                 State::Absent => false,
-                State::Refused(since) if since.elapsed() >= TRY_AGAIN => true,
+                State::Refused(at) if now.since(at) >= TRY_AGAIN => true,
                 State::Preparing { .. } | State::Ready | State::Refused(_) => return,
             };
             *state = State::Preparing { again };
         }
         let (disk, path, length) = (Arc::clone(&self.disk), self.path.clone(), self.length);
         let state = Arc::clone(&self.state);
-        thread::spawn(move || {
+        let make = move || {
             let made = match create(&*disk, &path, length) {
                 Ok(_) => State::Ready,
                 Err(error) => {
                     tracing::warn!(%error, "the next journal segment can't be prepared");
-                    State::Refused(Instant::now())
+                    State::Refused(now)
                 }
             };
             *state.0.lock().expect("no holder panics") = made;
             state.1.notify_all();
-        });
+        };
+        if self.in_background {
+            thread::spawn(make);
+        } else {
+            make();
+        }
     }
 
     /// Gives it a number and a header; its name is durable when this returns.
-    pub fn install(&mut self, segments: &Segments, number: u32, header: &[u8]) -> io::Result<()> {
+    pub fn install(
+        &mut self,
+        segments: &Segments,
+        number: u32,
+        header: &[u8],
+        now: Timestamp,
+    ) -> io::Result<()> {
         let (lock, changed) = &*self.state;
         let mut state = lock.lock().expect("no holder panics");
         while matches!(*state, State::Preparing { .. }) {
@@ -100,12 +109,12 @@ impl Spare {
         }
         let file = match *state {
             State::Ready => self.disk.open(&self.path)?,
-            State::Refused(since) if since.elapsed() < TRY_AGAIN => {
+            State::Refused(at) if now.since(at) < TRY_AGAIN => {
                 return Err(io::ErrorKind::StorageFull.into());
             }
             State::Absent | State::Preparing { .. } | State::Refused(_) => {
                 create(&*self.disk, &self.path, self.length).inspect_err(|_| {
-                    *state = State::Refused(Instant::now());
+                    *state = State::Refused(now);
                 })?
             }
         };

@@ -1,4 +1,5 @@
 use super::*;
+use crate::store::memory::MemoryIndex;
 use proptest::prelude::*;
 
 fn key(number: u8) -> Key {
@@ -26,7 +27,7 @@ proptest! {
     fn reads_are_those_of_a_map(
         steps in proptest::collection::vec(any_step(), 0..200), low in 0u8..40, high in 0u8..40,
     ) {
-        let overlay = Overlay::new(Index::in_memory(), 0);
+        let overlay = Overlay::new(Index::memory(MemoryIndex::default()), 0);
         let mut model = BTreeMap::new();
         for (sequence, step) in (1u64..).zip(steps) {
             match step {
@@ -71,7 +72,7 @@ proptest! {
 
 #[test]
 fn a_row_that_comes_and_goes_never_reaches_the_index() {
-    let overlay = Overlay::new(Index::in_memory(), 0);
+    let overlay = Overlay::new(Index::memory(MemoryIndex::default()), 0);
     let put = Change::PutNew(key(1), Bytes::from_static(b"x"));
     overlay.publish([(1, put), (2, Change::Delete(key(1)))], 2);
     assert_eq!(overlay.bytes(), 0);
@@ -83,7 +84,7 @@ fn a_row_that_comes_and_goes_never_reaches_the_index() {
 
 #[test]
 fn a_scan_goes_on_where_a_part_ended() {
-    let overlay = Overlay::new(Index::in_memory(), 0);
+    let overlay = Overlay::new(Index::memory(MemoryIndex::default()), 0);
     let wide = |number: u16| {
         let [high, low] = number.to_be_bytes();
         Key::from_bytes(&[b'm', high, low]).unwrap()

@@ -74,7 +74,7 @@ impl Folder {
             progress: Box::new(|_| ()),
             on_sync: Box::new(|_| ()),
             accept_loss,
-            simulated: false,
+            simulated: None,
         })?;
         let rebuilt = opened.rebuilt;
         let (store, running) = opened.start();

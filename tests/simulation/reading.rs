@@ -1,0 +1,71 @@
+//! What the store holds, read through the functions that everyone reads it with.
+
+use relay::domain::delivery::{DeliveryId, Trigger};
+use relay::domain::id::ApplicationId;
+use relay::domain::time::Timestamp;
+use relay::engine::scheduler::EndpointFacts;
+use relay::store::{MessageFilter, PageRequest, PageStart, Store};
+
+use crate::model::{EndpointRow, Kept, Row, Tables};
+use crate::reference::{Broken, hold};
+
+/// Reads everything, and checks that the due index says the same as the deliveries do.
+pub fn read(store: &Store, applications: &[ApplicationId]) -> Result<Tables, Broken> {
+    let mut tables = Tables::default();
+    for application in applications {
+        let page = PageRequest { limit: 10_000, start: PageStart::First, descending: false };
+        for endpoint in store.list_endpoints(*application, &page).items {
+            let owner = store.endpoint_by_id(endpoint.id).map(|(owner, _)| owner);
+            let facts = EndpointFacts {
+                application: *application,
+                enabled: true,
+                throttle_rate: endpoint.throttle_rate,
+                application_throttle_rate: owner.and_then(|owner| owner.throttle_rate),
+            };
+            let row = EndpointRow { facts, disabled: endpoint.disabled };
+            tables.endpoints.insert(endpoint.id, row);
+        }
+        let page = PageRequest { limit: 10_000, start: PageStart::First, descending: false };
+        let page = store.list_messages(*application, &MessageFilter::default(), &page);
+        hold(page.done, || "more messages than one page takes".to_owned())?;
+        for stored in page.items {
+            for (id, delivery) in store.deliveries(&stored) {
+                if tables.endpoints.contains_key(&id.endpoint) {
+                    let row = Row {
+                        state: delivery.state,
+                        attempts: delivery.attempts,
+                        due: delivery.due,
+                        asked: false,
+                        made: delivery.attempt_ids.len(),
+                    };
+                    tables.rows.insert(id, row);
+                }
+            }
+            let body = store.body(&stored.body).ok();
+            tables.messages.insert(stored.message.id, Kept { message: stored.message, body });
+        }
+    }
+    due(store, &mut tables)?;
+    Ok(tables)
+}
+
+fn due(store: &Store, tables: &mut Tables) -> Result<(), Broken> {
+    let mut waiting = tables.rows.values().filter(|row| row.waits()).count();
+    let endpoints: Vec<_> = tables.endpoints.keys().copied().collect();
+    for endpoint in endpoints {
+        for ready in store.due(endpoint, Timestamp::MAX, 1_000_000).ready {
+            let id: DeliveryId = ready.delivery();
+            let row = tables.rows.get_mut(&id);
+            let row = row.ok_or_else(|| format!("I2: {id:?} is due and is not there"))?;
+            if ready.trigger == Trigger::Manual {
+                row.asked = true;
+                continue;
+            }
+            hold(row.waits() && row.due == ready.due && row.attempts == ready.attempts, || {
+                format!("I2: {id:?} is due at {} and stands as {row:?}", ready.due)
+            })?;
+            waiting = waiting.saturating_sub(1);
+        }
+    }
+    hold(waiting == 0, || format!("I2: {waiting} deliveries wait and are not in the due index"))
+}
