@@ -80,7 +80,9 @@ done
 export ATTEMPT
 
 cd .ci/openapi
-if ! PYTHONDONTWRITEBYTECODE=1 timeout 240 "$python/bin/schemathesis" run \
+export HYPOTHESIS_STORAGE_DIRECTORY=$work/openapi/hypothesis
+export PYTHONDONTWRITEBYTECODE=1
+if ! timeout 240 "$python/bin/schemathesis" --config-file schemathesis.toml run \
     "$RELAY_URL/api/v1/openapi.json" --phases examples,coverage,fuzzing,stateful \
     --max-time 150 --generation-database none --no-color >"$work/openapi/said" 2>&1; then
     cut -c 1-1000 "$work/openapi/said" | head -c 60000 >&2

@@ -247,6 +247,8 @@ fn limits_are_the_same() {
         ("tags", "/items/maxLength", limits::TAG_MAX),
         ("eventType", "/maxLength", subscription::EVENT_TYPE_MAX),
         ("eventTypes", "/maxItems", subscription::EVENT_TYPES_MAX),
+        ("channel", "/maxLength", subscription::CHANNEL_MAX),
+        ("tag", "/maxLength", limits::TAG_MAX),
         ("eventTypes", "/items/maxLength", subscription::EVENT_TYPE_MAX),
         ("filterTypes", "/maxItems", subscription::EVENT_TYPES_MAX),
         ("channels", "/maxItems", subscription::CHANNELS_MAX),

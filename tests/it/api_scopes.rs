@@ -19,8 +19,9 @@ fn guarded() -> impl Iterator<Item = (Operation<'static>, Option<Value>)> {
     })
 }
 
+/// Whether its path names what belongs to one application.
 fn is_own(call: &Operation<'_>) -> bool {
-    call.path.contains("{app_id}")
+    call.path.contains('{') && !call.path.contains("{event_type_name}")
 }
 
 fn shown(call: &Operation<'_>, answer: &Answer) -> String {

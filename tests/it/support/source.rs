@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
+use relay::http::routes;
+
 /// The text of every file of `src/http/api`, by name.
 fn files() -> Vec<(String, String)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/http/api");
@@ -61,27 +63,18 @@ pub fn parameters() -> BTreeSet<String> {
     found
 }
 
-/// Every call: method, path, and whether it is only answered 501 as yet.
-pub fn calls() -> Vec<(&'static str, String, bool)> {
-    let mut found = Vec::new();
-    for (file, text) in files() {
-        for part in text.split("at(\"/").skip(1) {
-            let (path, rest) = part.split_once('"').unwrap();
-            let chain = rest.split(".into_resource()").next().unwrap();
-            for (method, call) in [
-                ("GET", ".get("),
-                ("POST", ".post("),
-                ("PUT", ".put("),
-                ("PATCH", ".patch("),
-                ("DELETE", ".delete("),
-            ] {
-                if chain.contains(call) {
-                    found.push((method, format!("/{path}"), file == "later.rs"));
-                }
-            }
-        }
-    }
+/// Every call under `/api/v1` that asks for a key: method, path, and whether it is only answered
+/// 501 as yet.
+pub fn calls() -> Vec<(String, String, bool)> {
+    let files = files();
+    let (_, later) = files.iter().find(|(name, _)| name == "later.rs").unwrap();
+    let guarded = routes::all().into_iter().filter(|route| route.guarded);
+    let calls = guarded.map(|route| {
+        let path = route.path.strip_prefix("/api/v1").unwrap().to_owned();
+        let is_later = later.contains(&format!("at(\"{path}\")"));
+        (route.method.to_string(), path, is_later)
+    });
+    let mut found: Vec<_> = calls.collect();
     found.sort();
-    found.dedup();
     found
 }

@@ -33,7 +33,10 @@ impl Seed {
         let schemas = json!({"1": {"examples": [{"example": true}]}});
         let event_type = json!({"description": "", "schemas": schemas});
         relay.put("/event-type/invoice.paid", event_type);
+        let recover = format!("/app/{app_id}/endpoint/{}/recover", endpoint.text("id"));
+        let task = relay.post(&recover, json!({"since": "2026-11-20T00:00:00Z"})).expect(202);
         let names = BTreeMap::from([
+            ("task_id", task.text("id").to_owned()),
             ("attempt_id", attempt(relay, &app_id, message.text("id"))),
             ("app_id", app_id),
             ("endpoint_id", endpoint.text("id").to_owned()),
