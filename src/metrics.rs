@@ -35,6 +35,23 @@ pub struct AttemptLabels {
     pub outcome: &'static str,
 }
 
+/// What was answered to a message that does not fit its schema, as a label.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, EncodeLabelValue)]
+#[expect(non_camel_case_types, reason = "the label's value is the variant's name")]
+pub enum SchemaAnswer {
+    /// It was accepted all the same.
+    accepted,
+    /// 422.
+    refused,
+}
+
+/// The label of `relay_schema_faults_total`.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+pub struct SchemaLabels {
+    /// What was answered.
+    pub answer: SchemaAnswer,
+}
+
 /// The labels of `relay_http_requests_total`.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
 pub struct RequestLabels {
@@ -73,6 +90,8 @@ pub struct Metrics {
     pub index_compactions: Counter,
     /// Bytes free on the data folder's file system.
     pub disk_free: Gauge,
+    /// Messages that did not fit the schema of their event type, by what was answered.
+    pub schema_faults: Family<SchemaLabels, Counter>,
     /// Requests answered, by route and status.
     pub http_requests: Family<RequestLabels, Counter>,
     /// Seconds from a request's head to its answer's.
@@ -105,6 +124,7 @@ impl Metrics {
             store_index: Gauge::default(),
             index_compactions: Counter::default(),
             disk_free: Gauge::default(),
+            schema_faults: Family::default(),
             http_requests: Family::default(),
             http_request_duration: Histogram::new(REQUEST_SECONDS),
             registry: std::sync::Arc::default(),
@@ -166,6 +186,9 @@ impl Metrics {
         );
         let compactions = self.index_compactions.clone();
         registry.register("index_compactions", "Times the index was made smaller", compactions);
+        let faults = self.schema_faults.clone();
+        let help = "Messages that did not fit the schema of their event type, by answer";
+        registry.register("schema_faults", help, faults);
         let requests = self.http_requests.clone();
         registry.register("http_requests", "Requests answered, by route and status", requests);
         registry.register_with_unit(
@@ -200,6 +223,8 @@ mod tests {
         let metrics = Metrics::new();
         metrics.deliveries.get_or_create(&DeliveryLabels { outcome: DeliveryEnd::dead }).inc();
         metrics.attempts.get_or_create(&AttemptLabels { outcome: "dns" }).inc();
+        let labels = SchemaLabels { answer: SchemaAnswer::refused };
+        metrics.schema_faults.get_or_create(&labels).inc();
         let labels = RequestLabels { route: "/api/v1/app/{app}".to_owned(), status: 200 };
         metrics.http_requests.get_or_create(&labels).inc();
         let text = metrics.text();
@@ -217,6 +242,7 @@ mod tests {
             "relay_data_folder_bytes 0",
             "relay_store_index_bytes 0",
             "relay_index_compactions_total 0",
+            "relay_schema_faults_total{answer=\"refused\"} 1",
             "relay_http_requests_total{route=\"/api/v1/app/{app}\",status=\"200\"} 1",
             "relay_http_request_duration_seconds_count 0",
         ] {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::units::{Size, Span};
-use super::{Data, Delivery, HeaderNames, Intake, Log, LogFormat, Retention, Server};
+use super::{Data, Delivery, HeaderNames, Intake, Log, LogFormat, Retention, SchemaCheck, Server};
 
 impl Default for Server {
     fn default() -> Server {
@@ -45,6 +45,7 @@ impl Default for Intake {
             max_in_flight: Size(64 << 20),
             auto_key_window: Span(Duration::from_secs(10 * 60)),
             key_window: Span(Duration::from_secs(24 * 3_600)),
+            schemas: SchemaCheck::Off,
         }
     }
 }

@@ -140,6 +140,20 @@ pub struct Intake {
     pub auto_key_window: Span,
     /// How long any other `Idempotency-Key` is remembered.
     pub key_window: Span,
+    /// Whether messages are checked against the schema of their event type.
+    pub schemas: SchemaCheck,
+}
+
+/// What becomes of a message that does not fit the schema of its event type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SchemaCheck {
+    /// Nothing is checked.
+    Off,
+    /// It is accepted, with a line in the log and a count.
+    Warn,
+    /// It is refused with 422.
+    Reject,
 }
 
 /// Which header names carry the signature.

@@ -13,6 +13,7 @@ pub mod id;
 pub mod message;
 
 pub mod retry;
+pub mod schema;
 pub mod secret;
 pub mod signature;
 pub mod subscription;

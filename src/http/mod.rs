@@ -13,6 +13,7 @@ mod linger;
 mod observe;
 pub mod ops;
 pub mod routes;
+mod schemas;
 pub mod server;
 pub mod state;
 mod token;

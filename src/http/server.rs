@@ -15,6 +15,7 @@ use bytes::Bytes;
 use tokio::sync::Semaphore;
 
 use crate::http::failures::Failures;
+use crate::http::schemas::Schemas;
 use crate::http::state::State;
 use crate::http::{docs, observe, routes};
 
@@ -27,6 +28,7 @@ const BLOCKING_THREADS: usize = 32;
 pub(super) struct Shared {
     pub state: State,
     pub failures: Failures,
+    pub schemas: Schemas,
     /// Bytes of request bodies that may still come into memory.
     pub body_bytes: Arc<Semaphore>,
     /// The document of the API, as this server answers it.
@@ -47,6 +49,7 @@ impl Shared {
             state,
             document,
             failures: Failures::default(),
+            schemas: Schemas::default(),
             body_bytes: Arc::new(Semaphore::new(most)),
             request_ids: AtomicU64::new(0),
             request_prefix: u64::from_be_bytes(random),

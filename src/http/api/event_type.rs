@@ -12,6 +12,7 @@ use super::application::{present, unexpected};
 use super::call::Call;
 use super::limits::{self, DESCRIPTION_MAX, FEATURE_FLAGS_MAX, Problems, SCHEMAS_MAX};
 use super::page;
+use super::schema;
 use super::shapes::EventTypeOut;
 use crate::domain::event_type::EventType;
 use crate::http::error::ApiError;
@@ -164,6 +165,7 @@ pub(super) async fn create(mut call: Call) -> Result<HttpResponse, ApiError> {
     problems.check(&["name"], limits::event_type(&name));
     problems.finish()?;
     let fields = input.check()?;
+    schema::check_versions(fields.schemas.as_deref()).await?;
     let written = call
         .write_once(&body, move |transaction| {
             let old = transaction.event_type(&name).ok();
@@ -196,6 +198,7 @@ pub(super) async fn put(mut call: Call) -> Result<HttpResponse, ApiError> {
     limits::event_type(&name).map_err(|message| ApiError::invalid(&["path", "name"], message))?;
     let body = call.body().await?;
     let fields = body.json::<EventTypeIn>()?.check()?;
+    schema::check_versions(fields.schemas.as_deref()).await?;
     let written = call
         .write(move |transaction| {
             let old = transaction.event_type(&name).ok();
@@ -236,6 +239,7 @@ pub(super) async fn patch(mut call: Call) -> Result<HttpResponse, ApiError> {
         &mut problems,
     );
     problems.finish()?;
+    schema::check_versions(schemas.as_ref().and_then(Option::as_deref)).await?;
     let written = call
         .write(move |transaction| {
             let mut event_type = EventType::clone(&*transaction.event_type(&name)?);

@@ -5,11 +5,11 @@ use actix_web::HttpResponse;
 use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use std::collections::BTreeMap;
 
 use super::application::unexpected;
 use super::call::Call;
 use super::shapes::{self, MessageOut};
+use crate::domain::schema::newest;
 use crate::http::error::ApiError;
 use crate::store::{NewMessage, Reply};
 
@@ -74,13 +74,15 @@ pub(super) async fn send(mut call: Call) -> Result<HttpResponse, ApiError> {
     Ok(HttpResponse::Ok().json(MessageOut::new(call.ids(), &stored.message, shown)))
 }
 
-/// The example at `index` of the newest version, as it was written.
+/// The example at `index` of the newest version, as it was written; where a schema has no list of
+/// them, the index says nothing.
 fn example(schemas: &str, index: usize) -> Option<Bytes> {
-    let versions: BTreeMap<String, &RawValue> = serde_json::from_str(schemas).ok()?;
-    let newest = versions.iter().max_by_key(|(version, _)| (version.parse::<u64>().ok(), *version));
-    let schema: Schema<'_> = serde_json::from_str(newest?.1.get()).ok()?;
-    let examples = schema.examples.unwrap_or_default();
-    let found = examples.into_iter().chain(schema.example).nth(index)?;
+    let (_, newest) = newest(schemas)?;
+    let schema: Schema<'_> = serde_json::from_str(newest.get()).ok()?;
+    let found = match schema.examples {
+        Some(examples) => examples.into_iter().nth(index),
+        None => schema.example,
+    }?;
     found.get().starts_with('{').then(|| Bytes::copy_from_slice(found.get().as_bytes()))
 }
 
@@ -102,5 +104,7 @@ mod tests {
         check(both, 2, None);
         check(both, 3, None);
         check(r#"{"1":{"example":{"e":1}}}"#, 0, Some(r#"{"e":1}"#));
+        check(r#"{"1":{"example":{"e":1}}}"#, 5, Some(r#"{"e":1}"#));
+        check(r#"{"1":{"examples":[],"example":{"e":1}}}"#, 0, None);
     }
 }

@@ -9,6 +9,7 @@ use super::limits::{self, PAGE_MAX, Problems, TAG_MAX};
 use super::message_in;
 use super::page;
 use super::query::{Query, wrong};
+use super::schema;
 use super::shapes::{self, MessageOut, Standing, With};
 use crate::domain::delivery::Delivery;
 use crate::domain::endpoint::Endpoint;
@@ -33,6 +34,9 @@ pub(super) async fn create(mut call: Call) -> Result<HttpResponse, ApiError> {
     // Callers mean the wall clock, which may be ahead of engine time (docs/storage.md).
     let clock = &call.shared.state.clock;
     let mut parts = message_in::read(&body, kept, clock.now().max(clock.wall()))?;
+    if let Some(payload) = parts.payload() {
+        schema::check(&call, payload).await?;
+    }
     let payload = parts.body().clone();
     let new = parts.application.take();
     let new = new.map(|fields| fields.named(call.parameter("app"))).transpose()?;

@@ -11,6 +11,7 @@ use serde_json::value::RawValue;
 use super::application::{ApplicationIn, Fields};
 use super::body::Body;
 use super::limits::{self, DELIVER_AT_MAX, Problems};
+use super::schema::Payload;
 use crate::config::units::Span;
 use crate::domain::id::ApplicationId;
 use crate::domain::time::Timestamp;
@@ -103,6 +104,7 @@ impl<'body> MessageIn<'body> {
             .unwrap_or_else(|| JSON.to_owned());
         problems.check(&location, limits::content_type(&content_type));
         problems.finish()?;
+        let raw = raw_payload.is_some();
         let body = match raw_payload {
             Some(text) => Bytes::from(text),
             None => whole.slice_ref(self.payload.get().as_bytes()),
@@ -116,6 +118,7 @@ impl<'body> MessageIn<'body> {
             deliver_at,
             content_kept,
             body,
+            raw,
             application: self.application.map(application).transpose()?,
         })
     }
@@ -157,11 +160,23 @@ pub(super) struct MessageParts {
     deliver_at: Option<Timestamp>,
     content_kept: Option<Duration>,
     body: Bytes,
+    /// Whether the body came as `rawPayload`.
+    raw: bool,
     /// Made with the message when the path names none.
     pub application: Option<Fields>,
 }
 
 impl MessageParts {
+    /// What a schema can say something of.
+    pub fn payload(&self) -> Option<Payload<'_>> {
+        let location: &[&str] = match self.raw {
+            false => &["payload"],
+            true => &["transformationsParams", "rawPayload"],
+        };
+        let json = !self.raw || self.content_type.contains("json");
+        json.then_some(Payload { event_type: &self.event_type, bytes: &self.body, location })
+    }
+
     /// The payload.
     pub fn body(&self) -> &Bytes {
         &self.body

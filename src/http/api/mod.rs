@@ -23,6 +23,7 @@ pub mod message_in;
 pub mod page;
 pub mod query;
 pub mod replay;
+mod schema;
 pub mod shapes;
 pub mod stats;
 pub mod task;
