@@ -11,6 +11,7 @@ pub mod event_type;
 pub mod headers;
 pub mod id;
 pub mod message;
+pub mod openapi;
 
 pub mod retry;
 pub mod schema;

@@ -51,13 +51,13 @@ struct EventTypePatch {
 }
 
 /// What a caller may set of an event type, after the limits were looked at.
-struct Fields {
-    description: String,
-    archived: bool,
-    deprecated: bool,
-    schemas: Option<String>,
-    feature_flags: Vec<String>,
-    group_name: Option<String>,
+pub(super) struct Fields {
+    pub description: String,
+    pub archived: bool,
+    pub deprecated: bool,
+    pub schemas: Option<String>,
+    pub feature_flags: Vec<String>,
+    pub group_name: Option<String>,
 }
 
 impl EventTypeIn {
@@ -76,14 +76,24 @@ impl EventTypeIn {
         };
         let description = limits::text(&fields.description, 0, DESCRIPTION_MAX);
         problems.check(&["description"], description);
-        check_rest(fields.schemas.as_deref(), &listed, fields.group_name.as_deref(), &mut problems);
+        let (schemas, group) = (fields.schemas.as_deref(), fields.group_name.as_deref());
+        check_rest(&[], schemas, &listed, group, &mut problems);
         problems.finish()?;
         Ok(fields)
     }
 }
 
 impl Fields {
-    fn make(self, name: String, now: crate::domain::time::Timestamp) -> EventType {
+    /// Looks at the limits; `place` is where in the body they stand.
+    pub fn check(&self, place: &[&str], problems: &mut Problems) {
+        let description = limits::text(&self.description, 0, DESCRIPTION_MAX);
+        problems.check(&[place, &["description"]].concat(), description);
+        let (schemas, group) = (self.schemas.as_deref(), self.group_name.as_deref());
+        check_rest(place, schemas, &self.feature_flags, group, problems);
+    }
+
+    /// The event type; one that `relay.toml` declares is not made so.
+    pub fn make(self, name: String, now: crate::domain::time::Timestamp) -> EventType {
         EventType {
             name,
             description: self.description,
@@ -111,22 +121,24 @@ fn check_flag(flag: Option<&str>, problems: &mut Problems) {
 }
 
 fn check_rest(
+    place: &[&str],
     schemas: Option<&str>,
     flags: &[String],
     group: Option<&str>,
     problems: &mut Problems,
 ) {
     if let Some(schemas) = schemas {
-        problems.check(&["schemas"], check_schemas(schemas));
+        problems.check(&[place, &["schemas"]].concat(), check_schemas(schemas));
     }
+    let location = [place, &["featureFlags"]].concat();
     if flags.len() > FEATURE_FLAGS_MAX {
-        problems.add(&["featureFlags"], format!("must have at most {FEATURE_FLAGS_MAX} items"));
+        problems.add(&location, format!("must have at most {FEATURE_FLAGS_MAX} items"));
     }
     for flag in flags {
-        problems.check(&["featureFlags"], limits::name(flag));
+        problems.check(&location, limits::name(flag));
     }
     if let Some(group) = group {
-        problems.check(&["groupName"], limits::name(group));
+        problems.check(&[place, &["groupName"]].concat(), limits::name(group));
     }
 }
 
@@ -233,6 +245,7 @@ pub(super) async fn patch(mut call: Call) -> Result<HttpResponse, ApiError> {
         problems.check(&["description"], limits::text(description, 0, DESCRIPTION_MAX));
     }
     check_rest(
+        &[],
         schemas.as_ref().and_then(Option::as_deref),
         &listed,
         group.as_ref().and_then(Option::as_deref),

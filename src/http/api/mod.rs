@@ -20,6 +20,7 @@ pub mod later;
 pub mod limits;
 pub mod message;
 pub mod message_in;
+mod openapi_import;
 pub mod page;
 pub mod query;
 pub mod replay;
@@ -159,6 +160,7 @@ fn contents(routes: &mut Routes) {
 
 fn event_types(routes: &mut Routes) {
     routes
+        .service(at("/event-type/import/openapi").post(openapi_import::import).into_resource())
         .service(at("/event-type").get(event_type::list).post(event_type::create).into_resource())
         .service(
             at("/event-type/{name}")
