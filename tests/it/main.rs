@@ -13,6 +13,7 @@ mod api_refusals;
 mod api_replay;
 mod api_resources;
 mod api_scopes;
+mod environment;
 mod openapi;
 mod schemas;
 mod store;

@@ -54,10 +54,10 @@ struct ApplicationPatch {
 
 /// What a caller may set of an application, after the limits were looked at.
 pub(super) struct Fields {
-    name: String,
-    uid: Option<String>,
-    throttle_rate: Option<u16>,
-    metadata: Metadata,
+    pub name: String,
+    pub uid: Option<String>,
+    pub throttle_rate: Option<u16>,
+    pub metadata: Metadata,
 }
 
 impl ApplicationIn {

@@ -98,7 +98,7 @@ fn must_be_json(request: &HttpRequest) -> Result<(), ApiError> {
 }
 
 /// Reads JSON; what is wrong comes back as 422 with the path of the field.
-fn read_json<'body, T: Deserialize<'body>>(bytes: &'body [u8]) -> Result<T, ApiError> {
+pub(super) fn read_json<'body, T: Deserialize<'body>>(bytes: &'body [u8]) -> Result<T, ApiError> {
     // An array would be read as the fields in their order, which nobody has promised.
     if bytes.trim_ascii_start().first().is_some_and(|first| *first != b'{') {
         let (loc, msg) = (vec!["body".to_owned()], "must be a JSON object".to_owned());

@@ -27,7 +27,7 @@ const ROTATE: &str = "is changed with POST …/secret/rotate";
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct EndpointIn {
+pub(super) struct EndpointIn {
     url: String,
     description: Option<String>,
     uid: Option<String>,
@@ -73,20 +73,20 @@ struct EndpointPatch {
 }
 
 /// What a caller may set of an endpoint, after the limits were looked at.
-struct Fields {
-    url: String,
-    description: String,
-    uid: Option<String>,
-    disabled: bool,
-    subscription: Subscription,
-    throttle_rate: Option<u16>,
-    metadata: Metadata,
-    headers: Option<BTreeMap<String, String>>,
-    key: Option<SigningKey>,
+pub(super) struct Fields {
+    pub url: String,
+    pub description: String,
+    pub uid: Option<String>,
+    pub disabled: bool,
+    pub subscription: Subscription,
+    pub throttle_rate: Option<u16>,
+    pub metadata: Metadata,
+    pub headers: Option<BTreeMap<String, String>>,
+    pub key: Option<SigningKey>,
 }
 
 impl EndpointIn {
-    fn check(self, check_url: &CheckUrl) -> Result<Fields, ApiError> {
+    pub fn check(self, check_url: &CheckUrl) -> Result<Fields, ApiError> {
         let mut problems = Problems::default();
         check_rates(self.throttle_rate, self.rate_limit, &mut problems);
         let event_types = either(self.event_types, self.filter_types);
@@ -203,7 +203,8 @@ fn disable(disabled: bool, before: Option<Disabled>) -> Option<Disabled> {
 }
 
 impl Fields {
-    fn make(
+    /// An endpoint of its own, with the key that was given or else `key`.
+    pub fn make(
         self,
         application: ApplicationId,
         id: EndpointId,

@@ -94,7 +94,7 @@ fn show(endpoint: &Endpoint) -> Result<HttpResponse, ApiError> {
 }
 
 /// The keys after a rotation: the new one, then the old ones that still sign.
-fn rotated(
+pub(super) fn rotated(
     keys: &[EndpointKey],
     key: SigningKey,
     grace: Duration,

@@ -20,8 +20,8 @@ use crate::store::{Author, Refusal, Reply, Written};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct EventTypeIn {
-    name: Option<String>,
+pub(super) struct EventTypeIn {
+    pub name: Option<String>,
     description: String,
     archived: Option<bool>,
     deprecated: Option<bool>,
@@ -61,7 +61,7 @@ pub(super) struct Fields {
 }
 
 impl EventTypeIn {
-    fn check(self) -> Result<Fields, ApiError> {
+    pub fn check(self) -> Result<Fields, ApiError> {
         let mut problems = Problems::default();
         check_flag(self.feature_flag.as_deref(), &mut problems);
         let listed = self.feature_flags.clone().unwrap_or_default();

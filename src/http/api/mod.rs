@@ -12,6 +12,9 @@ pub mod config;
 pub mod endpoint;
 pub mod endpoint_headers;
 pub mod endpoint_secret;
+mod environment;
+mod environment_apply;
+mod environment_import;
 pub mod event_type;
 pub mod example;
 pub mod explain;
@@ -179,5 +182,12 @@ fn operations(routes: &mut Routes) {
         .service(at("/stats/usage/event-types").put(stats::by_event_type).into_resource())
         .service(at("/background-task").get(task::list).into_resource())
         .service(at("/background-task/{task}").get(task::get).into_resource())
+        .service(
+            at("/environment/export")
+                .get(environment::export)
+                .post(environment::export)
+                .into_resource(),
+        )
+        .service(at("/environment/import").post(environment_import::import).into_resource())
         .service(at("/config/plan").post(config::plan).into_resource());
 }

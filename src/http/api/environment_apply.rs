@@ -1,0 +1,237 @@
+//! What an import does with each entry: creates, updates, leaves or refuses it, and says so.
+//!
+//! Nothing is deleted. An entry is found again by its uid, or else by its id, which becomes the uid
+//! of what is made for it: so an import can be repeated, and ids of another server go on naming
+//! what they named there.
+
+use serde::Serialize;
+
+use super::endpoint_secret::rotated;
+use super::environment_import::{ApplicationEntry, EndpointEntry, Entries, Entry, problem};
+use super::event_type;
+use super::limits::{self, GRACE_DEFAULT};
+use crate::domain::application::Application;
+use crate::domain::endpoint::{Disabled, Endpoint};
+use crate::domain::event_type::EventType;
+use crate::domain::id::{ApplicationId, EndpointId, Ids};
+use crate::http::error::Problem;
+use crate::store::{Author, Reference, Refusal, Transaction};
+
+/// What was done with an entry.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Action {
+    Created,
+    Updated,
+    Left,
+    Refused,
+}
+
+/// An entry and what became of it.
+#[derive(Serialize)]
+pub(super) struct Item {
+    kind: &'static str,
+    name: String,
+    pub action: Action,
+    /// Why it was refused, or what is to be done by hand.
+    notes: Vec<String>,
+    #[serde(skip)]
+    pub problems: Vec<Problem>,
+}
+
+/// What was done and what people should know of it.
+type Done = Result<(Action, Vec<String>), Refusal>;
+
+/// Does what can be done. An entry that is refused leaves no trace, the others stay.
+pub(super) fn apply(transaction: &mut Transaction<'_>, entries: Entries, ids: &Ids) -> Vec<Item> {
+    let mut items = Vec::new();
+    for entry in entries.event_types {
+        items.push(take("event_type", entry, |(name, fields)| {
+            put_event_type(transaction, name, fields)
+        }));
+    }
+    for (entry, endpoints) in entries.applications {
+        let mut owner = None;
+        let owner_name = entry.name.clone();
+        items.push(take("application", entry, |entry| {
+            put_application(transaction, entry, ids, &mut owner)
+        }));
+        for mut entry in endpoints {
+            entry.name = format!("{owner_name}/{}", entry.name);
+            items.push(take("endpoint", entry, |entry| match owner {
+                Some(owner) => put_endpoint(transaction, owner, entry, ids),
+                None => Err(Refusal::Conflict("its application was refused".to_owned())),
+            }));
+        }
+    }
+    let refused = entries.refused.into_iter();
+    items.extend(
+        refused.map(|(kind, entry)| take(kind, entry, |()| Ok((Action::Left, Vec::new())))),
+    );
+    items
+}
+
+fn take<T>(kind: &'static str, entry: Entry<T>, put: impl FnOnce(T) -> Done) -> Item {
+    let Entry { at, name, read } = entry;
+    let done =
+        read.and_then(|read| put(read).map_err(|refusal| vec![problem(&at, &refusal.to_string())]));
+    match done {
+        Ok((action, notes)) => Item { kind, name, action, notes, problems: Vec::new() },
+        Err(problems) => {
+            let notes = problems.iter().map(|found| words(found, 1 + at.len())).collect();
+            Item { kind, name, action: Action::Refused, notes, problems }
+        }
+    }
+}
+
+/// `url: is no URL`.
+fn words(found: &Problem, skipped: usize) -> String {
+    match found.loc.get(skipped..) {
+        Some(inside) if !inside.is_empty() => format!("{}: {}", inside.join("."), found.msg),
+        _ => found.msg.clone(),
+    }
+}
+
+fn put_event_type(
+    transaction: &mut Transaction<'_>,
+    name: String,
+    fields: event_type::Fields,
+) -> Done {
+    let now = transaction.now();
+    let old = transaction.event_type(&name).ok();
+    let mut new = fields.make(name, now);
+    let Some(old) = old else {
+        transaction.put_event_type(new, Author::Caller)?;
+        return Ok((Action::Created, Vec::new()));
+    };
+    (new.created_at, new.updated_at, new.managed) = (old.created_at, old.updated_at, old.managed);
+    if *old == new {
+        return Ok((Action::Left, Vec::new()));
+    }
+    transaction.put_event_type(EventType { updated_at: now, ..new }, Author::Caller)?;
+    Ok((Action::Updated, Vec::new()))
+}
+
+/// The uid of what is made for an entry: its own, or its id where it has none.
+fn made_uid(uid: Option<String>, id: Option<String>, is_ours: bool) -> Result<String, Refusal> {
+    let refuse = |words: &str| Err(Refusal::Conflict(words.to_owned()));
+    match (uid, id) {
+        (Some(uid), _) => Ok(uid),
+        (None, Some(_)) if is_ours => refuse(
+            "has an id of this relay and is not there any more; give it a uid to make it anew",
+        ),
+        (None, Some(id)) => match limits::name(&id) {
+            Ok(()) => Ok(id),
+            Err(words) => refuse(&format!("id: {words}")),
+        },
+        (None, None) => refuse(
+            "has neither uid nor id, so that each import would make it once more; give it a uid",
+        ),
+    }
+}
+
+fn put_application(
+    transaction: &mut Transaction<'_>,
+    entry: ApplicationEntry,
+    ids: &Ids,
+    owner: &mut Option<ApplicationId>,
+) -> Done {
+    let ApplicationEntry { id, fields } = entry;
+    let now = transaction.now();
+    let by_uid = fields.uid.clone().map(Reference::Name);
+    let by_id = id.as_deref().map(|id| Reference::read(ids, id));
+    let old = [&by_uid, &by_id]
+        .into_iter()
+        .flatten()
+        .find_map(|reference| transaction.application(reference).ok());
+    let Some(old) = old else {
+        let uid = made_uid(fields.uid.clone(), id, matches!(by_id, Some(Reference::Id(_))))?;
+        let made = fields.make(ApplicationId::new(transaction.mint()), now);
+        let made = Application { uid: Some(uid), ..made };
+        *owner = Some(transaction.put_application(made, Author::Caller)?.id);
+        return Ok((Action::Created, Vec::new()));
+    };
+    // Its endpoints have their place, whatever becomes of itself.
+    *owner = Some(old.id);
+    let uid = fields.uid.clone().or_else(|| old.uid.clone());
+    let new = Application {
+        uid,
+        managed: old.managed,
+        created_at: old.created_at,
+        updated_at: old.updated_at,
+        ..fields.make(old.id, now)
+    };
+    if *old == new {
+        return Ok((Action::Left, Vec::new()));
+    }
+    transaction.put_application(Application { updated_at: now, ..new }, Author::Caller)?;
+    Ok((Action::Updated, Vec::new()))
+}
+
+fn put_endpoint(
+    transaction: &mut Transaction<'_>,
+    owner: ApplicationId,
+    entry: EndpointEntry,
+    ids: &Ids,
+) -> Done {
+    let EndpointEntry { id, fields, sensitive, key } = entry;
+    let now = transaction.now();
+    let by_uid = fields.uid.clone().map(Reference::Name);
+    let by_id = id.as_deref().map(|id| Reference::read(ids, id));
+    let old = [&by_uid, &by_id]
+        .into_iter()
+        .flatten()
+        .find_map(|reference| transaction.endpoint(owner, reference).ok());
+    let given = fields.key.clone();
+    let mut notes = Vec::new();
+    let Some(old) = old else {
+        let uid = made_uid(fields.uid.clone(), id, matches!(by_id, Some(Reference::Id(_))))?;
+        if given.is_none() {
+            notes.push("has a new secret: give it to the receiver".to_owned());
+        }
+        notes.extend(sensitive.iter().map(|name| unknown_header(name)));
+        let made = fields.make(owner, EndpointId::new(transaction.mint()), key, now);
+        transaction.put_endpoint(Endpoint { uid: Some(uid), ..made }, Author::Caller)?;
+        return Ok((Action::Created, notes));
+    };
+    let mut headers = fields.headers.clone().unwrap_or_else(|| old.headers.clone());
+    for name in sensitive {
+        match old.headers.get(&name) {
+            Some(value) => drop(headers.insert(name, value.clone())),
+            None => notes.push(unknown_header(&name)),
+        }
+    }
+    let current = old.keys.first().map(|held| &held.key);
+    let mut keys = old.keys.clone();
+    if let Some(given) = given.filter(|given| Some(given) != current) {
+        keys = rotated(&keys, given, GRACE_DEFAULT, now)?;
+        notes.push("has another secret now; the old one signs beside it for a day".to_owned());
+    }
+    let disabled = match (fields.disabled, old.disabled) {
+        (true, before) => Some(before.unwrap_or(Disabled::ByCaller)),
+        // Disabled because it was gone or failing: a person looks at that, not a document.
+        (false, Some(why @ (Disabled::Gone | Disabled::Failing))) => Some(why),
+        (false, _) => None,
+    };
+    let new = Endpoint {
+        uid: fields.uid.or_else(|| old.uid.clone()),
+        url: fields.url,
+        description: fields.description,
+        subscription: fields.subscription,
+        disabled,
+        throttle_rate: fields.throttle_rate,
+        metadata: fields.metadata,
+        headers,
+        keys,
+        ..old.as_ref().clone()
+    };
+    if *old == new {
+        return Ok((Action::Left, notes));
+    }
+    transaction.put_endpoint(Endpoint { updated_at: now, ..new }, Author::Caller)?;
+    Ok((Action::Updated, notes))
+}
+
+fn unknown_header(name: &str) -> String {
+    format!("lacks the header {name}, whose value is not in the document: set it by hand")
+}
