@@ -67,6 +67,11 @@ pub struct TokenArgument {
 }
 
 impl TokenArgument {
+    /// For commands that call the flag otherwise.
+    pub fn given(token: Option<String>) -> TokenArgument {
+        TokenArgument { token }
+    }
+
     /// The token, from the flag, the variable, the configuration or the data folder.
     fn read(&self, common: &Common) -> Result<String, Failure> {
         if let Some(token) = &self.token {

@@ -14,9 +14,12 @@ mod client;
 mod config_print;
 mod demo;
 mod explain;
+mod export;
 pub mod failure;
 mod follow;
 mod health;
+mod import;
+mod import_svix;
 mod output;
 mod plan;
 mod repair;
@@ -26,6 +29,7 @@ mod sign;
 mod signed_request;
 mod stats;
 mod token;
+mod transfer;
 mod verify;
 
 use failure::{Exit, Failure};
@@ -81,6 +85,12 @@ enum Command {
     Repair(repair::RepairArguments),
     /// Count the deliveries of a running relay and whether each has its place
     Stats(stats::StatsArguments),
+    /// Write the applications, endpoints and event types of a running relay as one document
+    Export(export::ExportArguments),
+    /// Read such a document into a running relay: creates, updates, deletes nothing
+    Import(import::ImportArguments),
+    /// Take over applications, endpoints and event types from a server of the Svix API
+    ImportSvix(import_svix::ImportSvixArguments),
     /// Sign a body as Standard Webhooks ask for, offline
     Sign(sign::SignArguments),
     /// Verify a signed request, offline, and say what is wrong with it
@@ -135,6 +145,9 @@ fn dispatch(cli: &Cli) -> Outcome {
         Command::Send(arguments) => send::run(arguments, common),
         Command::Repair(arguments) => repair::run(arguments, common),
         Command::Stats(arguments) => stats::run(arguments, common),
+        Command::Export(arguments) => export::run(arguments, common),
+        Command::Import(arguments) => import::run(arguments, common),
+        Command::ImportSvix(arguments) => import_svix::run(arguments, common),
         Command::Sign(arguments) => sign::run(arguments, common),
         Command::Verify(arguments) => verify::run(arguments, common),
         Command::Token(command) => token::run(command, common),

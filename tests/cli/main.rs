@@ -6,6 +6,7 @@
 mod config;
 mod declared;
 mod demo;
+mod import_svix;
 mod live;
 mod log;
 mod output;
@@ -14,3 +15,4 @@ mod send;
 mod signature;
 mod stats;
 mod support;
+mod transfer;
