@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::domain::event_type::EventType;
 use crate::domain::schema::{self, Checked, Fault, Schema};
 
-/// Bytes of schemas, as they are written, that are kept ready; each takes some 20 times as much.
+/// Bytes of schemas, as they are written, that are kept ready; each takes some 15 times as much.
 const READY_MAX: usize = 2 << 20;
 /// Stack of a thread that reads schemas, in bytes: twice what the largest needs.
 const READING_STACK: usize = 32 << 20;
