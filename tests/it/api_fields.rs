@@ -1,6 +1,8 @@
 //! Every field of every body, with what lies beyond its limit: 422, the place and words. The source
 //! says which there are, so that a new one without a case fails here.
 
+mod windows;
+
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
@@ -225,53 +227,12 @@ fn bodies() -> Vec<Call> {
         ("POST", "/config/plan", "PlanIn", json!({}), plan),
     ]
     .into_iter()
-    .chain(windows())
+    .chain(windows::windows())
     .collect()
 }
 
-/// Calls over many messages.
-fn windows() -> Vec<Call> {
-    let since = json!({"since": "2026-11-20T00:00:00Z"});
-    let wrong = || vec![json!("soon"), json!("2026-11-20"), json!(1)];
-    let before = json!("2020-01-01T00:00:00Z");
-    let window = || vec![at("since", wrong()), at("until", wrong()).and(before.clone(), "until")];
-    let recover = vec![at("since", wrong()).and(before.clone(), "since"), at("until", wrong())];
-    let replayed = vec![
-        at("eventTypes", vec![json!(vec!["a"; 501]), json!("a")])
-            .and(json!(["a", "b.*"]), "eventTypes.[1]")
-            .and(json!([1]), "eventTypes.[0]"),
-        at("channel", vec![json!("a b"), json!(""), json!(long(129)), json!(1)]),
-        at("tag", vec![json!(""), json!(long(129)), json!("\u{0}"), json!(1)]),
-        at("status", vec![json!(5), json!(-1), json!("0")]),
-        at("statusCodeClass", vec![json!(201), json!(600), json!(-1), json!("200")]),
-    ];
-    let replayed = window().into_iter().chain(replayed).collect();
-    let used = json!({"since": "2026-11-20T00:00:00Z", "until": "2026-11-21T00:00:00Z"});
-    let usage = vec![
-        at("since", wrong()),
-        at("until", wrong()),
-        at("appIds", vec![json!(vec!["a"; 1_001]), json!(["nobody"]), json!("acme")]),
-    ];
-    let expunged = vec![
-        at("ids", vec![json!([]), json!(vec!["a"; 1_001]), json!("a")]).and(json!([1]), "ids.[0]"),
-    ];
-    let asked = vec![
-        at("eventType", vec![json!("a.*"), json!("a b"), json!(""), json!(long(257)), json!(1)]),
-        channels(false),
-    ];
-    let right = json!({"ids": ["none"]});
-    vec![
-        ("POST", "/app/acme/endpoint/e/recover", "WindowIn", since.clone(), recover),
-        ("POST", "/app/acme/endpoint/e/replay-missing", "WindowIn", since.clone(), window()),
-        ("POST", "/app/acme/endpoint/e/bulk-replay", "BulkReplayIn", since, replayed),
-        ("POST", "/stats/usage/app", "UsageIn", used, usage),
-        ("POST", "/app/acme/msg/bulk-expunge", "ExpungeIn", right, expunged),
-        ("POST", "/app/acme/msg/precheck/active", "PrecheckIn", json!({"eventType": "a"}), asked),
-    ]
-}
-
 /// Fields that have their cases under another name, or that are answered 501 as yet.
-const ELSEWHERE: [(&str, &str); 7] = [
+const ELSEWHERE: [(&str, &str); 11] = [
     ("TransformationsParams", "rawPayload"),
     ("TransformationsParams", "headers"),
     ("TransformationsParams", "others"),
@@ -279,6 +240,10 @@ const ELSEWHERE: [(&str, &str); 7] = [
     ("KeyIn", "endpoint"),
     ("KeyIn", "key"),
     ("MessageIn", "application"),
+    ("EnvironmentIn", "eventTypes"),
+    ("EnvironmentIn", "applications"),
+    ("EnvironmentIn", "settings"),
+    ("EnvironmentIn", "connectors"),
 ];
 
 /// With an application, an endpoint, an event type and a message in it.

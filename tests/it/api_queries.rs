@@ -60,6 +60,9 @@ fn queries() -> Vec<(&'static str, &'static str, Parameters)> {
         ("DELETE", "/event-type/a.b", vec![flag("expunge")]),
         ("GET", "/app/acme/endpoint/e/stats", window.clone()),
         ("GET", "/app/acme/endpoint/e/attempt-stats", window),
+        ("GET", "/environment/export", vec![flag("with_secrets")]),
+        ("POST", "/environment/export", vec![flag("with_secrets")]),
+        ("POST", "/environment/import", vec![flag("dry_run"), flag("per_item")]),
         ("GET", "/background-task", [paging(), vec![running, task]].concat()),
     ]
 }

@@ -55,9 +55,10 @@ struct EndpointEntry<'a> {
 }
 
 /// The whole catalogue; with `with_secrets` also signing keys and credentials in headers.
-pub(super) async fn export(call: Call) -> Result<HttpResponse, ApiError> {
+pub(super) async fn export(mut call: Call) -> Result<HttpResponse, ApiError> {
     call.operator_only()?;
     let with_secrets = call.query()?.flag("with_secrets", false)?;
+    let _: serde::de::IgnoredAny = call.body().await?.json_or_empty()?;
     if with_secrets {
         tracing::warn!(owner = call.caller.owner, "the secrets of every endpoint are exported");
     }
