@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{Call, Case, at, channels, long};
+use super::{Call, at, channels, long};
 
 /// Their cases.
 pub fn windows() -> Vec<Call> {
