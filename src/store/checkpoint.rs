@@ -1,4 +1,5 @@
-//! A small synced file that says how far the index may be trusted at the next start.
+//! A small synced file that says how far the index may be trusted at the next start: a line of JSON
+//! and, since format 2, a line with the CRC32C of the first in hexadecimal.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -9,7 +10,7 @@ use crate::store::disk::{Disk, read_small, replace};
 use crate::store::place::index_file;
 
 const NAME: &str = "checkpoint";
-/// The format that this build writes. Format 1 had neither salt nor index file.
+/// The format that this build writes. Format 1 had neither salt nor index file nor checksum.
 const FORMAT: u32 = 2;
 
 /// What is known for sure.
@@ -70,13 +71,12 @@ impl Checkpoint {
     /// a rebuild.
     pub fn read(disk: &dyn Disk, data: &Path) -> io::Result<Option<Checkpoint>> {
         let Some(bytes) = read_small(disk, &path(data))? else { return Ok(None) };
-        let read = serde_json::from_slice::<Checkpoint>(&bytes);
-        Ok(read.ok().filter(|checkpoint| (1..=FORMAT).contains(&checkpoint.format)))
+        Ok(decode(&bytes))
     }
 
     /// Puts it in the place of the last one, durably.
     pub fn write(&self, disk: &dyn Disk, data: &Path) -> io::Result<()> {
-        let bytes = serde_json::to_vec(self).map_err(io::Error::other)?;
+        let bytes = self.encode().map_err(io::Error::other)?;
         match replace(disk, &path(data), &bytes) {
             Err(error) if error.kind() == io::ErrorKind::StorageFull => {
                 let _ = disk.remove(&path(data).with_extension("new"));
@@ -84,6 +84,12 @@ impl Checkpoint {
             }
             written => written,
         }
+    }
+
+    fn encode(&self) -> serde_json::Result<Vec<u8>> {
+        let json = serde_json::to_string(self)?;
+        let checksum = crc32c::crc32c(json.as_bytes());
+        Ok(format!("{json}\n{checksum:08x}\n").into_bytes())
     }
 
     /// Whether the index is what it was: after a clean stop, or a crash within the same boot whose
@@ -95,6 +101,22 @@ impl Checkpoint {
         let same_boot = !boot.is_empty() && self.boot == boot;
         self.folder == folder && same_file && (self.clean || same_boot)
     }
+}
+
+/// Written over in place, a power cut can leave parts of two that read as one: the checksum tells.
+fn decode(bytes: &[u8]) -> Option<Checkpoint> {
+    let text = std::str::from_utf8(bytes).ok()?.trim_end();
+    let (json, checksum) = match text.rsplit_once('\n') {
+        Some((json, checksum)) => (json, u32::from_str_radix(checksum, 16).ok()),
+        None => (text, None),
+    };
+    let read: Checkpoint = serde_json::from_str(json).ok()?;
+    let whole = match read.format {
+        1 => true,
+        FORMAT => checksum == Some(crc32c::crc32c(json.as_bytes())),
+        _ => false,
+    };
+    whole.then_some(read)
 }
 
 /// On a full disk the block that the old one stands in takes the new one. Should that be cut short
@@ -119,9 +141,10 @@ mod tests {
     #[test]
     fn the_first_format_is_still_read() {
         let folder = tempfile::tempdir().unwrap();
-        let old = br#"{"format":1,"synced":7,"boot":"b","folder":[1,2],"clean":true,
-            "time_ms":9,"index":3,"ages_suspended":true}"#;
-        std::fs::write(folder.path().join(NAME), old).unwrap();
+        let first = r#"{"format":1,"synced":7,"boot":"b","folder":[1,2],"clean":true,"#;
+        let rest = r#""time_ms":9,"index":3,"ages_suspended":true}"#;
+        let old = format!("{first}{rest}");
+        std::fs::write(folder.path().join(NAME), &old).unwrap();
         let read = Checkpoint::read(&RealDisk, folder.path()).unwrap().unwrap();
         assert_eq!((read.synced, read.index, read.salt, read.index_file), (7, 3, None, None));
         let mut new = read.reopened("c");
@@ -130,8 +153,22 @@ mod tests {
         new.write(&RealDisk, folder.path()).unwrap();
         assert_eq!(Checkpoint::read(&RealDisk, folder.path()).unwrap(), Some(new.clone()));
         assert_eq!((new.format, new.ages_suspended), (FORMAT, true));
-        std::fs::write(folder.path().join(NAME), old.map(|b| if b == b'1' { b'3' } else { b }))
-            .unwrap();
+        std::fs::write(folder.path().join(NAME), old.replace('1', "3")).unwrap();
         assert_eq!(Checkpoint::read(&RealDisk, folder.path()).unwrap(), None);
+    }
+
+    /// Every mixture of two checkpoints at any byte reads as one of them or as none.
+    #[test]
+    fn parts_of_two_are_none() {
+        let one = Checkpoint { salt: Some([250; 16]), ..Checkpoint::new(99, "b", (1, 2), 999) };
+        let two = Checkpoint { salt: Some([7; 16]), ..Checkpoint::new(100, "b", (1, 2), 1_000) };
+        let (old, mut new) = (one.encode().unwrap(), two.encode().unwrap());
+        new.resize(new.len().max(old.len()), b' ');
+        for at in 0..new.len() {
+            let mixed = [&new[..at], old.get(at..).unwrap_or_default()].concat();
+            let read = decode(&mixed);
+            assert!(read.is_none_or(|read| read == one || read == two), "at byte {at}");
+        }
+        assert_eq!((decode(&old), decode(&new)), (Some(one), Some(two)));
     }
 }

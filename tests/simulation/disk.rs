@@ -55,16 +55,14 @@ impl Content {
         }
     }
 
-    /// Makes some sectors of what is not synced durable, as `kept` says of each.
+    /// Makes some sectors of what is not synced durable, as `kept` says of each: as they are now,
+    /// with all that was written to them.
     fn keep_some(&mut self, mut kept: impl FnMut() -> bool) {
         for part in std::mem::take(&mut self.dirty) {
-            let mut at = part.start;
-            while at < part.end {
-                let end = ((at / SECTOR + 1) * SECTOR).min(part.end);
+            for sector in part.start / SECTOR..part.end.div_ceil(SECTOR) {
                 if kept() {
-                    self.keep(at..end);
+                    self.keep(sector * SECTOR..(sector + 1) * SECTOR);
                 }
-                at = end;
             }
         }
     }

@@ -85,7 +85,10 @@ pub fn recover(
     visit: &mut dyn FnMut(u32, Found),
 ) -> Result<Recovered, RecoverError> {
     let (mut used, mut begun) = (Vec::new(), 0);
-    let newest = segments.numbers().last().copied();
+    let dropped = match segments.numbers().last().copied() {
+        Some(newest) => drop_unsynced(segments, newest, known_synced)?,
+        None => 0,
+    };
     for number in segments.numbers() {
         match segments.header(number)? {
             SegmentHeader::Used { previous, time_ms } => {
@@ -95,10 +98,6 @@ pub fn recover(
             SegmentHeader::Damaged => used.push((number, None)),
             SegmentHeader::Newer(format) => {
                 return Err(RecoverError::Newer { segment: number, format });
-            }
-            // A power cut came before its first sync.
-            SegmentHeader::Blank if Some(number) == newest && is_empty(segments, number)? => {
-                segments.remove(number)?;
             }
             SegmentHeader::Blank => used.push((number, None)),
         }
@@ -118,7 +117,9 @@ pub fn recover(
         visit,
     };
     let Some(&(newest, newest_previous)) = used.last() else { return Ok(no_journal(known_synced)) };
-    let synced = known_synced.max(newest_previous.unwrap_or(0)).max(reader.survey(newest)?);
+    let surveyed = survey(segments, newest)?;
+    reader.highest = reader.highest.max(surveyed.highest).max(dropped);
+    let synced = known_synced.max(newest_previous.unwrap_or(0)).max(surveyed.synced);
     let (mut offset, mut unsynced_from) = (SEGMENT_HEADER, None);
     for (place, (number, previous)) in used.iter().enumerate().skip(start) {
         let following = used.get(place + 1).map(|(_, previous)| *previous);
@@ -154,10 +155,45 @@ fn no_journal(known_synced: u64) -> Recovered {
     }
 }
 
-/// Whether nothing was ever written to a segment.
-fn is_empty(segments: &Segments, number: u32) -> io::Result<bool> {
-    let file = segments.get(number).ok_or(io::ErrorKind::NotFound)?;
-    Ok(Walk::at(&*file, 0)?.written_end()? == 0)
+/// Removes the newest segment when a power cut came before its first sync: its header is not there,
+/// and of what was written behind it nothing was known to be on disk, whatever of it now is.
+/// Returns the highest number that was used in it, for none is used twice.
+fn drop_unsynced(segments: &Segments, newest: u32, known_synced: u64) -> io::Result<u64> {
+    if !matches!(segments.header(newest)?, SegmentHeader::Blank) {
+        return Ok(0);
+    }
+    let before = segments.numbers().into_iter().rev().nth(1);
+    let before = before.map_or(Ok(Survey::default()), |number| survey(segments, number))?;
+    let inside = survey(segments, newest)?;
+    let file = segments.get(newest).ok_or(io::ErrorKind::NotFound)?;
+    let is_empty = Walk::at(&*file, 0)?.written_end()? == 0;
+    if is_empty || known_synced.max(inside.synced) <= before.highest {
+        tracing::info!(segment = newest, "dropped a segment that was never synced");
+        segments.remove(newest)?;
+    }
+    Ok(inside.highest)
+}
+
+/// What the good records of a segment tell, looked for behind bad places too.
+#[derive(Default)]
+struct Survey {
+    /// The highest `synced_through`.
+    synced: u64,
+    /// The highest number.
+    highest: u64,
+}
+
+fn survey(segments: &Segments, number: u32) -> io::Result<Survey> {
+    let mut found = Survey::default();
+    let Some(file) = segments.get(number) else { return Ok(found) };
+    let mut walk = Walk::new(&*file)?;
+    while walk.seek_record()? {
+        while let Step::Record(record) = walk.step()? {
+            found.synced = found.synced.max(record.header.synced_through);
+            found.highest = found.highest.max(record.header.sequence);
+        }
+    }
+    Ok(found)
 }
 
 struct Reader<'run> {
@@ -171,20 +207,6 @@ struct Reader<'run> {
 }
 
 impl Reader<'_> {
-    /// The highest `synced_through` in a segment, looked for behind bad places too.
-    fn survey(&mut self, number: u32) -> io::Result<u64> {
-        let Some(file) = self.segments.get(number) else { return Ok(0) };
-        let mut walk = Walk::new(&*file)?;
-        let mut synced = 0;
-        while walk.seek_record()? {
-            while let Step::Record(found) = walk.step()? {
-                synced = synced.max(found.header.synced_through);
-                self.highest = self.highest.max(found.header.sequence);
-            }
-        }
-        Ok(synced)
-    }
-
     fn header_damaged(&mut self, segment: u32) -> io::Result<()> {
         if self.last.is_none() {
             // The oldest segment that is kept need not begin with the first record.
@@ -264,8 +286,10 @@ impl Reader<'_> {
 
 /// Makes the newest segment as it was found durable before anything rests on it: what was not
 /// known synced is written again (a sync that failed may have left it in memory only), what is
-/// torn is overwritten with zeros.
+/// torn is overwritten with zeros. Its name is made durable too: the process may have died between
+/// giving it that name and syncing the folder.
 pub fn settle_tail(segments: &Segments, recovered: &Recovered) -> io::Result<()> {
+    segments.disk().sync_folder(segments.folder())?;
     let Some(number) = recovered.tail.segment else { return Ok(()) };
     let file = segments.get(number).ok_or(io::ErrorKind::NotFound)?;
     if let Some(from) = recovered.unsynced_from {
