@@ -62,6 +62,9 @@ pub enum AttemptKind {}
 /// Names a background task.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum TaskKind {}
+/// Names an operator key.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum KeyKind {}
 
 impl Kind for ApplicationKind {
     const PREFIX: &'static str = "app_";
@@ -77,6 +80,9 @@ impl Kind for AttemptKind {
 }
 impl Kind for TaskKind {
     const PREFIX: &'static str = "qtask_";
+}
+impl Kind for KeyKind {
+    const PREFIX: &'static str = "key_";
 }
 
 /// A stamp that names a thing of one kind.
@@ -95,6 +101,8 @@ pub type MessageId = Id<MessageKind>;
 pub type AttemptId = Id<AttemptKind>;
 /// Names a background task, `qtask_…`.
 pub type TaskId = Id<TaskKind>;
+/// Names an operator key, `key_…`.
+pub type KeyId = Id<KeyKind>;
 
 impl<K> Id<K> {
     /// The id with this stamp.

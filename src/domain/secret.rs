@@ -39,6 +39,7 @@ impl fmt::Debug for Secret {
 }
 
 const KEY_PREFIX: &str = "sk_";
+const TOKEN_PREFIX: &str = "tk_";
 const KEY_LENGTH_MIN: usize = 20;
 const KEY_LENGTH_MAX: usize = 256;
 /// 32 random bytes and 4 of checksum in hex.
@@ -61,9 +62,25 @@ pub enum OperatorKeyError {
 /// The operator key `sk_…` of 32 random bytes that the caller drew: hex, with a checksum at the end
 /// that tells a mistyped key from a wrong one.
 pub fn write_operator_key(random: &[u8; 32]) -> String {
+    with_checksum(KEY_PREFIX, random)
+}
+
+/// The token of an application `tk_…`, of 32 random bytes that the caller drew, in the same way.
+pub fn write_application_token(random: &[u8; 32]) -> String {
+    with_checksum(TOKEN_PREFIX, random)
+}
+
+/// Whether this can be the token of an application: what is not need not be looked for.
+pub fn is_application_token(text: &str) -> bool {
+    let digits = text.strip_prefix(TOKEN_PREFIX).filter(|digits| digits.len() == KEY_DIGITS);
+    let digits = digits.and_then(|digits| digits.split_at_checked(KEY_DIGITS - 8));
+    digits.is_some_and(|(digits, sum)| checksum(digits) == sum)
+}
+
+fn with_checksum(prefix: &str, random: &[u8; 32]) -> String {
     let digits = hex(random);
     let checksum = checksum(&digits);
-    format!("{KEY_PREFIX}{digits}{checksum}")
+    format!("{prefix}{digits}{checksum}")
 }
 
 /// Checks what somebody gave as operator key: any 20 to 256 visible ASCII characters will do, so
@@ -109,6 +126,18 @@ mod tests {
         assert_eq!(read_operator_key(&key), Ok(Secret::new(key.clone().into_bytes())));
         let typo = key.replacen('7', "8", 1);
         assert_eq!(read_operator_key(&typo), Err(OperatorKeyError::Checksum));
+    }
+
+    #[test]
+    fn tokens_of_applications() {
+        let token = write_application_token(&[7; 32]);
+        assert!(is_application_token(&token));
+        let key = write_operator_key(&[7; 32]);
+        let typo = token.replacen('7', "8", 1);
+        let cut = &token[..token.len() - 1];
+        for wrong in ["", "tk_", &key, &typo, cut, &format!("{token}0"), &"\u{fc}".repeat(40)] {
+            assert!(!is_application_token(wrong), "{wrong}");
+        }
     }
 
     #[test]

@@ -171,6 +171,7 @@ impl Round {
     fn tidy(&self) -> Result<(), ReclaimError> {
         while self.store.tidy()? {}
         while self.store.trusts_ages() && self.store.expire_contents()? {}
+        while self.store.trusts_ages() && self.store.sweep_tokens()? {}
         Ok(())
     }
 

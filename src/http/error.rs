@@ -33,6 +33,8 @@ pub enum ApiError {
     Unauthenticated,
     /// 403: the key is known and may not do this.
     Forbidden,
+    /// 403: the token lacks the capability of this name.
+    Lacks(&'static str),
     /// 404: there is nothing of that name.
     NotFound(String),
     /// 405: the path is known, the method is not.
@@ -99,7 +101,7 @@ impl ApiError {
             ApiError::BadRequest(_) => "generic_error",
             ApiError::LimitReached(_) => "limit_reached",
             ApiError::Unauthenticated => "authentication_failed",
-            ApiError::Forbidden => "insufficient access",
+            ApiError::Forbidden | ApiError::Lacks(_) => "insufficient access",
             ApiError::NotFound(_) => "not_found",
             ApiError::MethodNotAllowed => "method_not_allowed",
             ApiError::TooSlow => "timeout",
@@ -127,6 +129,9 @@ impl ApiError {
             | ApiError::Full(text) => text.clone(),
             ApiError::Unauthenticated => "Invalid token".to_owned(),
             ApiError::Forbidden => "this token may not do that".to_owned(),
+            ApiError::Lacks(capability) => {
+                format!("this token was made without the capability {capability}")
+            }
             ApiError::MethodNotAllowed => "this path does not take that method".to_owned(),
             ApiError::TooSlow => "the request's body took too long; send it faster".to_owned(),
             ApiError::TooLarge(most) => {
@@ -157,7 +162,7 @@ impl ResponseError for ApiError {
         match self {
             ApiError::BadRequest(_) | ApiError::LimitReached(_) => StatusCode::BAD_REQUEST,
             ApiError::Unauthenticated => StatusCode::UNAUTHORIZED,
-            ApiError::Forbidden => StatusCode::FORBIDDEN,
+            ApiError::Forbidden | ApiError::Lacks(_) => StatusCode::FORBIDDEN,
             ApiError::NotFound(_) => StatusCode::NOT_FOUND,
             ApiError::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             ApiError::TooSlow => StatusCode::REQUEST_TIMEOUT,
@@ -222,6 +227,7 @@ impl From<Refusal> for ApiError {
         match refusal {
             Refusal::NotFound => ApiError::not_found(),
             Refusal::Conflict(text) | Refusal::Managed(text) => ApiError::Conflict(text),
+            Refusal::Limit(text) => ApiError::LimitReached(text),
             Refusal::Full(text) => ApiError::Full(text),
             Refusal::Busy => ApiError::Busy(refusal.to_string()),
             Refusal::Invalid { location, message } => ApiError::Invalid(vec![Problem {

@@ -11,8 +11,9 @@ use std::sync::Arc;
 use crate::domain::application::Application;
 use crate::domain::endpoint::Endpoint;
 use crate::domain::event_type::EventType;
-use crate::domain::id::{ApplicationId, EndpointId};
+use crate::domain::id::{ApplicationId, EndpointId, KeyId};
 use crate::domain::time::Timestamp;
+use crate::domain::token::OperatorKey;
 use crate::store::failing::FailingRow;
 use crate::store::keys::{self, Key};
 use crate::store::overlay::Overlay;
@@ -33,6 +34,8 @@ pub enum CatalogChange {
     EventType(String, Option<Arc<EventType>>),
     /// An endpoint that fails, and since when.
     Failing(EndpointId, Option<Timestamp>),
+    /// An operator key.
+    OperatorKey(KeyId, Option<Arc<OperatorKey>>),
 }
 
 struct Tenant {
@@ -49,6 +52,7 @@ pub struct Tables {
     owners: HashMap<EndpointId, ApplicationId>,
     event_types: BTreeMap<String, Arc<EventType>>,
     failing: HashMap<EndpointId, Timestamp>,
+    operator_keys: BTreeMap<KeyId, Arc<OperatorKey>>,
 }
 
 impl Tables {
@@ -96,6 +100,13 @@ impl Tables {
                     None => self.failing.remove(&endpoint),
                 };
                 CatalogChange::Failing(endpoint, old)
+            }
+            CatalogChange::OperatorKey(id, new) => {
+                let old = match new {
+                    Some(key) => self.operator_keys.insert(id, key),
+                    None => self.operator_keys.remove(&id),
+                };
+                CatalogChange::OperatorKey(id, old)
             }
         }
     }
@@ -204,6 +215,11 @@ impl Tables {
         self.failing.iter().map(|(id, since)| (*id, *since))
     }
 
+    /// Every operator key by id.
+    pub fn operator_keys(&self) -> impl Iterator<Item = &Arc<OperatorKey>> {
+        self.operator_keys.values()
+    }
+
     /// Every application by id.
     pub fn applications(&self) -> impl Iterator<Item = &Arc<Application>> {
         self.tenants.values().map(|tenant| &tenant.application)
@@ -239,14 +255,14 @@ impl Tables {
         }
     }
 
-    /// A page of event types.
+    /// A page of the event types that pass.
     pub fn list_event_types(
         &self,
         page: &PageRequest<String>,
-        with_archived: bool,
+        passes: impl Fn(&EventType) -> bool,
     ) -> Page<Arc<EventType>, String> {
         page_of(&self.event_types, page, |event_type| {
-            (with_archived || !event_type.archived).then(|| Arc::clone(event_type))
+            passes(event_type).then(|| Arc::clone(event_type))
         })
     }
 }
@@ -273,6 +289,10 @@ fn read_row(
         Some(b'f') => {
             let row: FailingRow = records::decode(value)?;
             CatalogChange::Failing(row.endpoint, Some(row.since))
+        }
+        Some(b'o') => {
+            let key: OperatorKey = records::decode(value)?;
+            CatalogChange::OperatorKey(key.id, Some(Arc::new(key)))
         }
         // A named value of the store itself.
         _ => return Ok(None),

@@ -2,7 +2,7 @@
 //!
 //! | prefix | fields | row |
 //! |---|---|---|
-//! | `c` | kind, id or hash | catalog: application, endpoint, failing, event type, named value |
+//! | `c` | kind, id or hash | catalog: tenants, event types, operator keys, named values |
 //! | `m` | application, message | message |
 //! | `i` | application, hash of the event id | message id: event ids are unique while it is kept |
 //! | `d` | message, endpoint, replay | delivery; absent while it was never tried |
@@ -14,7 +14,10 @@
 //! | `b` | task | background task |
 //! | `x` | segment, offset | bytes of a body that was expunged and has to be overwritten |
 //! | `t` | ms, application, message | a body that is expunged at that time |
+//! | `o` | kind, … | token of an application, see [`tokens`] |
 //! | `p` | key, part | the rest of a value too long for one row |
+
+pub mod tokens;
 
 use std::fmt;
 

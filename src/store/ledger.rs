@@ -77,6 +77,7 @@ impl Writer {
                 let key = keys::task(id);
                 Reply::Task(Box::new(self.shared.decode(&key, &self.row(&key)?)))
             }
+            StoredReply::Shown { nonce, digest } => Reply::Shown { nonce, digest },
             StoredReply::Done => Reply::Done,
         };
         Some(reply)
@@ -105,6 +106,7 @@ impl Transaction<'_> {
                 id: stored.message.id,
             },
             Reply::Task(task) => StoredReply::Task(task.id),
+            Reply::Shown { nonce, digest } => StoredReply::Shown { nonce: *nonce, digest: *digest },
             Reply::Done => StoredReply::Done,
         };
         let row = ReplyRow {

@@ -34,6 +34,7 @@ mod shared;
 mod stats;
 mod stepped;
 mod tasks;
+mod tokens;
 mod transaction;
 mod words;
 mod writer;
@@ -52,6 +53,7 @@ pub(crate) use shared::Shared;
 pub use stats::{AttemptStats, EndpointStats};
 pub use stepped::Stepped;
 pub use tasks::TaskFilter;
+pub use tokens::OPERATOR_KEYS_MAX;
 pub use transaction::Transaction;
 pub use words::{
     ApplicationReference, AttemptFilter, Author, BodyLocation, DuePage, EndpointReference,

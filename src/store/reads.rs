@@ -57,13 +57,13 @@ impl Store {
         self.shared.read_catalog().event_type(name)
     }
 
-    /// Event types by name.
+    /// Event types that pass, by name.
     pub fn list_event_types(
         &self,
         page: &PageRequest<String>,
-        with_archived: bool,
+        passes: impl Fn(&EventType) -> bool,
     ) -> Page<Arc<EventType>, String> {
-        self.shared.read_catalog().list_event_types(page, with_archived)
+        self.shared.read_catalog().list_event_types(page, passes)
     }
 
     /// The message, by id or event id.

@@ -223,4 +223,11 @@ pub enum StoredReply {
     Done,
     /// A background task, as it stands when it is shown again.
     Task(TaskId),
+    /// A secret, which is not kept.
+    Shown {
+        /// Drawn for it.
+        nonce: [u8; 32],
+        /// SHA-256 of it.
+        digest: [u8; 32],
+    },
 }

@@ -85,6 +85,13 @@ pub enum Reply {
     Message(StoredMessage),
     /// A background task as it stood.
     Task(Box<Task>),
+    /// A secret that is shown once: from what it was made, and its digest.
+    Shown {
+        /// Drawn for it; of no use without what the process alone knows.
+        nonce: [u8; 32],
+        /// SHA-256 of it.
+        digest: [u8; 32],
+    },
     /// Nothing to show.
     Done,
 }
@@ -107,6 +114,9 @@ pub enum Refusal {
     /// A name or event id is taken.
     #[error("{0}")]
     Conflict(String),
+    /// As much as is allowed is there already.
+    #[error("{0}")]
+    Limit(String),
     /// `relay.toml` declares it.
     #[error("{0}")]
     Managed(String),

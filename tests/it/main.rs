@@ -28,4 +28,5 @@ mod store_leftovers;
 mod store_reads;
 mod store_retention;
 mod store_time;
+mod store_tokens;
 mod support;

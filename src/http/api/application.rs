@@ -251,6 +251,7 @@ pub(super) fn unexpected(reply: &Reply) -> ApiError {
         Reply::EventType { .. } => "an event type",
         Reply::Message(_) => "a message",
         Reply::Task(_) => "a task",
+        Reply::Shown { .. } => "a secret",
         Reply::Done => "nothing",
     };
     ApiError::Internal(format!("the store remembered {kind} for a write that made something else"))

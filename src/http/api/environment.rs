@@ -66,7 +66,7 @@ pub(super) async fn export(mut call: Call) -> Result<HttpResponse, ApiError> {
 }
 
 fn document(store: &Store, with_secrets: bool) -> Result<Bytes, ApiError> {
-    let event_types = all(|page| store.list_event_types(page, true), |held| held.name.clone());
+    let event_types = all(|page| store.list_event_types(page, |_| true), |held| held.name.clone());
     let applications = all(|page| store.list_applications(page), |held| held.id);
     let owned: Vec<_> = applications
         .into_iter()

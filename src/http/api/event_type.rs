@@ -158,7 +158,9 @@ pub(super) async fn list(call: Call) -> Result<HttpResponse, ApiError> {
     let with_archived = query.flag("include_archived", false)?;
     let with_content = query.flag("with_content", false)?;
     let request = page::request::<String>(&query, call.ids(), false)?;
-    let page = call.store().list_event_types(&request, with_archived);
+    let page = call.store().list_event_types(&request, |event_type: &EventType| {
+        with_archived || !event_type.archived
+    });
     let name = |event_type: &Arc<EventType>| event_type.name.clone();
     page::json(call.ids(), &request, page, name, |event_type| {
         serde_json::value::to_raw_value(&EventTypeOut::new(&event_type, with_content))

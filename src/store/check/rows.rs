@@ -13,6 +13,7 @@ use crate::domain::event_type::EventType;
 use crate::domain::id::{EndpointId, Ids, MessageId, Stamp};
 use crate::domain::task::Task;
 use crate::domain::time::Timestamp;
+use crate::domain::token::{ApplicationToken, OperatorKey};
 use crate::store::BodyLocation;
 use crate::store::account::{Account, Place};
 use crate::store::failing::FailingRow;
@@ -142,8 +143,17 @@ impl Rows {
                 }
                 b't' => decodes::<EventType>(value)?,
                 b'f' => decodes::<FailingRow>(value)?,
+                b'o' => decodes::<OperatorKey>(value)?,
                 _ if *key == keys::salt() => self.salt = decode(value),
                 _ => {}
+            },
+            b'o' => match key.as_bytes().get(1)? {
+                b'h' => decodes::<ApplicationToken>(value)?,
+                b'a' => decodes::<Option<String>>(value)?,
+                b'n' => decodes::<u64>(value)?,
+                _ => {
+                    keys::tokens::digest_of(key)?;
+                }
             },
             _ => return None,
         }
@@ -282,6 +292,7 @@ fn word(prefix: u8) -> &'static str {
         b'k' => "a remembered reply",
         b'i' => "an event id",
         b'r' => "a resend",
+        b'o' => "a token",
         b'c' => "an entry of the catalog",
         _ => "an unknown row",
     }
