@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::units::{Size, Span};
-use super::{Data, Delivery, HeaderNames, Intake, Log, LogFormat, Retention, SchemaCheck, Server};
+use super::{
+    Auth, Data, Delivery, HeaderNames, Intake, Log, LogFormat, Retention, SchemaCheck, Server,
+};
 
 impl Default for Server {
     fn default() -> Server {
@@ -34,6 +36,18 @@ impl Default for Data {
             overlay: Size(32 << 20),
             sealing_key: None,
             sealing_key_file: None,
+        }
+    }
+}
+
+impl Default for Auth {
+    fn default() -> Auth {
+        Auth {
+            tokens_per_application: 10_000,
+            operator_key: None,
+            operator_key_file: None,
+            jwt_secret: None,
+            jwt_secret_file: None,
         }
     }
 }

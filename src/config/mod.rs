@@ -111,9 +111,11 @@ pub struct Data {
 }
 
 /// Who may call the API.
-#[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Auth {
+    /// Tokens that one application may have at a time; 400 beyond it.
+    pub tokens_per_application: u64,
     /// The key that may do everything; made in the data folder when unset.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub operator_key: Option<SecretText>,

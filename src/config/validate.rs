@@ -149,6 +149,8 @@ fn delivery(config: &Config, checks: &mut Checks) {
 }
 
 fn rest(config: &Config, checks: &mut Checks) {
+    let tokens = config.auth.tokens_per_application;
+    checks.within("auth.tokens_per_application", tokens, 1, 1_000_000);
     checks.require(config.guard.allow.len() <= NETWORKS_MAX, "guard.allow", || {
         format!("more than {NETWORKS_MAX} networks")
     });

@@ -1,32 +1,40 @@
-//! Who calls: an operator key, or a token of the Svix API's kind when `auth.jwt_secret` is set.
+//! Who calls: an operator key, a token of one application, or a token of the Svix API's kind when
+//! `auth.jwt_secret` is set.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 use actix_web::body::{EitherBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{self, HeaderMap};
 use actix_web::middleware::Next;
-use actix_web::{Error, HttpMessage};
+use actix_web::{Error, HttpMessage, web};
 use ipnet::IpNet;
 use sha2::{Digest, Sha256};
 use subtle::{Choice, ConstantTimeEq};
 
 use crate::domain::application::Application;
+use crate::domain::event_type::EventType;
 use crate::domain::id::Ids;
-use crate::domain::secret::Secret;
+use crate::domain::secret::{Secret, is_application_token};
 use crate::domain::time::Timestamp;
+use crate::domain::token::{ApplicationToken, Capabilities, OperatorKey};
 use crate::http::error::ApiError;
 use crate::http::failures::Failures;
 use crate::http::server::Shared;
+use crate::http::state::State;
 use crate::http::token;
+use crate::store::{ApplicationReference, Reference};
 
 /// Bytes of a key or token at most.
 const TOKEN_MAX: usize = 8 * 1024;
 /// Hops of `X-Forwarded-For` that are looked at, from the right.
 const HOPS_MAX: usize = 32;
 
-/// What may open the API.
+/// What may open the API, besides what the store knows.
 pub struct Access {
+    /// Where the operator keys below come from, in words.
+    pub origin: String,
     operator_keys: Vec<[u8; 32]>,
     jwt_secret: Option<Secret>,
     trusted_proxies: Vec<IpNet>,
@@ -41,23 +49,58 @@ pub enum Scope {
     Application(String),
 }
 
+/// What a caller came with.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Credential {
+    /// The operator key of the configuration or of the data folder.
+    Configured,
+    /// An operator key that was made through the API.
+    Key(Arc<OperatorKey>),
+    /// A token of one application.
+    Token(Arc<ApplicationToken>),
+    /// An HS256 token, and when it ends.
+    Signed(Timestamp),
+}
+
 /// Somebody whose key was right.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Caller {
     /// How much may be seen.
     pub scope: Scope,
+    /// What may be done in the scope of one application.
+    pub capabilities: Capabilities,
+    /// What it came with.
+    pub credential: Credential,
     /// Tells callers apart in the scope of an `Idempotency-Key`.
     pub owner: String,
 }
 
 impl Caller {
+    fn operator(credential: Credential, owner: String) -> Caller {
+        Caller { scope: Scope::Everything, capabilities: Capabilities::all(), credential, owner }
+    }
+
+    /// Whether this caller may see the event type: with a token, when it has none of the feature
+    /// flags or the token has one of them.
+    pub fn sees(&self, event_type: &EventType) -> bool {
+        let flags = &event_type.feature_flags;
+        match &self.credential {
+            Credential::Token(token) => {
+                flags.is_empty() || flags.iter().any(|flag| token.feature_flags.contains(flag))
+            }
+            _ => true,
+        }
+    }
+
     /// Whether this caller may see the application.
     pub fn may_see(&self, ids: &Ids, application: &Application) -> bool {
         match &self.scope {
             Scope::Everything => true,
-            Scope::Application(name) => {
-                application.uid.as_ref() == Some(name) || ids.text(application.id) == *name
-            }
+            // What can be an id is one: a uid that looks like another's id opens nothing.
+            Scope::Application(name) => match ApplicationReference::read(ids, name) {
+                Reference::Id(id) => id == application.id,
+                Reference::Name(uid) => application.uid.as_ref() == Some(&uid),
+            },
         }
     }
 }
@@ -69,33 +112,36 @@ impl Access {
         jwt_secret: Option<Secret>,
         trusted_proxies: Vec<IpNet>,
     ) -> Access {
-        Access { operator_keys, jwt_secret, trusted_proxies }
+        let origin = "the configuration".to_owned();
+        Access { origin, operator_keys, jwt_secret, trusted_proxies }
     }
 
-    /// Who sent this `Authorization` header; takes as long whichever key it is nearly like.
+    /// Who sent this `Authorization` header, without a look at the store; takes as long whichever
+    /// key it is nearly like.
     pub fn caller(&self, authorization: Option<&str>, wall: Timestamp) -> Option<Caller> {
-        let (scheme, text) = authorization?.split_once(' ')?;
-        let text = text.trim();
-        if !scheme.eq_ignore_ascii_case("bearer") || text.is_empty() || text.len() > TOKEN_MAX {
-            return None;
-        }
-        let digest: [u8; 32] = Sha256::digest(text.as_bytes()).into();
+        let text = bearer(authorization)?;
+        let digest = digest(text);
         let mut known = Choice::from(0);
         for key in &self.operator_keys {
             known |= key.ct_eq(&digest);
         }
         if known.into() {
-            return Some(Caller { scope: Scope::Everything, owner: "operator".to_owned() });
+            return Some(Caller::operator(Credential::Configured, "operator".to_owned()));
         }
-        let subject = token::subject(self.jwt_secret.as_ref()?, text, wall)?;
-        let scope = if subject.starts_with("org_") {
-            Scope::Everything
+        let (subject, end) = token::subject(self.jwt_secret.as_ref()?, text, wall)?;
+        let credential = Credential::Signed(end);
+        if subject.starts_with("org_") {
+            Some(Caller::operator(credential, subject))
         } else if subject.starts_with("app_") {
-            Scope::Application(subject.clone())
+            Some(Caller {
+                scope: Scope::Application(subject.clone()),
+                capabilities: Capabilities::all(),
+                credential,
+                owner: subject,
+            })
         } else {
-            return None;
-        };
-        Some(Caller { scope, owner: subject })
+            None
+        }
     }
 
     /// Who is at the other end: the peer, or what trusted proxies say of it.
@@ -124,6 +170,43 @@ impl Access {
     }
 }
 
+/// Who comes with a key or token that the store knows and whose time is not over.
+async fn kept(state: &State, authorization: Option<&str>) -> Option<Caller> {
+    let text = bearer(authorization)?;
+    let digest = digest(text);
+    // Callers mean the wall clock, which may be ahead of engine time (docs/storage.md).
+    let now = state.clock.now().max(state.clock.wall());
+    if let Some(key) = state.store.operator_key(&digest) {
+        let owner = state.store.ids().text(key.id);
+        return key.is_valid(now).then(|| Caller::operator(Credential::Key(key), owner));
+    }
+    if !is_application_token(text) {
+        return None;
+    }
+    let store = state.store.clone();
+    // It may wait for the disk: away from the threads that serve.
+    let token = web::block(move || store.token(&digest)).await.ok().flatten()?;
+    let application = state.store.application(&Reference::Id(token.application))?;
+    (now < token.expires_at).then(|| Caller {
+        scope: Scope::Application(state.store.ids().text(application.id)),
+        capabilities: token.capabilities,
+        owner: token.digest.iter().map(|byte| format!("{byte:02x}")).collect(),
+        credential: Credential::Token(Arc::new(token)),
+    })
+}
+
+fn bearer(authorization: Option<&str>) -> Option<&str> {
+    let (scheme, text) = authorization?.split_once(' ')?;
+    let text = text.trim();
+    let right = scheme.eq_ignore_ascii_case("bearer") && !text.is_empty();
+    (right && text.len() <= TOKEN_MAX).then_some(text)
+}
+
+/// What is kept of a key or token: it has 32 random bytes, which no list of guesses holds.
+pub fn digest(text: &str) -> [u8; 32] {
+    Sha256::digest(text.as_bytes()).into()
+}
+
 /// Lets a request with a right key through and leaves its [`Caller`] with it.
 pub(super) async fn require<B: MessageBody + 'static>(
     request: ServiceRequest,
@@ -138,9 +221,13 @@ pub(super) async fn require<B: MessageBody + 'static>(
             .error_response(ApiError::TooManyFailures(seconds))
             .map_into_right_body());
     }
-    let authorization = request.headers().get(header::AUTHORIZATION);
-    let text = authorization.and_then(|value| value.to_str().ok());
-    match access.caller(text, shared.state.clock.wall()) {
+    let authorization = request.headers().get(header::AUTHORIZATION).cloned();
+    let text = authorization.as_ref().and_then(|value| value.to_str().ok());
+    let caller = match access.caller(text, shared.state.clock.wall()) {
+        None => kept(&shared.state, text).await,
+        caller => caller,
+    };
+    match caller {
         Some(caller) => {
             request.extensions_mut().insert(caller);
             Ok(next.call(request).await?.map_into_left_body())

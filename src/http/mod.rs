@@ -2,6 +2,7 @@
 //!
 //! [`server`] is the way in; [`api`] has one file for each resource; [`auth`] decides who calls;
 //! [`error`] is every answer that is not a success; [`ops`] is for whoever runs the relay;
+//! [`permissions`] says what the token of an application may do;
 //! [`routes`] lists every path, and [`docs`] tells of them.
 
 pub mod api;
@@ -12,6 +13,8 @@ mod failures;
 mod linger;
 mod observe;
 pub mod ops;
+pub mod permissions;
+mod portal;
 pub mod routes;
 mod schemas;
 pub mod server;

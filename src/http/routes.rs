@@ -1,12 +1,14 @@
 //! Every route of the server, as a table: the server is built from it, and [`all`] lists it, so
 //! that tests hold `docs/openapi.json` to what is really there and walk every call.
 
+use std::sync::Arc;
+
 use actix_web::http::Method;
 use actix_web::middleware::from_fn;
 use actix_web::{FromRequest, Handler, HttpResponse, Resource, Responder, web};
 
 use crate::http::error::ApiError;
-use crate::http::{api, auth, docs, ops};
+use crate::http::{api, auth, docs, ops, permissions, portal};
 
 /// What stands before every path that asks for a key.
 const API: &str = "/api/v1";
@@ -41,7 +43,13 @@ pub(super) fn register(config: &mut web::ServiceConfig) {
         config.service(listed.resource);
     }
     let scope = web::scope(API).wrap(from_fn(auth::require)).default_service(web::to(unknown));
-    let add = |scope: actix_web::Scope<_>, listed: Listed| scope.service(listed.resource);
+    let add = |scope: actix_web::Scope<_>, listed: Listed| {
+        let path: Arc<str> = listed.path.into();
+        scope.service(listed.resource.wrap(from_fn(move |request, next| {
+            let path = Arc::clone(&path);
+            async move { permissions::require(&path, request, next).await }
+        })))
+    };
     config.service(guarded().0.into_iter().fold(scope, add));
 }
 
@@ -50,6 +58,7 @@ fn open() -> Routes {
     let mut routes = Routes::default();
     ops::routes(&mut routes);
     docs::routes(&mut routes);
+    portal::routes(&mut routes);
     api::open_routes(&mut routes);
     routes
 }

@@ -14,6 +14,7 @@ use actix_web::{App, HttpRequest, HttpServer};
 use bytes::Bytes;
 use tokio::sync::Semaphore;
 
+use crate::http::api::token_secret::Mint;
 use crate::http::failures::Failures;
 use crate::http::schemas::Schemas;
 use crate::http::state::State;
@@ -31,6 +32,8 @@ pub(super) struct Shared {
     pub schemas: Schemas,
     /// Bytes of request bodies that may still come into memory.
     pub body_bytes: Arc<Semaphore>,
+    /// Makes keys and tokens.
+    pub mint: Mint,
     /// The document of the API, as this server answers it.
     pub document: Bytes,
     request_ids: AtomicU64,
@@ -48,6 +51,7 @@ impl Shared {
         Shared {
             state,
             document,
+            mint: Mint::new(),
             failures: Failures::default(),
             schemas: Schemas::default(),
             body_bytes: Arc::new(Semaphore::new(most)),

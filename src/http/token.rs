@@ -24,9 +24,13 @@ struct Claims {
     sub: String,
 }
 
-/// Whom the token is for, when it was signed with `secret`, by HS256 and nothing else, and is valid
-/// at `wall`. One without an end is refused.
-pub(super) fn subject(secret: &Secret, token: &str, wall: Timestamp) -> Option<String> {
+/// Whom the token is for and when it ends, when it was signed with `secret`, by HS256 and nothing
+/// else, and is valid at `wall`. One without an end is refused.
+pub(super) fn subject(
+    secret: &Secret,
+    token: &str,
+    wall: Timestamp,
+) -> Option<(String, Timestamp)> {
     let (signed, signature) = token.rsplit_once('.')?;
     let (header, claims) = signed.split_once('.')?;
     let signature = URL_SAFE_NO_PAD.decode(signature).ok()?;
@@ -40,7 +44,9 @@ pub(super) fn subject(secret: &Secret, token: &str, wall: Timestamp) -> Option<S
     let claims: Claims = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims).ok()?).ok()?;
     let now = wall.seconds() as f64;
     let begun = claims.nbf.is_none_or(|begin| begin <= now + LEEWAY_SECONDS as f64);
-    (begun && now < claims.exp).then_some(claims.sub)
+    // A number that is out of range ends as late as there is a time.
+    let end = Timestamp::from_millis((claims.exp * 1_000.0) as u64);
+    (begun && now < claims.exp).then_some((claims.sub, end))
 }
 
 #[cfg(test)]
@@ -60,7 +66,7 @@ mod tests {
     #[test]
     fn what_is_believed() {
         let secret = Secret::new(b"x".to_vec());
-        let check = |token: &str| subject(&secret, token, NOW);
+        let check = |token: &str| subject(&secret, token, NOW).map(|(name, _)| name);
         let hs256 = r#"{"alg":"HS256","typ":"JWT"}"#;
         let now = NOW.seconds();
         let good = format!(r#"{{"iat":1,"nbf":1,"exp":{},"sub":"org_1"}}"#, now + 1);

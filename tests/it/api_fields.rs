@@ -1,6 +1,7 @@
 //! Every field of every body, with what lies beyond its limit: 422, the place and words. The source
 //! says which there are, so that a new one without a case fails here.
 
+mod tokens;
 mod windows;
 
 use std::collections::BTreeSet;
@@ -228,11 +229,12 @@ fn bodies() -> Vec<Call> {
     ]
     .into_iter()
     .chain(windows::windows())
+    .chain(tokens::bodies())
     .collect()
 }
 
 /// Fields that have their cases under another name, or that are answered 501 as yet.
-const ELSEWHERE: [(&str, &str); 11] = [
+const ELSEWHERE: [(&str, &str); 12] = [
     ("TransformationsParams", "rawPayload"),
     ("TransformationsParams", "headers"),
     ("TransformationsParams", "others"),
@@ -244,6 +246,7 @@ const ELSEWHERE: [(&str, &str); 11] = [
     ("EnvironmentIn", "applications"),
     ("EnvironmentIn", "settings"),
     ("EnvironmentIn", "connectors"),
+    ("AppPortalAccessIn", "application"),
 ];
 
 /// With an application, an endpoint, an event type and a message in it.

@@ -13,6 +13,8 @@ mod api_refusals;
 mod api_replay;
 mod api_resources;
 mod api_scopes;
+mod api_tokens;
+mod api_tokens_walk;
 mod environment;
 mod openapi;
 mod schemas;

@@ -21,6 +21,8 @@ const SEALING_KEY: &str = "sealing_key";
 pub(crate) struct Keys {
     /// May do everything.
     pub operator_key: Secret,
+    /// Where it comes from, in words.
+    pub origin: String,
     /// Seals endpoint secrets.
     pub sealing_key: Secret,
     /// Verifies HS256 tokens.
@@ -36,9 +38,12 @@ impl Keys {
             .create(data)
             .with_context(|| format!("can't make the data folder {}", data.display()))
             .map_err(|error| Failure::failed(error).hint("set data.dir"))?;
-        let operator_key = match &secrets.operator_key {
-            Some(key) => key.clone(),
-            None => operator_key(&data.join(OPERATOR_KEY)).map_err(Failure::failed)?,
+        let (operator_key, origin) = match &secrets.operator_key {
+            Some(key) => (key.clone(), "the configuration (auth.operator_key)".to_owned()),
+            None => {
+                let key = operator_key(&data.join(OPERATOR_KEY)).map_err(Failure::failed)?;
+                (key, format!("the file {OPERATOR_KEY} in the data folder"))
+            }
         };
         let sealing_key = match &secrets.sealing_key {
             Some(key) => key.clone(),
@@ -47,7 +52,7 @@ impl Keys {
             }
             None => sealing_key(&data.join(SEALING_KEY)).map_err(Failure::failed)?,
         };
-        Ok(Keys { operator_key, sealing_key, jwt_secret: secrets.jwt_secret.clone() })
+        Ok(Keys { operator_key, origin, sealing_key, jwt_secret: secrets.jwt_secret.clone() })
     }
 }
 

@@ -314,7 +314,10 @@ fn janitor_settings(config: &Config) -> JanitorSettings {
 
 fn access(config: &Config, keys: Keys) -> Access {
     let digest = Sha256::digest(keys.operator_key.expose()).into();
-    Access::new(vec![digest], keys.jwt_secret, config.server.trusted_proxies.clone())
+    let networks = config.server.trusted_proxies.clone();
+    let mut access = Access::new(vec![digest], keys.jwt_secret, networks);
+    access.origin = keys.origin;
+    access
 }
 
 fn check_url(guard: Arc<AddressGuard>) -> CheckUrl {

@@ -15,6 +15,7 @@ use crate::domain::application::Application;
 use crate::domain::delivery::AttemptContent;
 use crate::domain::headers::is_sensitive_header;
 use crate::domain::id::{AttemptId, AttemptKind};
+use crate::domain::token::Capability;
 use crate::http::error::ApiError;
 use crate::store::{
     AttemptFilter, EndpointReference, Page, PageRequest, Reference, Reply, Store, StoreError,
@@ -141,13 +142,18 @@ pub(super) async fn get(call: Call) -> Result<HttpResponse, ApiError> {
     .map(page::ok)
 }
 
-/// The headers that an attempt sent; credentials are not among what is kept.
+/// Beginnings of the names of headers that are the relay's own, which every receiver is sent.
+const OWN_HEADERS: [&str; 5] = ["webhook-", "svix-", "content-", "user-agent", "accept"];
+
+/// The headers that an attempt sent; credentials are not among what is kept. Of those that the
+/// endpoint adds only the names for who may not change them.
 pub(super) async fn headers(call: Call) -> Result<HttpResponse, ApiError> {
     let application = call.application()?;
     let message = call.reference("msg")?;
     let Reference::Id(attempt) = call.reference::<AttemptKind>("attempt")? else {
         return Err(ApiError::not_found());
     };
+    let all = call.caller.capabilities.allow(Capability::ManageEndpoint);
     let content = call
         .read(move |store| {
             let stored = store.message(application.id, &message).ok_or_else(ApiError::not_found)?;
@@ -160,7 +166,8 @@ pub(super) async fn headers(call: Call) -> Result<HttpResponse, ApiError> {
         .await?;
     let (mut sent, mut sensitive) = (BTreeMap::new(), Vec::new());
     for (name, value) in content.request_headers {
-        if is_sensitive_header(&name) {
+        let own = OWN_HEADERS.iter().any(|begin| name.to_ascii_lowercase().starts_with(begin));
+        if is_sensitive_header(&name) || !(all || own) {
             sensitive.push(name);
         } else {
             sent.insert(name, value);

@@ -14,6 +14,7 @@ use super::query::Query;
 use crate::domain::application::Application;
 use crate::domain::endpoint::Endpoint;
 use crate::domain::id::{Ids, Kind};
+use crate::domain::time::Timestamp;
 use crate::http::auth::{Caller, Scope};
 use crate::http::error::ApiError;
 use crate::http::server::Shared;
@@ -60,6 +61,13 @@ impl Call {
     /// Turns ids into text and back.
     pub fn ids(&self) -> &Ids {
         self.store().ids()
+    }
+
+    /// The time that callers mean: that of the wall clock, which may be ahead of engine time
+    /// (docs/storage.md), and never behind it.
+    pub fn wall(&self) -> Timestamp {
+        let clock = &self.shared.state.clock;
+        clock.now().max(clock.wall())
     }
 
     /// The query parameters.

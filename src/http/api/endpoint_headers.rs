@@ -10,6 +10,7 @@ use super::call::Call;
 use super::limits::{self, Problems};
 use crate::domain::endpoint::Endpoint;
 use crate::domain::headers::{HEADERS_MAX, is_sensitive_header};
+use crate::domain::token::Capability;
 use crate::http::error::ApiError;
 use crate::store::{Author, EndpointReference, Refusal, Reply};
 
@@ -27,11 +28,13 @@ struct HeadersPatchIn {
     delete_headers: Option<Vec<String>>,
 }
 
-/// Row 15: the headers; of sensitive ones only the names.
+/// Row 15: the headers; of sensitive ones only the names. They may carry credentials under any
+/// name: who may not change them is told of every one as sensitive.
 pub(super) async fn get(call: Call) -> Result<HttpResponse, ApiError> {
     let endpoint = call.endpoint(&*call.application()?)?;
+    let hidden = !call.caller.capabilities.allow(Capability::ManageEndpoint);
     let (sensitive, shown): (BTreeMap<_, _>, BTreeMap<_, _>) =
-        endpoint.headers.iter().partition(|(name, _)| is_sensitive_header(name));
+        endpoint.headers.iter().partition(|(name, _)| hidden || is_sensitive_header(name));
     let sensitive: Vec<_> = sensitive.into_keys().collect();
     Ok(HttpResponse::Ok().json(json!({"headers": shown, "sensitive": sensitive})))
 }

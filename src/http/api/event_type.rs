@@ -158,9 +158,10 @@ pub(super) async fn list(call: Call) -> Result<HttpResponse, ApiError> {
     let with_archived = query.flag("include_archived", false)?;
     let with_content = query.flag("with_content", false)?;
     let request = page::request::<String>(&query, call.ids(), false)?;
-    let page = call.store().list_event_types(&request, |event_type: &EventType| {
-        with_archived || !event_type.archived
-    });
+    let passes = |event_type: &EventType| {
+        (with_archived || !event_type.archived) && call.caller.sees(event_type)
+    };
+    let page = call.store().list_event_types(&request, passes);
     let name = |event_type: &Arc<EventType>| event_type.name.clone();
     page::json(call.ids(), &request, page, name, |event_type| {
         serde_json::value::to_raw_value(&EventTypeOut::new(&event_type, with_content))
@@ -201,6 +202,7 @@ pub(super) async fn create(mut call: Call) -> Result<HttpResponse, ApiError> {
 /// Row 34.
 pub(super) async fn get(call: Call) -> Result<HttpResponse, ApiError> {
     let found = call.store().event_type(call.parameter("name"));
+    let found = found.filter(|event_type| call.caller.sees(event_type));
     let event_type = found.ok_or_else(ApiError::not_found)?;
     Ok(HttpResponse::Ok().json(EventTypeOut::new(&event_type, true)))
 }

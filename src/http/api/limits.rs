@@ -48,6 +48,13 @@ pub const GRACE_DEFAULT: Duration = Duration::from_secs(24 * 3_600);
 /// How long an old key may still sign at most.
 pub const GRACE_MAX: Duration = Duration::from_secs(7 * 24 * 3_600);
 
+/// How long the token of an application is good at least.
+pub const TOKEN_EXPIRY_MIN: Duration = Duration::from_secs(3_600);
+/// How long it is good at most, and when nothing is asked for.
+pub const TOKEN_EXPIRY_MAX: Duration = Duration::from_secs(7 * 24 * 3_600);
+/// Sessions whose tokens are ended in one call at most.
+pub const SESSIONS_MAX: usize = 1_000;
+
 /// What is wrong with a request, collected so that all of it is told at once.
 #[derive(Default)]
 pub struct Problems(Vec<Problem>);
@@ -90,6 +97,11 @@ pub fn text(text: &str, least: usize, most: usize) -> Result<(), String> {
     }
     let control = |letter: char| letter.is_control() && !matches!(letter, '\t' | '\n' | '\r');
     if text.contains(control) { Err("must not hold control characters".to_owned()) } else { Ok(()) }
+}
+
+/// The session that a token is made for.
+pub fn session(id: &str) -> Result<(), String> {
+    text(id, 1, UID_MAX)
 }
 
 /// Messages a second.

@@ -19,7 +19,6 @@ pub mod event_type;
 pub mod example;
 pub mod explain;
 pub mod expunge;
-pub mod later;
 pub mod limits;
 pub mod message;
 pub mod message_in;
@@ -31,6 +30,10 @@ mod schema;
 pub mod shapes;
 pub mod stats;
 pub mod task;
+pub mod token_key;
+pub mod token_portal;
+pub mod token_secret;
+pub mod token_session;
 
 use actix_web::HttpResponse;
 
@@ -44,7 +47,7 @@ pub(super) fn routes(routes: &mut Routes) {
         .configure(messages)
         .configure(event_types)
         .configure(operations)
-        .configure(later::routes);
+        .configure(tokens);
 }
 
 /// Whether it answers at all, for anybody.
@@ -190,4 +193,14 @@ fn operations(routes: &mut Routes) {
         )
         .service(at("/environment/import").post(environment_import::import).into_resource())
         .service(at("/config/plan").post(config::plan).into_resource());
+}
+
+fn tokens(routes: &mut Routes) {
+    routes
+        .service(at("/auth/key").get(token_key::list).post(token_key::create).into_resource())
+        .service(at("/auth/key/{key}").delete(token_key::revoke).into_resource())
+        .service(at("/auth/app-portal-access/{app}").post(token_portal::access).into_resource())
+        .service(at("/auth/app/{app}/expire-all").post(token_portal::expire_all).into_resource())
+        .service(at("/auth/whoami").get(token_session::whoami).into_resource())
+        .service(at("/auth/logout").post(token_session::logout).into_resource());
 }

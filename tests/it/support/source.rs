@@ -67,7 +67,8 @@ pub fn parameters() -> BTreeSet<String> {
 /// 501 as yet.
 pub fn calls() -> Vec<(String, String, bool)> {
     let files = files();
-    let (_, later) = files.iter().find(|(name, _)| name == "later.rs").unwrap();
+    let later = files.iter().find(|(name, _)| name == "later.rs");
+    let later = later.map_or("", |(_, text)| text.as_str());
     let guarded = routes::all().into_iter().filter(|route| route.guarded);
     let calls = guarded.map(|route| {
         let path = route.path.strip_prefix("/api/v1").unwrap().to_owned();

@@ -1,0 +1,69 @@
+//! `/auth/whoami` and `/auth/logout`: what a caller can know of its own key, and how it ends it.
+
+use actix_web::HttpResponse;
+use serde_json::{Value, json};
+
+use super::call::Call;
+use crate::http::auth::{Credential, Scope};
+use crate::http::error::ApiError;
+use crate::store::Reply;
+
+/// Who calls: the scope of its key or token, what it may do, and when it ends.
+pub(super) async fn whoami(call: Call) -> Result<HttpResponse, ApiError> {
+    let caller = &call.caller;
+    let mut shown = match &caller.scope {
+        Scope::Everything => json!({ "scope": "operator" }),
+        Scope::Application(_) => {
+            let application = call.own_application()?;
+            json!({
+                "scope": "application",
+                "appId": call.ids().text(application.id),
+                "appUid": application.uid,
+                "capabilities": caller.capabilities.names(),
+            })
+        }
+    };
+    let (credential, end) = match &caller.credential {
+        Credential::Configured => ("configured", None),
+        Credential::Key(key) => {
+            shown["id"] = json!(call.ids().text(key.id));
+            shown["name"] = json!(key.name);
+            ("key", key.expires_at)
+        }
+        Credential::Token(token) => {
+            shown["featureFlags"] = json!(token.feature_flags);
+            shown["sessionId"] = json!(token.session);
+            ("token", Some(token.expires_at))
+        }
+        Credential::Signed(end) => ("signed", Some(*end)),
+    };
+    shown["credential"] = json!(credential);
+    shown["expiresAt"] = end.map_or(Value::Null, |end| json!(end.to_string()));
+    Ok(HttpResponse::Ok().json(shown))
+}
+
+/// Row 39: revokes the token it is called with, and none but a token that is kept.
+pub(super) async fn logout(mut call: Call) -> Result<HttpResponse, ApiError> {
+    let body = call.body().await?;
+    let _: serde::de::IgnoredAny = body.json_or_empty()?;
+    let words = match &call.caller.credential {
+        Credential::Token(token) => {
+            let digest = token.digest;
+            call.write(move |transaction| {
+                transaction.revoke_token(&digest);
+                Ok(Reply::Done)
+            })
+            .await?;
+            return Ok(HttpResponse::NoContent().finish());
+        }
+        Credential::Key(_) => "an operator key ends by DELETE /api/v1/auth/key/{id}".to_owned(),
+        Credential::Configured => {
+            let origin = &call.shared.state.access.origin;
+            format!("this key comes from {origin}: it ends when it is changed there")
+        }
+        Credential::Signed(end) => {
+            format!("this token was signed, not kept: it is good until {end}")
+        }
+    };
+    Err(ApiError::BadRequest(words))
+}

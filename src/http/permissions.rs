@@ -1,0 +1,100 @@
+//! What the token of an application needs for each call: one table, beside the one of the routes.
+//! What does not stand in it is for operators alone, so that a new route is closed until somebody
+//! opens it here.
+
+use actix_web::HttpMessage;
+use actix_web::body::MessageBody;
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::middleware::Next;
+
+use crate::domain::token::Capability;
+use crate::domain::token::Capability::{
+    CreateAttempts, ManageEndpoint, ManageEndpointSecret, ViewBase, ViewEndpointSecret,
+};
+use crate::http::auth::{Caller, Scope};
+use crate::http::error::ApiError;
+
+/// What a call asks of an application's token.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Need {
+    /// That it is good.
+    Nothing,
+    /// That it was made with this.
+    One(Capability),
+}
+
+const fn one(capability: Capability) -> Need {
+    Need::One(capability)
+}
+
+/// Method, path below `/api/v1` as the routes have it, and what is needed.
+pub const TABLE: [(&str, &str, Need); 35] = [
+    ("GET", "/auth/whoami", Need::Nothing),
+    ("POST", "/auth/logout", Need::Nothing),
+    ("GET", "/app/{app}", one(ViewBase)),
+    ("GET", "/app/{app}/endpoint", one(ViewBase)),
+    ("POST", "/app/{app}/endpoint", one(ManageEndpoint)),
+    ("GET", "/app/{app}/endpoint/{endpoint}", one(ViewBase)),
+    ("PUT", "/app/{app}/endpoint/{endpoint}", one(ManageEndpoint)),
+    ("PATCH", "/app/{app}/endpoint/{endpoint}", one(ManageEndpoint)),
+    ("DELETE", "/app/{app}/endpoint/{endpoint}", one(ManageEndpoint)),
+    ("GET", "/app/{app}/endpoint/{endpoint}/secret", one(ViewEndpointSecret)),
+    ("POST", "/app/{app}/endpoint/{endpoint}/secret/rotate", one(ManageEndpointSecret)),
+    // The names; their values with ManageEndpoint alone.
+    ("GET", "/app/{app}/endpoint/{endpoint}/headers", one(ViewBase)),
+    ("PUT", "/app/{app}/endpoint/{endpoint}/headers", one(ManageEndpoint)),
+    ("PATCH", "/app/{app}/endpoint/{endpoint}/headers", one(ManageEndpoint)),
+    ("GET", "/app/{app}/msg/{msg}/attempt/{attempt}/headers", one(ViewBase)),
+    ("POST", "/app/{app}/endpoint/{endpoint}/send-example", one(CreateAttempts)),
+    ("GET", "/app/{app}/endpoint/{endpoint}/msg", one(ViewBase)),
+    ("GET", "/app/{app}/endpoint/{endpoint}/stats", one(ViewBase)),
+    ("GET", "/app/{app}/endpoint/{endpoint}/attempt-stats", one(ViewBase)),
+    ("POST", "/app/{app}/endpoint/{endpoint}/recover", one(CreateAttempts)),
+    ("POST", "/app/{app}/endpoint/{endpoint}/replay-missing", one(CreateAttempts)),
+    ("POST", "/app/{app}/endpoint/{endpoint}/bulk-replay", one(CreateAttempts)),
+    ("GET", "/app/{app}/msg", one(ViewBase)),
+    ("POST", "/app/{app}/msg/precheck/active", one(ViewBase)),
+    ("GET", "/app/{app}/msg/{msg}", one(ViewBase)),
+    ("GET", "/app/{app}/msg/{msg}/explain", one(ViewBase)),
+    ("GET", "/app/{app}/msg/{msg}/endpoint", one(ViewBase)),
+    ("POST", "/app/{app}/msg/{msg}/endpoint/{endpoint}/resend", one(CreateAttempts)),
+    ("GET", "/app/{app}/msg/{msg}/attempt/{attempt}", one(ViewBase)),
+    ("GET", "/app/{app}/attempt/endpoint/{endpoint}", one(ViewBase)),
+    ("GET", "/app/{app}/attempt/msg/{msg}", one(ViewBase)),
+    ("GET", "/event-type", one(ViewBase)),
+    ("GET", "/event-type/{name}", one(ViewBase)),
+    ("GET", "/background-task", one(ViewBase)),
+    ("GET", "/background-task/{task}", one(ViewBase)),
+];
+
+/// What the call needs; `None` when no token of an application may make it.
+pub fn needed(method: &str, path: &str) -> Option<Need> {
+    let mut rows = TABLE.iter();
+    rows.find(|(known, of, _)| *known == method && *of == path).map(|(_, _, need)| *need)
+}
+
+/// Lets a call through that its caller may make; `path` is that of the route.
+pub(super) async fn require<B: MessageBody>(
+    path: &str,
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<B>, actix_web::Error> {
+    let refused = match request.extensions().get::<Caller>() {
+        Some(caller) => refusal(caller, request.method().as_str(), path),
+        None => Some(ApiError::Unauthenticated),
+    };
+    match refused {
+        Some(error) => Err(error.into()),
+        None => next.call(request).await,
+    }
+}
+
+fn refusal(caller: &Caller, method: &str, path: &str) -> Option<ApiError> {
+    match (&caller.scope, needed(method, path)) {
+        (Scope::Everything, _) | (Scope::Application(_), Some(Need::Nothing)) => None,
+        (Scope::Application(_), None) => Some(ApiError::Forbidden),
+        (Scope::Application(_), Some(Need::One(wanted))) => {
+            (!caller.capabilities.allow(wanted)).then(|| ApiError::Lacks(wanted.name()))
+        }
+    }
+}
