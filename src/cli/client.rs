@@ -152,6 +152,18 @@ impl Client {
         self.answer(request.call())
     }
 
+    /// Deletes; sent again when the relay is busy, which deletes no more.
+    pub fn delete(&self, path: &str) -> Result<Value, Failure> {
+        let url = format!("{}{path}", self.base);
+        self.retrying(|| {
+            let mut request = self.agent.delete(&url);
+            if let Some(token) = &self.token {
+                request = request.header("authorization", format!("Bearer {token}"));
+            }
+            self.answer(request.call())
+        })
+    }
+
     /// Asks; an answer other than 2xx is a failure.
     pub fn get(&self, path: &str) -> Result<Value, Failure> {
         self.retrying(|| self.get_once(path))

@@ -29,6 +29,7 @@ mod sign;
 mod signed_request;
 mod stats;
 mod token;
+mod token_remote;
 mod transfer;
 mod verify;
 
@@ -95,7 +96,7 @@ enum Command {
     Sign(sign::SignArguments),
     /// Verify a signed request, offline, and say what is wrong with it
     Verify(verify::VerifyArguments),
-    /// Make the keys that callers of the API need
+    /// Make, list and revoke the keys that callers of the API need
     #[command(subcommand)]
     Token(token::TokenCommand),
     /// Ask a relay whether it lives and is ready

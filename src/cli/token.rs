@@ -1,7 +1,7 @@
-//! `relay token create`: the keys that callers of the API need.
+//! `relay token`: the keys that callers of the API need, made here, or kept by a running relay.
 
 use std::path::PathBuf;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, anyhow};
 use base64::Engine;
@@ -13,7 +13,7 @@ use sha2::Sha256;
 use super::failure::{Exit, Failure};
 use super::output;
 use super::signed_request::read_input;
-use super::{Common, Outcome};
+use super::{Common, Outcome, token_remote};
 use crate::config::units::Span;
 use crate::domain::secret::{Secret, write_operator_key};
 use crate::domain::time::Timestamp;
@@ -23,16 +23,31 @@ const ORGANISATION: &str = "org_23rb8YdGqMT0qIzpgGwdXfHirMu";
 /// The issuer that such a server writes.
 const ISSUER: &str = "svix-server";
 
+/// How long an HS256 token is good for when nothing is said.
+const JWT_EXPIRES: Span = Span(Duration::from_secs(28 * 24 * 3_600));
+
 /// What `relay token` takes.
 #[derive(clap::Subcommand, Debug)]
 pub enum TokenCommand {
     /// Make an operator key, or with --jwt a token; it is printed this once and kept nowhere
     Create(CreateArguments),
+    /// List the operator keys of a running relay, without the keys themselves
+    List(token_remote::RemoteArguments),
+    /// Revoke an operator key of a running relay, at once
+    Revoke(token_remote::RevokeArguments),
 }
 
 /// What `relay token create` takes.
 #[derive(clap::Args, Debug)]
 pub struct CreateArguments {
+    /// Have a running relay make the key; it keeps a digest of it
+    #[arg(long, conflicts_with = "jwt")]
+    remote: bool,
+    /// What the key is for
+    #[arg(long, requires = "remote", value_name = "TEXT")]
+    name: Option<String>,
+    #[command(flatten)]
+    at: token_remote::RemoteArguments,
     /// Make an HS256 token signed with auth.jwt_secret
     #[arg(long)]
     jwt: bool,
@@ -48,16 +63,32 @@ pub struct CreateArguments {
     /// The organisation it is for
     #[arg(long, requires = "jwt", value_name = "ID", default_value = ORGANISATION)]
     org: String,
-    /// How long it is good for
-    #[arg(long, requires = "jwt", value_name = "DURATION", default_value = "28d")]
-    expires: Span,
+    /// How long it is good for: with --jwt 28 days, with --remote until it is revoked, unless said
+    #[arg(long, value_name = "DURATION")]
+    expires: Option<Span>,
 }
 
 /// Makes what is asked for.
 pub(super) fn run(command: &TokenCommand, common: &Common) -> Outcome {
-    let TokenCommand::Create(arguments) = command;
+    let arguments = match command {
+        TokenCommand::Create(arguments) => arguments,
+        TokenCommand::List(at) => return token_remote::list(at, common),
+        TokenCommand::Revoke(arguments) => return token_remote::revoke(arguments, common),
+    };
+    let expires = arguments.expires;
+    if expires.is_some_and(|expires| expires.0.is_zero()) {
+        return Err(Failure::usage("--expires: it would be too old at once"));
+    }
     if arguments.jwt {
-        return create_jwt(arguments, common);
+        return create_jwt(arguments, expires.unwrap_or(JWT_EXPIRES), common);
+    }
+    if arguments.remote {
+        return token_remote::create(&arguments.at, arguments.name.as_deref(), expires, common);
+    }
+    if expires.is_some() {
+        return Err(Failure::usage(
+            "--expires is for --remote or --jwt: a key made here has no end",
+        ));
     }
     let key = write_operator_key(&random()?);
     if common.json {
@@ -73,15 +104,12 @@ pub(super) fn run(command: &TokenCommand, common: &Common) -> Outcome {
     Ok(Exit::Success)
 }
 
-fn create_jwt(arguments: &CreateArguments, common: &Common) -> Outcome {
+fn create_jwt(arguments: &CreateArguments, expires: Span, common: &Common) -> Outcome {
     let secret = jwt_secret(arguments, common)?;
-    if arguments.expires.0.is_zero() {
-        return Err(Failure::usage("--expires: the token would be too old at once"));
-    }
     let now = wall_clock()?.seconds();
-    let expires = (wall_clock()? + arguments.expires.0).seconds();
+    let end = (wall_clock()? + expires.0).seconds();
     let mut claims = json!({
-        "iat": now, "exp": expires, "nbf": now, "iss": ISSUER, "sub": arguments.org,
+        "iat": now, "exp": end, "nbf": now, "iss": ISSUER, "sub": arguments.org,
     });
     if let Some(application) = &arguments.app {
         claims["org"] = json!(arguments.org);
@@ -92,7 +120,7 @@ fn create_jwt(arguments: &CreateArguments, common: &Common) -> Outcome {
         output::json(&json!({ "token": token, "claims": claims }))?;
     } else {
         output::line(&token)?;
-        anstream::eprintln!("It is good for {}.", arguments.expires);
+        anstream::eprintln!("It is good for {expires}.");
     }
     Ok(Exit::Success)
 }

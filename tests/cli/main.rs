@@ -15,4 +15,5 @@ mod send;
 mod signature;
 mod stats;
 mod support;
+mod token_remote;
 mod transfer;
