@@ -238,7 +238,16 @@ fn the_headers_an_attempt_sent() {
     settle(&relay, &next_ready(&relay), 200, Verdict::Delivered);
     let attempts = relay.get("/app/acme/attempt/msg/one").expect(200).json;
     let attempt = attempts["data"][0]["id"].as_str().unwrap();
-    let shown = relay.get(&format!("/app/acme/msg/one/attempt/{attempt}/headers")).expect(200);
-    let expected = json!({"sensitive": ["authorization"], "sentHeaders": {"webhook-id": "msg_1"}});
+    let path = format!("/app/acme/msg/one/attempt/{attempt}/headers");
+    let sent = json!({"webhook-id": "msg_1", "x-own": "theirs"});
+    let expected = json!({"sensitive": ["authorization"], "sentHeaders": sent});
+    assert_eq!(relay.get(&path).expect(200).json, expected);
+    // Who may not change the endpoint's headers is told their names.
+    let looks = json!({"capabilities": ["ViewBase"]});
+    let token = relay.post("/auth/app-portal-access/acme", looks).expect(200);
+    let authorization = format!("Bearer {}", token.text("token"));
+    let shown = relay.send("GET", &path, &[("authorization", &authorization)], None).expect(200);
+    let sent = json!({"webhook-id": "msg_1"});
+    let expected = json!({"sensitive": ["authorization", "x-own"], "sentHeaders": sent});
     assert_eq!(shown.json, expected);
 }

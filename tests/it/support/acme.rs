@@ -46,9 +46,13 @@ pub fn settle(relay: &Relay, ready: &Ready, status_code: u16, verdict: Verdict) 
         verdict,
         content: AttemptContent {
             url: "https://h.example/w".to_owned(),
-            request_headers: [("webhook-id", "msg_1"), ("authorization", "(redacted)")]
-                .map(|(name, value)| (name.to_owned(), value.to_owned()))
-                .to_vec(),
+            request_headers: [
+                ("webhook-id", "msg_1"),
+                ("authorization", "(redacted)"),
+                ("x-own", "theirs"),
+            ]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .to_vec(),
             response_body: b"the receiver's own secret".to_vec(),
             ..AttemptContent::default()
         },
