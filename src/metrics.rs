@@ -88,6 +88,8 @@ pub struct Metrics {
     pub store_index: Gauge,
     /// How often the index was made smaller.
     pub index_compactions: Counter,
+    /// Operational webhooks that there was no space for.
+    pub untold: Counter,
     /// Bytes free on the data folder's file system.
     pub disk_free: Gauge,
     /// Messages that did not fit the schema of their event type, by what was answered.
@@ -123,6 +125,7 @@ impl Metrics {
             data_folder: Gauge::default(),
             store_index: Gauge::default(),
             index_compactions: Counter::default(),
+            untold: Counter::default(),
             disk_free: Gauge::default(),
             schema_faults: Family::default(),
             http_requests: Family::default(),
@@ -189,6 +192,8 @@ impl Metrics {
         let faults = self.schema_faults.clone();
         let help = "Messages that did not fit the schema of their event type, by answer";
         registry.register("schema_faults", help, faults);
+        let untold = "Operational webhooks that there was no space for";
+        registry.register("operational_webhooks_dropped", untold, self.untold.clone());
         let requests = self.http_requests.clone();
         registry.register("http_requests", "Requests answered, by route and status", requests);
         registry.register_with_unit(
@@ -243,6 +248,7 @@ mod tests {
             "relay_store_index_bytes 0",
             "relay_index_compactions_total 0",
             "relay_schema_faults_total{answer=\"refused\"} 1",
+            "relay_operational_webhooks_dropped_total 0",
             "relay_http_requests_total{route=\"/api/v1/app/{app}\",status=\"200\"} 1",
             "relay_http_request_duration_seconds_count 0",
         ] {

@@ -46,6 +46,7 @@ elif ! { [ -x "$python/bin/pip" ] || python3 -m venv "$python"; } ||
     skip "clients: python" "no venv, or svix $python_version could not be installed"
 else
     run "svix $python_version for Python" "$python/bin/python" .ci/clients/story.py
+    run "svix $python_version for Python, operations" "$python/bin/python" .ci/clients/operations.py
 fi
 
 CLIENTS=$work/clients/node

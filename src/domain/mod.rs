@@ -12,6 +12,7 @@ pub mod headers;
 pub mod id;
 pub mod message;
 pub mod openapi;
+pub mod operational;
 
 pub mod retry;
 pub mod schema;

@@ -2,6 +2,7 @@
 //! resumed after a crash, and watched by its id.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -32,6 +33,13 @@ pub enum Work {
     PurgeContent {
         /// Whose messages.
         application: ApplicationId,
+    },
+    /// A message is accepted into every application that there was when it came.
+    Broadcast {
+        /// The message as it was accepted, once.
+        message: MessageId,
+        /// The bodies of its copies are expunged so long after they were made.
+        content_kept: Option<Duration>,
     },
 }
 
@@ -115,7 +123,9 @@ impl Work {
                 Some(work.application)
             }
             Work::PurgeContent { application } => Some(*application),
-            Work::CountByApplication { .. } | Work::CountByEventType => None,
+            Work::CountByApplication { .. } | Work::CountByEventType | Work::Broadcast { .. } => {
+                None
+            }
         }
     }
 
@@ -126,7 +136,7 @@ impl Work {
                 Some(work.window)
             }
             Work::CountByApplication { window, .. } => Some(*window),
-            Work::CountByEventType | Work::PurgeContent { .. } => None,
+            Work::CountByEventType | Work::PurgeContent { .. } | Work::Broadcast { .. } => None,
         }
     }
 }
@@ -134,7 +144,7 @@ impl Work {
 /// How far a task is.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum Progress {
-    /// It goes on behind this message, or from the start.
+    /// It goes on behind this message, or from the start; a broadcast behind this application.
     Running(Option<(ApplicationId, MessageId)>),
     /// All is done.
     Finished,

@@ -236,6 +236,7 @@ impl Round {
         ] {
             gauge.set(i64::try_from(bytes).unwrap_or(i64::MAX));
         }
+        self.metrics.untold.inc_by(figures.untold.saturating_sub(self.metrics.untold.get()));
         self.compactor.look(&self.store, figures.index_bytes);
         // What was set aside for opening and given up for it is not there to be filled.
         let needed = self.settings.min_free + self.store.ballast_lacking();

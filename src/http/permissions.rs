@@ -9,7 +9,8 @@ use actix_web::middleware::Next;
 
 use crate::domain::token::Capability;
 use crate::domain::token::Capability::{
-    CreateAttempts, ManageEndpoint, ManageEndpointSecret, ViewBase, ViewEndpointSecret,
+    CreateAttempts, ManageEndpoint, ManageEndpointSecret, ManageTransformations, ViewBase,
+    ViewEndpointSecret,
 };
 use crate::http::auth::{Caller, Scope};
 use crate::http::error::ApiError;
@@ -28,7 +29,7 @@ const fn one(capability: Capability) -> Need {
 }
 
 /// Method, path below `/api/v1` as the routes have it, and what is needed.
-pub const TABLE: [(&str, &str, Need); 35] = [
+pub const TABLE: [(&str, &str, Need); 42] = [
     ("GET", "/auth/whoami", Need::Nothing),
     ("POST", "/auth/logout", Need::Nothing),
     ("GET", "/app/{app}", one(ViewBase)),
@@ -61,6 +62,13 @@ pub const TABLE: [(&str, &str, Need); 35] = [
     ("GET", "/app/{app}/msg/{msg}/attempt/{attempt}", one(ViewBase)),
     ("GET", "/app/{app}/attempt/endpoint/{endpoint}", one(ViewBase)),
     ("GET", "/app/{app}/attempt/msg/{msg}", one(ViewBase)),
+    ("GET", "/app/{app}/attempt/endpoint/{endpoint}/count", one(ViewBase)),
+    ("GET", "/app/{app}/poller/{sink}", one(ViewBase)),
+    ("GET", "/app/{app}/poller/{sink}/consumer/{consumer}", one(ViewBase)),
+    ("POST", "/app/{app}/poller/{sink}/consumer/{consumer}/seek", one(ManageEndpoint)),
+    ("GET", "/app/{app}/endpoint/{endpoint}/transformation", one(ViewBase)),
+    ("PATCH", "/app/{app}/endpoint/{endpoint}/transformation", one(ManageTransformations)),
+    ("POST", "/app/{app}/endpoint/{endpoint}/transformation/simulate", one(ManageTransformations)),
     ("GET", "/event-type", one(ViewBase)),
     ("GET", "/event-type/{name}", one(ViewBase)),
     ("GET", "/background-task", one(ViewBase)),

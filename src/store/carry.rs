@@ -188,7 +188,7 @@ impl Transaction<'_> {
 
     fn carry_message(&mut self, key: Key, value: &bytes::Bytes) -> usize {
         let row: MessageRow = self.writer.shared.decode(&key, value);
-        if self.is_waiting(&row.message) {
+        if self.is_waiting(&row.message) || self.is_broadcast(&row.message) {
             let Some(body) = self.copy(&row.body) else { return self.again(key, value.clone()) };
             let value = records::encode(&MessageRow { message: row.message, body });
             return row.body.length() as usize + self.again(key, value);

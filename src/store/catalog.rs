@@ -12,6 +12,7 @@ use crate::domain::application::Application;
 use crate::domain::endpoint::Endpoint;
 use crate::domain::event_type::EventType;
 use crate::domain::id::{ApplicationId, EndpointId, KeyId};
+use crate::domain::operational::HIDDEN;
 use crate::domain::time::Timestamp;
 use crate::domain::token::OperatorKey;
 use crate::store::failing::FailingRow;
@@ -44,8 +45,8 @@ struct Tenant {
     uids: HashMap<String, EndpointId>,
 }
 
-/// The catalog at one moment.
-#[derive(Default)]
+/// The catalog at one moment. The hidden application of the operational webhooks is always in it,
+/// without a row of its own.
 pub struct Tables {
     tenants: BTreeMap<ApplicationId, Tenant>,
     uids: HashMap<String, ApplicationId>,
@@ -53,6 +54,40 @@ pub struct Tables {
     event_types: BTreeMap<String, Arc<EventType>>,
     failing: HashMap<EndpointId, Timestamp>,
     operator_keys: BTreeMap<KeyId, Arc<OperatorKey>>,
+}
+
+impl Default for Tables {
+    fn default() -> Tables {
+        let application = Arc::new(hidden());
+        let hidden = Tenant { application, endpoints: BTreeMap::new(), uids: HashMap::new() };
+        Tables {
+            tenants: BTreeMap::from([(HIDDEN, hidden)]),
+            uids: HashMap::new(),
+            owners: HashMap::new(),
+            event_types: BTreeMap::new(),
+            failing: HashMap::new(),
+            operator_keys: BTreeMap::new(),
+        }
+    }
+}
+
+/// Owns the endpoints of the operational webhooks.
+fn hidden() -> Application {
+    Application {
+        id: HIDDEN,
+        uid: None,
+        name: "operational webhooks".to_owned(),
+        throttle_rate: None,
+        metadata: BTreeMap::new(),
+        managed: true,
+        created_at: Timestamp::default(),
+        updated_at: Timestamp::default(),
+    }
+}
+
+/// All but the hidden one.
+fn is_shown(tenant: &Tenant) -> bool {
+    tenant.application.id != HIDDEN
 }
 
 impl Tables {
@@ -220,9 +255,19 @@ impl Tables {
         self.operator_keys.values()
     }
 
-    /// Every application by id.
+    /// Every application by id, but the hidden one.
     pub fn applications(&self) -> impl Iterator<Item = &Arc<Application>> {
-        self.tenants.values().map(|tenant| &tenant.application)
+        self.tenants.values().filter(|tenant| is_shown(tenant)).map(|tenant| &tenant.application)
+    }
+
+    /// The applications behind one, or all of them, by id, but the hidden one.
+    pub fn applications_after(
+        &self,
+        after: Option<ApplicationId>,
+    ) -> impl Iterator<Item = &Arc<Application>> {
+        let after = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let behind = self.tenants.range((after, Bound::Unbounded)).map(|(_, tenant)| tenant);
+        behind.filter(|tenant| is_shown(tenant)).map(|tenant| &tenant.application)
     }
 
     /// Every endpoint of an application by id.
@@ -235,12 +280,14 @@ impl Tables {
         self.event_types.values()
     }
 
-    /// A page of applications.
+    /// A page of applications, without the hidden one.
     pub fn list_applications(
         &self,
         page: &PageRequest<ApplicationId>,
     ) -> Page<Arc<Application>, ApplicationId> {
-        page_of(&self.tenants, page, |tenant| Some(Arc::clone(&tenant.application)))
+        page_of(&self.tenants, page, |tenant| {
+            is_shown(tenant).then(|| Arc::clone(&tenant.application))
+        })
     }
 
     /// A page of an application's endpoints.

@@ -15,6 +15,7 @@
 //! | `x` | segment, offset | bytes of a body that was expunged and has to be overwritten |
 //! | `t` | ms, application, message | a body that is expunged at that time |
 //! | `o` | kind, … | token of an application, see [`tokens`] |
+//! | `u` | endpoint | how far each consumer of its messages has read |
 //! | `p` | key, part | the rest of a value too long for one row |
 
 pub mod tokens;
@@ -317,6 +318,11 @@ pub fn expiry(time: Timestamp, application: ApplicationId, message: MessageId) -
 /// The message that a key of `all_expiries` names.
 pub fn expiry_parts(key: &Key) -> Option<(ApplicationId, MessageId)> {
     Some((Id::new(Stamp(key.u64_at(9)?)), Id::new(Stamp(key.u64_at(17)?))))
+}
+
+/// How far the consumers of an endpoint's messages have read.
+pub fn poller(endpoint: EndpointId) -> Key {
+    Key::start(b'u').with_id(endpoint)
 }
 
 /// Every remembered reply.

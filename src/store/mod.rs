@@ -6,12 +6,14 @@
 //! - `journal`, `index`, `overlay`, `checkpoint`, `open` are how bytes are kept.
 
 mod account;
+mod broadcast;
 mod carry;
 mod catalog;
 mod check;
 mod checkpoint;
 mod compaction;
 pub mod disk;
+mod error;
 mod expunge;
 mod failing;
 mod index;
@@ -22,8 +24,10 @@ mod memory;
 mod mend;
 mod messages;
 mod open;
+mod operational;
 mod overlay;
 mod place;
+mod pollers;
 mod queue;
 mod reads;
 mod records;
@@ -42,11 +46,13 @@ mod writer;
 pub use account::Account;
 pub use check::{CheckOptions, Finding, IndexState, Remedy, Report, check, remove_index};
 pub use compaction::{Compacted, Compaction, CompactionError, Progress};
+pub use error::StoreError;
 pub use index::{LiveRows, Watch};
 pub use journal::recover::Loss;
 pub use memory::MemoryIndex;
 pub use mend::Mended;
 pub use open::{INDEX_OPEN_THREAD, OpenError, Opened, Options, accept_clock, open};
+pub use pollers::{CONSUMERS_MAX, PollFilter, Polled, START, position_at};
 pub use retention::{Oldest, ReclaimError};
 pub use shared::Figures;
 pub(crate) use shared::Shared;
@@ -251,28 +257,4 @@ impl Store {
     pub fn refuses(&self) -> Option<String> {
         self.shared.refuses()
     }
-}
-
-/// Stored bytes that can't be given back as they were written.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    /// The bytes were expunged.
-    #[error("the content was expunged")]
-    Expunged,
-    /// The file could not be read.
-    #[error("journal segment {segment}: {source}")]
-    Io {
-        /// Which one.
-        segment: u32,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// The bytes do not have the checksum they were written with.
-    #[error("journal segment {segment}: bytes at {offset} are damaged")]
-    Damaged {
-        /// Which one.
-        segment: u32,
-        /// Where.
-        offset: u32,
-    },
 }

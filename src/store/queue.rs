@@ -9,6 +9,7 @@ use crate::domain::delivery::{
 };
 use crate::domain::id::{AttemptId, EndpointId, MessageId};
 use crate::domain::message::Message;
+use crate::domain::operational::{Event, after_attempt};
 use crate::domain::time::Timestamp;
 use crate::store::keys;
 use crate::store::records::{self, AttemptRow, MessageRow};
@@ -59,6 +60,15 @@ impl Transaction<'_> {
         if self.writer.shared.is_past_allowance() {
             return Err(Refusal::Busy);
         }
+        self.take_in(new, endpoints)
+    }
+
+    /// The same, whether messages are accepted at present or not.
+    pub(super) fn take_in(
+        &mut self,
+        new: NewMessage,
+        endpoints: Vec<EndpointId>,
+    ) -> Result<StoredMessage, Refusal> {
         let application = new.application;
         self.application(&Reference::Id(application))?;
         let event_id_key = match &new.event_id {
@@ -147,7 +157,8 @@ impl Transaction<'_> {
     ///
     /// A delivery that a person cancelled or that died while the attempt was under way keeps its
     /// state, unless the attempt succeeded: then it is delivered, for that is what happened.
-    pub(super) fn settle(&mut self, settlement: &Settlement) {
+    /// Returns what the operator is to be told of it.
+    pub(super) fn settle(&mut self, settlement: &Settlement) -> Option<(Event, Attempt)> {
         let id = settlement.delivery;
         let attempt_id = AttemptId::new(self.mint());
         let held: Option<Delivery> = self.record(&keys::delivery(id));
@@ -160,6 +171,7 @@ impl Transaction<'_> {
         });
         let was_queued = matches!(delivery.state, State::Waiting | State::Retrying);
         let was_due = delivery.due;
+        let (before, failed) = (delivery.state, delivery.attempts);
         delivery.attempt_ids.push(attempt_id);
         if settlement.trigger == Trigger::Scheduled {
             delivery.attempts += 1;
@@ -189,12 +201,15 @@ impl Transaction<'_> {
             status_code: settlement.status_code,
             outcome: settlement.outcome,
         };
-        let row = records::encode(&AttemptRow { attempt, content });
+        let row = records::encode(&AttemptRow { attempt: attempt.clone(), content });
         self.put_row(keys::attempt(id.endpoint, attempt_id), row, true);
         self.note_outcome(id.endpoint, settlement.outcome);
         let due = is_queued.then_some(delivery.due);
         self.notify(Notice::Settled { delivery: id, due });
         self.writer.shared.count_settled(was_queued, is_queued);
+        let scheduled = settlement.trigger == Trigger::Scheduled;
+        let event = after_attempt(before, delivery.state, failed, scheduled)?;
+        Some((event, attempt))
     }
 }
 

@@ -264,13 +264,16 @@ impl Transaction<'_> {
             let key = keys::message(owner?.0.id, id.message);
             self.record::<MessageRow>(&key).map(|row| row.message.first_due())
         });
-        if let Some(due) = due {
-            self.end(id, due, state);
+        if let Some(due) = due
+            && self.end(id, due, state)
+        {
+            self.tell_of_expiry(id);
         }
         self.notify(Notice::Settled { delivery: id, due: None });
     }
 
-    fn end(&mut self, id: DeliveryId, due: Timestamp, state: State) {
+    /// Returns whether it had not ended before.
+    fn end(&mut self, id: DeliveryId, due: Timestamp, state: State) -> bool {
         let key = keys::delivery(id);
         let held: Option<Delivery> = self.record(&key);
         let new = held.is_none();
@@ -281,11 +284,13 @@ impl Transaction<'_> {
             attempt_ids: Vec::new(),
         });
         self.delete_row(keys::due(id, due));
-        if is_queued(delivery.state) {
+        let ends = is_queued(delivery.state);
+        if ends {
             delivery.state = state;
             self.put_row(key, records::encode(&delivery), new);
             self.writer.shared.count_settled(true, false);
         }
+        ends
     }
 }
 

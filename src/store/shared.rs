@@ -23,6 +23,9 @@ use crate::store::{Notice, OpenError};
 /// Bytes that must be free for the index to be written: what sled holds back before it writes.
 const INDEX_RESERVE: u64 = 16 << 20;
 
+/// One of so many dropped operational webhooks is in the log.
+const UNTOLD_LOGGED: u64 = 1_000;
+
 /// Behind every handle.
 pub struct Shared {
     pub overlay: Overlay,
@@ -63,6 +66,7 @@ struct Counts {
     syncs: AtomicU64,
     sync_micros: AtomicU64,
     synced_writes: AtomicU64,
+    untold: AtomicU64,
 }
 
 /// What the store did since it was opened, and what it holds.
@@ -80,6 +84,8 @@ pub struct Figures {
     pub sync_micros: u64,
     /// Writes that they made durable.
     pub synced_writes: u64,
+    /// Events that the operator could not be told of, the disk being full.
+    pub untold: u64,
     /// Bytes of rows that wait for the index.
     pub overlay_bytes: u64,
     /// Bytes of disk that the index takes, with one that is being made to take its place.
@@ -226,6 +232,16 @@ impl Shared {
         }
     }
 
+    /// Counts an event that the operator is not told of; the log has the first and every
+    /// thousandth, since there may be one for every attempt.
+    pub fn count_untold(&self) {
+        let before = self.counts.untold.fetch_add(1, Ordering::Relaxed);
+        if before.is_multiple_of(UNTOLD_LOGGED) {
+            let untold = before + 1;
+            tracing::error!(untold, "an operational webhook was dropped: there is no space for it");
+        }
+    }
+
     /// Counts a sync of the journal.
     pub fn synced(&self, took: Duration, writes: usize) {
         (self.on_sync)(took);
@@ -245,6 +261,7 @@ impl Shared {
             syncs: read(&self.counts.syncs),
             sync_micros: read(&self.counts.sync_micros),
             synced_writes: read(&self.counts.synced_writes),
+            untold: read(&self.counts.untold),
             overlay_bytes: self.overlay.bytes() as u64,
             index_bytes: disk_bytes(&self.place.folder.join("index")),
             journal_bytes: self.segments.bytes().unwrap_or(0),

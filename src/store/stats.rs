@@ -7,7 +7,7 @@ use crate::domain::id::{ApplicationId, EndpointId, Stamp};
 use crate::domain::task::{Standing, Window};
 use crate::store::keys::{self, Key};
 use crate::store::records::{AttemptRow, MessageRow};
-use crate::store::{Shared, Store};
+use crate::store::{AttemptFilter, PageRequest, PageStart, Shared, Store};
 
 /// Rows looked at in one step; the index is let go between two steps.
 const STEP: usize = 1_000;
@@ -82,6 +82,24 @@ impl Store {
             }
         });
         stats
+    }
+
+    /// Counts the attempts made at an endpoint that pass; as dear as [`Store::endpoint_stats`], and
+    /// more where the filter asks for what stands in their messages.
+    pub fn count_endpoint_attempts(&self, endpoint: EndpointId, filter: &AttemptFilter) -> u64 {
+        let mut count = 0;
+        let mut start = PageStart::First;
+        // Bounded by the attempts there are: each page begins behind the last one.
+        loop {
+            let page = PageRequest { limit: STEP, start, descending: false };
+            let found = self.shared.list_endpoint_attempts(endpoint, filter, &page);
+            count += found.items.len() as u64;
+            let last = found.items.last().map(|stored| stored.attempt.id);
+            match found.scanned_to.or(last) {
+                Some(last) if !found.done => start = PageStart::After(last),
+                _ => return count,
+            }
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use std::ops::ControlFlow;
 use crate::domain::delivery::{Delivery, DeliveryId, Input, State, Trigger, transition};
 use crate::domain::id::{ApplicationId, EndpointId, MessageId, Stamp, TaskId};
 use crate::domain::message::Message;
+use crate::domain::operational::HIDDEN;
 use crate::domain::task::{EndpointWork, Progress, ReplayFilter, Standing, Task, Work};
 use crate::domain::time::Timestamp;
 use crate::store::keys::{self, Key};
@@ -79,6 +80,8 @@ impl Transaction<'_> {
                 found.is_err().then(|| "the application was deleted".to_owned())
             }
             Work::CountByApplication { .. } | Work::CountByEventType => None,
+            // It goes its own way, by applications.
+            Work::Broadcast { .. } => None,
         }
     }
 
@@ -90,6 +93,10 @@ impl Transaction<'_> {
         counts: &mut BTreeMap<String, u64>,
     ) -> bool {
         let message = &stored.message;
+        // What the operator is told, and what goes to every application, is no tenant's.
+        if message.application == HIDDEN {
+            return false;
+        }
         match work {
             Work::Recover(work) => self.recover(stored, work),
             Work::ReplayMissing(work) => self.replay_missing(stored, work),
@@ -108,6 +115,7 @@ impl Transaction<'_> {
                 true
             }
             Work::PurgeContent { .. } => self.expunge_message(stored),
+            Work::Broadcast { .. } => false,
         }
     }
 
@@ -262,6 +270,9 @@ impl Store {
         let Progress::Running(after) = task.progress else { return Ok(false) };
         if self.shared.overlay.bytes() > self.shared.overlay_limit {
             return Err(WriteError::Busy);
+        }
+        if let Work::Broadcast { message, content_kept } = task.work {
+            return self.advance_broadcast(id, message, content_kept);
         }
         let (messages, next) = self.shared.next_messages(&task.work, after);
         self.on_writer(move |writer| {

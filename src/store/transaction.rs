@@ -73,6 +73,11 @@ impl<'writer> Transaction<'writer> {
         self.parts
     }
 
+    /// Bytes that its record may have at most.
+    pub(super) fn record_max(&mut self) -> usize {
+        self.writer.journal().record_max()
+    }
+
     /// Bytes of the record that this transaction makes as it stands.
     pub(super) fn record_length(&self) -> usize {
         record::record_length(self.parts.bodies.len(), self.parts.rows_length())
@@ -172,6 +177,7 @@ impl<'writer> Transaction<'writer> {
         self.put_row(key, records::encode(&row), old.is_none());
         let endpoint = Arc::new(endpoint);
         self.set(CatalogChange::Endpoint(application, id, Some(Arc::clone(&endpoint))));
+        self.tell_of_endpoint(old.as_deref(), &endpoint, author)?;
         self.forgive(id);
         self.parts.notices.push(Notice::EndpointChanged(id));
         Ok(endpoint)
@@ -188,6 +194,8 @@ impl<'writer> Transaction<'writer> {
         may_change(endpoint.managed, author, "endpoint")?;
         self.delete_row(keys::endpoint(application, id));
         self.set(CatalogChange::Endpoint(application, id, None));
+        self.tell_of_deleted(&endpoint)?;
+        self.forget_pollers(id);
         self.forgive(id);
         self.parts.notices.push(Notice::EndpointDeleted(id));
         Ok(())

@@ -13,6 +13,7 @@ use crate::domain::endpoint::Endpoint;
 use crate::domain::event_type::EventType;
 use crate::domain::id::{ApplicationId, EndpointId, Id, Ids, Kind, TaskId};
 use crate::domain::message::Message;
+use crate::domain::operational::HIDDEN;
 use crate::domain::task::Task;
 use crate::domain::time::Timestamp;
 
@@ -26,11 +27,12 @@ pub enum Reference<K: Kind> {
 }
 
 impl<K: Kind> Reference<K> {
-    /// Reads a path parameter: what parses as an id is one, all else is a name.
+    /// Reads a path parameter: what parses as an id is one, all else is a name. Nobody names the
+    /// hidden application.
     pub fn read(ids: &Ids, text: &str) -> Reference<K> {
         match ids.parse(text) {
-            Some(id) => Reference::Id(id),
-            None => Reference::Name(text.to_owned()),
+            Some(id) if id.stamp() != HIDDEN.stamp() => Reference::Id(id),
+            _ => Reference::Name(text.to_owned()),
         }
     }
 }

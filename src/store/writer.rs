@@ -195,15 +195,33 @@ impl Writer {
         }
     }
 
+    /// Records one, and tells the operator of it, if there is room for that too.
+    fn settle(&mut self, settlement: &Settlement) -> Result<(), WriteError> {
+        let mut told = false;
+        let settled = self.transact(|transaction| {
+            if let Some((event, attempt)) = transaction.settle(settlement) {
+                told = transaction.tell_of_attempt(event, &attempt);
+            }
+            Ok(())
+        });
+        match settled {
+            // What is told of it must not keep it from being recorded.
+            Err(WriteError::Full(_)) if told => {
+                self.shared.count_untold();
+                self.transact(|transaction| {
+                    transaction.settle(settlement);
+                    Ok(())
+                })
+            }
+            settled => settled,
+        }
+    }
+
     /// Records what is held, oldest first, as far as there is room.
     fn settle_held(&mut self) -> Result<(), Fatal> {
         while let Some(settlement) = self.held.pop_front() {
             self.make_room()?;
-            let settled = self.transact(|transaction| {
-                transaction.settle(&settlement);
-                Ok(())
-            });
-            if let Err(WriteError::Full(_)) = settled {
+            if let Err(WriteError::Full(_)) = self.settle(&settlement) {
                 self.held.push_front(settlement);
                 return Ok(());
             }

@@ -150,8 +150,9 @@ fn killed_in_bounds(
 
 /// Each start trusts the index here: only another that took its place has another number.
 fn generation(data: &Path) -> u64 {
-    let checkpoint = std::fs::read(data.join("checkpoint")).unwrap();
-    let checkpoint: serde_json::Value = serde_json::from_slice(&checkpoint).unwrap();
+    let checkpoint = std::fs::read_to_string(data.join("checkpoint")).unwrap();
+    let json = checkpoint.lines().next().unwrap();
+    let checkpoint: serde_json::Value = serde_json::from_str(json).unwrap();
     checkpoint["index"].as_u64().unwrap()
 }
 

@@ -22,6 +22,8 @@ fn relay() -> Relay {
         let endpoint = json!({"url": "https://h.example/", "uid": "e"});
         relay.post(&format!("/app/{uid}/endpoint"), endpoint).expect(201);
     }
+    let told = json!({"url": "https://h.example/", "uid": "e"});
+    relay.post("/operational-webhook/endpoint", told).expect(201);
     relay.post("/event-type", json!({"name": "a.b", "description": ""})).expect(201);
     let message = json!({"eventType": "a.b", "payload": {}, "eventId": "one"});
     relay.post("/app/acme/msg", message).expect(202);
@@ -30,7 +32,13 @@ fn relay() -> Relay {
 
 /// A path with names that are there, but for one parameter.
 fn path(pattern: &str, wrong: Option<(&str, &str)>) -> String {
-    let names = [("{endpoint}", "e"), ("{msg}", "one"), ("{attempt}", "atmpt_none")];
+    let names = [
+        ("{endpoint}", "e"),
+        ("{sink}", "e"),
+        ("{consumer}", "one"),
+        ("{msg}", "one"),
+        ("{attempt}", "atmpt_none"),
+    ];
     let mut path = pattern.to_owned();
     for (parameter, name) in wrong.into_iter().chain(THERE).chain(names) {
         path = path.replace(parameter, name);
@@ -52,9 +60,13 @@ fn body(method: &str, pattern: &str) -> Option<Value> {
         (_, "/app/{app}/endpoint" | "/app/{app}/endpoint/{endpoint}") => {
             json!({"url": "https://h.example/"})
         }
-        (_, "/app/{app}/endpoint/{endpoint}/headers") => json!({"headers": {}}),
+        (_, "/operational-webhook/endpoint" | "/operational-webhook/endpoint/{endpoint}") => {
+            json!({"url": "https://h.example/"})
+        }
+        (_, path) if path.ends_with("/seek") => json!({"after": SINCE}),
+        (_, path) if path.ends_with("/headers") => json!({"headers": {}}),
         (_, "/app/{app}/endpoint/{endpoint}/send-example") => json!({"eventType": "a.b"}),
-        (_, "/app/{app}/msg") => json!({"eventType": "a.b", "payload": {}}),
+        (_, "/app/{app}/msg" | "/msg/broadcast") => json!({"eventType": "a.b", "payload": {}}),
         (_, "/app/{app}/msg/bulk-expunge") => json!({"ids": ["one"]}),
         (_, "/app/{app}/msg/precheck/active") => json!({"eventType": "a.b"}),
         (_, "/stats/usage/app") => json!({"since": SINCE, "until": SINCE}),
@@ -124,7 +136,10 @@ fn paths_that_name_nothing() {
                 let path = path(&pattern, Some((&parameter, name)));
                 let answer = send(&relay, method, &path, body(method, &pattern).as_ref());
                 match (method, parameter.as_str()) {
-                    _ if later => refused(answer, 501, "not_implemented", &what),
+                    // Where it looks at what the path names, it does that first.
+                    _ if later && answer.status != 404 => {
+                        refused(answer, 501, "not_implemented", &what)
+                    }
                     ("PUT", "{name}") => assert_eq!(answer.problem(), "path.name", "{what}"),
                     _ => refused(answer, 404, "not_found", &what),
                 }

@@ -37,11 +37,16 @@ fn queries() -> Vec<(&'static str, &'static str, Parameters)> {
     let class = ("status_code_class", vec!["201".to_owned(), "600".to_owned(), "x".to_owned()]);
     let with = |more: Parameters| [paging(), filtering(), more].concat();
     let content = flag("with_content");
-    let tried = with(vec![status.clone(), class, content.clone(), flag("with_msg")]);
+    let tried = with(vec![status.clone(), class.clone(), content.clone(), flag("with_msg")]);
+    let counted = [filtering(), vec![status.clone(), class]].concat();
     let one = ("endpoint_id", vec!["a%20b".to_owned(), long(257)]);
     let listed = [paging(), vec![flag("include_archived"), content.clone()]].concat();
     let window = ["since", "until"].map(|name| (name, vec!["soon".to_owned(), "1".to_owned()]));
     let window = window.to_vec();
+    let polled: Parameters = paging().into_iter().filter(|(name, _)| *name != "order").collect();
+    let mut by_kind = filtering();
+    by_kind.retain(|(name, _)| ["channel", "after"].contains(name));
+    by_kind.push(("event_type", vec!["a.*".to_owned(), "a%20b".to_owned(), long(257)]));
     let running = ("status", vec!["ended".to_owned(), "1".to_owned()]);
     let task = ("task", vec!["none".to_owned()]);
     vec![
@@ -56,6 +61,7 @@ fn queries() -> Vec<(&'static str, &'static str, Parameters)> {
         ("GET", "/app/acme/msg/one/explain", paging()),
         ("GET", "/app/acme/msg/one/endpoint", paging()),
         ("GET", "/app/acme/attempt/endpoint/e", tried.clone()),
+        ("GET", "/app/acme/attempt/endpoint/e/count", counted),
         ("GET", "/app/acme/attempt/msg/one", [tried, vec![one]].concat()),
         ("GET", "/event-type", listed),
         ("DELETE", "/event-type/a.b", vec![flag("expunge")]),
@@ -64,6 +70,8 @@ fn queries() -> Vec<(&'static str, &'static str, Parameters)> {
         ("GET", "/environment/export", vec![flag("with_secrets")]),
         ("POST", "/environment/export", vec![flag("with_secrets")]),
         ("POST", "/environment/import", vec![flag("dry_run"), flag("per_item")]),
+        ("GET", "/app/acme/poller/e", [polled.clone(), by_kind].concat()),
+        ("GET", "/app/acme/poller/e/consumer/one", polled),
         ("GET", "/background-task", [paging(), vec![running, task]].concat()),
     ]
 }

@@ -2,12 +2,15 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that fails says where")]
 
+mod api_broadcast;
 mod api_calls;
 mod api_connections;
 mod api_document;
 mod api_expunge;
 mod api_fields;
 mod api_messages;
+mod api_operational;
+mod api_poller;
 mod api_queries;
 mod api_refusals;
 mod api_replay;
@@ -15,6 +18,7 @@ mod api_resources;
 mod api_scopes;
 mod api_tokens;
 mod api_tokens_walk;
+mod api_transformation;
 mod environment;
 mod openapi;
 mod schemas;

@@ -94,6 +94,19 @@ pub(super) async fn list_of_endpoint(call: Call) -> Result<HttpResponse, ApiErro
     .map(page::ok)
 }
 
+/// How many attempts at an endpoint pass the filter of their list.
+pub(super) async fn count_of_endpoint(call: Call) -> Result<HttpResponse, ApiError> {
+    let application = call.application()?;
+    let endpoint = call.endpoint(&application)?;
+    let (filter, possible) = attempt_filter(&call.query()?)?;
+    let count = call
+        .read(move |store| {
+            Ok(if possible { store.count_endpoint_attempts(endpoint.id, &filter) } else { 0 })
+        })
+        .await?;
+    Ok(HttpResponse::Ok().json(json!({ "count": count })))
+}
+
 /// Row 28: attempts of a message, newest first; `endpoint_id` may be a uid.
 pub(super) async fn list_of_message(call: Call) -> Result<HttpResponse, ApiError> {
     let application = call.application()?;

@@ -14,6 +14,7 @@ use super::query::Query;
 use crate::domain::application::Application;
 use crate::domain::endpoint::Endpoint;
 use crate::domain::id::{Ids, Kind};
+use crate::domain::operational::HIDDEN;
 use crate::domain::time::Timestamp;
 use crate::http::auth::{Caller, Scope};
 use crate::http::error::ApiError;
@@ -113,6 +114,16 @@ impl Call {
             (Scope::Application(_), _) => Err(ApiError::Forbidden),
             (Scope::Everything, _) => Err(ApiError::not_found()),
         }
+    }
+
+    /// The application whose endpoints the path is about: the one that it names, or, where it names
+    /// none, the hidden one of the operational webhooks, for operators alone.
+    pub fn owner(&self) -> Result<Arc<Application>, ApiError> {
+        if self.request.match_info().get("app").is_some() {
+            return self.application();
+        }
+        self.operator_only()?;
+        self.store().application(&Reference::Id(HIDDEN)).ok_or_else(ApiError::not_found)
     }
 
     /// The application that the caller's token is for.

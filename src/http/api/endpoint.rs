@@ -256,7 +256,7 @@ impl Fields {
 
 /// Row 7: the endpoints of an application, newest first.
 pub(super) async fn list(call: Call) -> Result<HttpResponse, ApiError> {
-    let application = call.application()?;
+    let application = call.owner()?;
     let request = page::request(&call.query()?, call.ids(), true)?;
     let page = call.store().list_endpoints(application.id, &request);
     let ids = call.ids();
@@ -269,7 +269,7 @@ pub(super) async fn list(call: Call) -> Result<HttpResponse, ApiError> {
 
 /// Row 8.
 pub(super) async fn create(mut call: Call) -> Result<HttpResponse, ApiError> {
-    let application = call.application()?;
+    let application = call.owner()?;
     let body = call.body().await?;
     let fields = body.json::<EndpointIn>()?.check(&call.shared.state.check_url)?;
     let key = draw_key()?;
@@ -286,13 +286,13 @@ pub(super) async fn create(mut call: Call) -> Result<HttpResponse, ApiError> {
 
 /// Row 9.
 pub(super) async fn get(call: Call) -> Result<HttpResponse, ApiError> {
-    let endpoint = call.endpoint(&*call.application()?)?;
+    let endpoint = call.endpoint(&*call.owner()?)?;
     Ok(HttpResponse::Ok().json(EndpointOut::new(call.ids(), &endpoint)))
 }
 
 /// Row 10: changes it, or makes it when it is not there.
 pub(super) async fn put(mut call: Call) -> Result<HttpResponse, ApiError> {
-    let application = call.application()?;
+    let application = call.owner()?;
     let reference: EndpointReference = call.reference("endpoint")?;
     let body = call.body().await?;
     let fields = body.json::<EndpointIn>()?.check(&call.shared.state.check_url)?;
@@ -316,7 +316,7 @@ pub(super) async fn put(mut call: Call) -> Result<HttpResponse, ApiError> {
 
 /// Row 11: changes what is given; null takes away what may be missing.
 pub(super) async fn patch(mut call: Call) -> Result<HttpResponse, ApiError> {
-    let application = call.application()?;
+    let application = call.owner()?;
     let reference: EndpointReference = call.reference("endpoint")?;
     let body = call.body().await?;
     let mut patch: EndpointPatch = body.json()?;
@@ -335,7 +335,7 @@ pub(super) async fn patch(mut call: Call) -> Result<HttpResponse, ApiError> {
 
 /// Row 12: deletes it; what waits for it is cancelled.
 pub(super) async fn delete(call: Call) -> Result<HttpResponse, ApiError> {
-    let application = call.application()?;
+    let application = call.owner()?;
     let reference: EndpointReference = call.reference("endpoint")?;
     call.write(move |transaction| {
         let id = transaction.endpoint(application.id, &reference)?.id;

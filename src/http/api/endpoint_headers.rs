@@ -31,7 +31,7 @@ struct HeadersPatchIn {
 /// Row 15: the headers; of sensitive ones only the names. They may carry credentials under any
 /// name: who may not change them is told of every one as sensitive.
 pub(super) async fn get(call: Call) -> Result<HttpResponse, ApiError> {
-    let endpoint = call.endpoint(&*call.application()?)?;
+    let endpoint = call.endpoint(&*call.owner()?)?;
     let hidden = !call.caller.capabilities.allow(Capability::ManageEndpoint);
     let (sensitive, shown): (BTreeMap<_, _>, BTreeMap<_, _>) =
         endpoint.headers.iter().partition(|(name, _)| hidden || is_sensitive_header(name));
@@ -41,7 +41,7 @@ pub(super) async fn get(call: Call) -> Result<HttpResponse, ApiError> {
 
 /// Row 16: these and no others.
 pub(super) async fn put(mut call: Call) -> Result<HttpResponse, ApiError> {
-    let application = call.application()?;
+    let application = call.owner()?;
     let body = call.body().await?;
     let input: HeadersIn = body.json()?;
     let mut problems = Problems::default();
@@ -52,7 +52,7 @@ pub(super) async fn put(mut call: Call) -> Result<HttpResponse, ApiError> {
 
 /// Row 17: sets what is given; null, or a name in `deleteHeaders`, takes one away.
 pub(super) async fn patch(mut call: Call) -> Result<HttpResponse, ApiError> {
-    let application = call.application()?;
+    let application = call.owner()?;
     let body = call.body().await?;
     let input: HeadersPatchIn = body.json()?;
     let mut problems = Problems::default();

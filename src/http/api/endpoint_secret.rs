@@ -52,13 +52,13 @@ pub(super) fn read_key(text: &str, at: &[&str], problems: &mut Problems) -> Opti
 
 /// Row 13: the current key, of an asymmetric one the public half.
 pub(super) async fn get(call: Call) -> Result<HttpResponse, ApiError> {
-    let endpoint = call.endpoint(&*call.application()?)?;
+    let endpoint = call.endpoint(&*call.owner()?)?;
     show(&endpoint)
 }
 
 /// Row 14: a new key signs from now on; the old one beside it until its grace period is over.
 pub(super) async fn rotate(mut call: Call) -> Result<HttpResponse, ApiError> {
-    let application = call.application()?;
+    let application = call.owner()?;
     let reference: EndpointReference = call.reference("endpoint")?;
     let body = call.body().await?;
     let input: RotateIn = body.json_or_empty()?;

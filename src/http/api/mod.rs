@@ -7,6 +7,7 @@ pub mod accounting;
 pub mod application;
 pub mod attempt;
 pub mod body;
+pub mod broadcast;
 pub mod call;
 pub mod config;
 pub mod endpoint;
@@ -24,6 +25,7 @@ pub mod message;
 pub mod message_in;
 mod openapi_import;
 pub mod page;
+pub mod poller;
 pub mod query;
 pub mod replay;
 mod schema;
@@ -34,6 +36,7 @@ pub mod token_key;
 pub mod token_portal;
 pub mod token_secret;
 pub mod token_session;
+pub mod transformation;
 
 use actix_web::HttpResponse;
 
@@ -45,8 +48,11 @@ pub(super) fn routes(routes: &mut Routes) {
         .configure(applications)
         .configure(endpoints)
         .configure(messages)
+        .configure(pollers)
+        .configure(transformations)
         .configure(event_types)
         .configure(operations)
+        .configure(operational_webhooks)
         .configure(tokens);
 }
 
@@ -129,6 +135,7 @@ fn messages(routes: &mut Routes) {
     routes
         .configure(contents)
         .service(at("/app/{app}/msg").get(message::list).post(message::create).into_resource())
+        .service(at("/msg/broadcast").post(broadcast::create).into_resource())
         .service(at("/app/{app}/msg/{msg}").get(message::get).into_resource())
         .service(at("/app/{app}/msg/{msg}/explain").get(explain::explain).into_resource())
         .service(at("/app/{app}/msg/{msg}/endpoint").get(attempt::destinations).into_resource())
@@ -141,6 +148,11 @@ fn messages(routes: &mut Routes) {
         .service(
             at("/app/{app}/attempt/endpoint/{endpoint}")
                 .get(attempt::list_of_endpoint)
+                .into_resource(),
+        )
+        .service(
+            at("/app/{app}/attempt/endpoint/{endpoint}/count")
+                .get(attempt::count_of_endpoint)
                 .into_resource(),
         )
         .service(at("/app/{app}/attempt/msg/{msg}").get(attempt::list_of_message).into_resource());
@@ -203,4 +215,68 @@ fn tokens(routes: &mut Routes) {
         .service(at("/auth/app/{app}/expire-all").post(token_portal::expire_all).into_resource())
         .service(at("/auth/whoami").get(token_session::whoami).into_resource())
         .service(at("/auth/logout").post(token_session::logout).into_resource());
+}
+
+/// Endpoints that the operator is told at: the handlers are those of any endpoint.
+fn operational_webhooks(routes: &mut Routes) {
+    routes
+        .service(
+            at("/operational-webhook/endpoint")
+                .get(endpoint::list)
+                .post(endpoint::create)
+                .into_resource(),
+        )
+        .service(
+            at("/operational-webhook/endpoint/{endpoint}")
+                .get(endpoint::get)
+                .put(endpoint::put)
+                .delete(endpoint::delete)
+                .into_resource(),
+        )
+        .service(
+            at("/operational-webhook/endpoint/{endpoint}/secret")
+                .get(endpoint_secret::get)
+                .into_resource(),
+        )
+        .service(
+            at("/operational-webhook/endpoint/{endpoint}/secret/rotate")
+                .post(endpoint_secret::rotate)
+                .into_resource(),
+        )
+        .service(
+            at("/operational-webhook/endpoint/{endpoint}/headers")
+                .get(endpoint_headers::get)
+                .put(endpoint_headers::put)
+                .into_resource(),
+        );
+}
+
+fn pollers(routes: &mut Routes) {
+    routes
+        .service(at("/app/{app}/poller/{sink}").get(poller::poll).into_resource())
+        .service(
+            at("/app/{app}/poller/{sink}/consumer/{consumer}")
+                .get(poller::consumer_poll)
+                .into_resource(),
+        )
+        .service(
+            at("/app/{app}/poller/{sink}/consumer/{consumer}/seek")
+                .post(poller::seek)
+                .into_resource(),
+        );
+}
+
+fn transformations(routes: &mut Routes) {
+    routes
+        .service(
+            at("/app/{app}/endpoint/{endpoint}/transformation")
+                .get(transformation::get)
+                .patch(transformation::later)
+                .into_resource(),
+        )
+        .service(
+            at("/app/{app}/endpoint/{endpoint}/transformation/simulate")
+                .post(transformation::later)
+                .into_resource(),
+        );
 }

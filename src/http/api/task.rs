@@ -69,6 +69,7 @@ fn name(work: &Work) -> &'static str {
         Work::CountByApplication { .. } => "application.stats",
         Work::CountByEventType => "event-type.aggregate",
         Work::PurgeContent { .. } => "application.purge_content",
+        Work::Broadcast { .. } => "message.broadcast",
     }
 }
 

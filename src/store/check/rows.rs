@@ -20,6 +20,7 @@ use crate::store::failing::FailingRow;
 use crate::store::journal::record::Change;
 use crate::store::journal::segment::Segments;
 use crate::store::keys::{self, Key};
+use crate::store::pollers::PollerRow;
 use crate::store::queue::Replays;
 use crate::store::records::{self, AttemptRow, EndpointRow, MessageRow, ReplyRow};
 
@@ -131,6 +132,7 @@ impl Rows {
             b'r' => decodes::<Timestamp>(value)?,
             b'l' => decodes::<Replays>(value)?,
             b'b' => decodes::<Task>(value)?,
+            b'u' => decodes::<PollerRow>(value)?,
             b'x' => decodes::<BodyLocation>(value)?,
             b't' => {
                 keys::expiry_parts(key)?;
@@ -293,6 +295,7 @@ fn word(prefix: u8) -> &'static str {
         b'i' => "an event id",
         b'r' => "a resend",
         b'o' => "a token",
+        b'u' => "a consumer's position",
         b'c' => "an entry of the catalog",
         _ => "an unknown row",
     }

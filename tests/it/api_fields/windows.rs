@@ -1,8 +1,8 @@
-//! Calls over many messages, and of many event types.
+//! Calls over many messages, of many event types, to many applications.
 
 use serde_json::json;
 
-use super::{Call, at, channels, long};
+use super::{Call, at, channels, long, message};
 
 /// Their cases.
 pub fn windows() -> Vec<Call> {
@@ -42,6 +42,9 @@ pub fn windows() -> Vec<Call> {
         at("dryRun", vec![json!("yes"), json!(1)]),
     ];
     let right = json!({"ids": ["none"]});
+    let sought = json!({"after": "2026-11-20T00:00:00Z"});
+    let seek = vec![at("after", wrong())];
+    let news = json!({"eventType": "a", "payload": {}});
     vec![
         ("POST", "/app/acme/endpoint/e/recover", "WindowIn", since.clone(), recover),
         ("POST", "/app/acme/endpoint/e/replay-missing", "WindowIn", since.clone(), window()),
@@ -49,6 +52,8 @@ pub fn windows() -> Vec<Call> {
         ("POST", "/event-type/import/openapi", "ImportIn", json!({"spec": document}), imported),
         ("POST", "/stats/usage/app", "UsageIn", used, usage),
         ("POST", "/app/acme/msg/bulk-expunge", "ExpungeIn", right, expunged),
+        ("POST", "/app/acme/poller/e/consumer/one/seek", "SeekIn", sought, seek),
+        ("POST", "/msg/broadcast", "MessageIn", news, message()),
         ("POST", "/app/acme/msg/precheck/active", "PrecheckIn", json!({"eventType": "a"}), asked),
     ]
 }

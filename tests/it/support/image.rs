@@ -20,8 +20,9 @@ pub fn twin(from: &Folder) -> Folder {
     let to = copy(from);
     let path = to.data().join("checkpoint");
     let metadata = fs::metadata(to.data()).unwrap();
+    let text = fs::read_to_string(&path).unwrap();
     let mut checkpoint: serde_json::Value =
-        serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+        serde_json::from_str(text.lines().next().unwrap()).unwrap();
     checkpoint["folder"] = serde_json::json!([metadata.dev(), metadata.ino()]);
     let index = to.data().join(format!("index/{}/db", checkpoint["index"]));
     if let Ok(index) = fs::metadata(index) {
@@ -29,7 +30,9 @@ pub fn twin(from: &Folder) -> Folder {
         checkpoint["index_file"] =
             serde_json::json!([index.dev(), index.ino(), born.as_nanos() as u64]);
     }
-    fs::write(&path, serde_json::to_vec(&checkpoint).unwrap()).unwrap();
+    let json = checkpoint.to_string();
+    let checksum = crc32c::crc32c(json.as_bytes());
+    fs::write(&path, format!("{json}\n{checksum:08x}\n")).unwrap();
     to
 }
 

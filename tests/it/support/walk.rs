@@ -36,9 +36,14 @@ impl Seed {
         let recover = format!("/app/{app_id}/endpoint/{}/recover", endpoint.text("id"));
         let task = relay.post(&recover, json!({"since": "2026-11-20T00:00:00Z"})).expect(202);
         let key_id = key(relay);
+        let told = json!({"url": format!("https://{PRIVATE}.example/told")});
+        let told = relay.post("/operational-webhook/endpoint", told).expect(201);
         let names = BTreeMap::from([
+            ("operational_endpoint_id", told.text("id").to_owned()),
             ("task_id", task.text("id").to_owned()),
             ("attempt_id", attempt(relay, &app_id, message.text("id"))),
+            ("sink_id", endpoint.text("id").to_owned()),
+            ("consumer_id", "worker-1".to_owned()),
             ("app_id", app_id),
             ("endpoint_id", endpoint.text("id").to_owned()),
             ("msg_id", message.text("id").to_owned()),
