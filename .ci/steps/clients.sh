@@ -1,62 +1,111 @@
 #!/usr/bin/env bash
-# The Svix client libraries, as their registries give them, against a live relay.
+# The Svix client libraries, as their registries give them, drive a live relay through every
+# operation that they have a method for. What became of each goes into docs/compatibility.md.
 # shellcheck source=../lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
 
 # both generations of the API's conventions: 1.x does not ask for content, 2.x does
-python_version=2.9.1
-node_version=1.99.1
+python_versions=(1.99.1 2.9.1)
+# 2.x for Node asks for Node 22 and runs with 20
+node_versions=(1.99.1 2.5.0)
+# the version of the library for Rust stands in .ci/clients/rust/Cargo.toml
+libraries=5
+standard_python=1.1.0
+standard_node=1.1.1
+cryptography_version=50.0.2
 
 relay=${RELAY_BINARY:-$root/target/release/relay}
 folder=$(mktemp -d)
-trap 'kill "$process" 2>/dev/null || true; rm -rf "$folder"' EXIT
-cat >"$folder/relay.toml" <<CONFIG
+processes=()
+trap 'kill "${processes[@]}" 2>/dev/null || true; rm -rf "$folder"' EXIT
+export PYTHONDONTWRITEBYTECODE=1
+verdicts=()
+failed=0
+
+# run NAME COMMAND...: COMMAND with a relay of its own; the file of its verdicts comes last
+run() {
+    local name=$1 place=$folder/${#verdicts[@]}
+    shift
+    mkdir "$place"
+    cat >"$place/relay.toml" <<CONFIG
 [server]
 listen = "127.0.0.1:0"
 [data]
-dir = "$folder/data"
+dir = "$place/data"
+[intake]
+max_body = "2 MiB"
+[delivery]
+retry_schedule = ["50ms"]
+jitter = 0.0
+[retention]
+max_age = "30d"
 [guard]
 allow = ["127.0.0.1/32"]
 [log]
 format = "text"
 CONFIG
-"$relay" serve --config "$folder/relay.toml" >"$folder/relay.log" 2>&1 &
-process=$!
-RELAY_URL=http://$(listening "$folder/relay.log")
-RELAY_TOKEN=$(cat "$folder/data/operator_key")
-export RELAY_URL RELAY_TOKEN
-
-# run NAME COMMAND...
-run() {
-    local name=$1
-    shift
-    if ! timeout 120 "$@"; then
-        echo "$name failed; the relay's log:" >&2
-        tail -n 50 "$folder/relay.log" >&2
-        exit 1
+    "$relay" serve --config "$place/relay.toml" >"$place/relay.log" 2>&1 &
+    local process=$!
+    processes+=("$process")
+    RELAY_URL=http://$(listening "$place/relay.log")
+    RELAY_TOKEN=$(cat "$place/data/operator_key")
+    export RELAY_URL RELAY_TOKEN
+    local from=$SECONDS
+    if timeout 180 "$@" "$place/verdicts"; then
+        echo "$name: passed in $((SECONDS - from)) s"
+    else
+        echo "$name: FAILED; the relay's log:" >&2
+        tail -n 50 "$place/relay.log" >&2
+        failed=1
     fi
-    echo "$name: passed"
+    kill "$process"
+    wait "$process" || { echo "the relay ended badly" >&2 && failed=1; }
+    [ ! -e "$place/verdicts" ] || verdicts+=("$place/verdicts")
 }
 
-python=$work/clients/python
-if ! debian python3 python3; then
-    skip "clients: python" "no python3 here and none to be had"
-elif ! { [ -x "$python/bin/pip" ] || python3 -m venv "$python"; } ||
-    ! timeout 300 "$python/bin/pip" install --quiet "svix==$python_version"; then
-    skip "clients: python" "no venv, or svix $python_version could not be installed"
+# built while the others run
+rust=$work/clients/rust
+built=
+if timeout 300 cargo fetch --quiet --locked --manifest-path .ci/clients/rust/Cargo.toml; then
+    timeout 900 cargo build --quiet --locked --manifest-path .ci/clients/rust/Cargo.toml \
+        --target-dir "$rust" &
+    built=$!
+    processes+=("$built")
 else
-    run "svix $python_version for Python" "$python/bin/python" .ci/clients/story.py
-    run "svix $python_version for Python, operations" "$python/bin/python" .ci/clients/operations.py
+    skip "clients: rust" "its crates are not to be had"
 fi
 
-CLIENTS=$work/clients/node
-export CLIENTS
-mkdir -p "$CLIENTS"
-if ! debian node nodejs || ! debian npm npm; then
-    skip "clients: node" "no node or no npm here and none to be had"
-elif ! timeout 300 npm install --silent --no-audit --no-fund --prefix "$CLIENTS" \
-    --cache "$work/clients/npm" "svix@$node_version"; then
-    skip "clients: node" "svix $node_version could not be installed"
-else
-    run "svix $node_version for Node" node .ci/clients/story.mjs
+for version in "${python_versions[@]}"; do
+    python=$work/clients/python-$version
+    if ! debian python3 python3; then
+        skip "clients: python" "no python3 here and none to be had"
+    elif ! { [ -x "$python/bin/pip" ] || python3 -m venv "$python"; } ||
+        ! timeout 300 "$python/bin/pip" install --quiet --disable-pip-version-check \
+            "svix==$version" "standardwebhooks==$standard_python" \
+            "cryptography==$cryptography_version"; then
+        skip "clients: python" "no venv, or svix $version could not be installed"
+    else
+        run "svix $version for Python" "$python/bin/python" .ci/clients/python/main.py
+    fi
+done
+
+for version in "${node_versions[@]}"; do
+    export CLIENTS=$work/clients/node-$version
+    mkdir -p "$CLIENTS"
+    if ! debian node nodejs || ! debian npm npm; then
+        skip "clients: node" "no node or no npm here and none to be had"
+    elif ! timeout 300 npm install --silent --no-audit --no-fund --prefix "$CLIENTS" \
+        --cache "$work/clients/npm" "svix@$version" "standardwebhooks@$standard_node"; then
+        skip "clients: node" "svix $version could not be installed"
+    else
+        run "svix $version for Node" node .ci/clients/node/main.mjs
+    fi
+done
+
+if [ -n "$built" ]; then
+    wait "$built"
+    run "svix for Rust" "$rust/debug/clients"
 fi
+
+[ ${#verdicts[@]} -eq 0 ] || python3 .ci/clients/table.py "$libraries" "${verdicts[@]}"
+exit "$failed"

@@ -57,7 +57,7 @@ fn a_link_opens_one_application_until_it_ends() {
     assert!(page.json.as_str().unwrap().contains("not here yet"));
     assert_eq!(page.header("referrer-policy"), Some("no-referrer"));
     let expected = json!({
-        "scope": "application", "credential": "token",
+        "scope": "application", "credential": "token", "permissionSource": "RegionalAuthToken",
         "appId": relay.get("/app/acme").text("id"), "appUid": "acme",
         "capabilities": ["ViewBase", "CreateAttempts"], "featureFlags": ["beta"],
         "sessionId": "s-1", "expiresAt": "2026-11-21T01:00:00Z",
@@ -289,5 +289,9 @@ fn only_tokens_log_out() {
         assert!(refused.text("detail").len() > 20, "{}", refused.json);
         whoami(&relay, stays).expect(200);
     }
-    assert_eq!(whoami(&relay, &jwt).json["credential"], "signed");
+    let shown = whoami(&relay, &jwt).json;
+    assert_eq!(
+        (&shown["credential"], &shown["permissionSource"]),
+        (&"signed".into(), &"SvixJwt".into())
+    );
 }

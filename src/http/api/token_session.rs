@@ -38,6 +38,9 @@ pub(super) async fn whoami(call: Call) -> Result<HttpResponse, ApiError> {
         Credential::Signed(end) => ("signed", Some(*end)),
     };
     shown["credential"] = json!(credential);
+    // Client libraries refuse an answer without it, and know no words but these.
+    let signed = matches!(caller.credential, Credential::Signed(_));
+    shown["permissionSource"] = json!(if signed { "SvixJwt" } else { "RegionalAuthToken" });
     shown["expiresAt"] = end.map_or(Value::Null, |end| json!(end.to_string()));
     Ok(HttpResponse::Ok().json(shown))
 }
