@@ -1,7 +1,7 @@
 //! JSON schemas of event types: which one counts, whether it is right, whether a payload fits it.
 //!
 //! Nothing is ever fetched: a schema that refers to another document is refused. Everything is
-//! bounded: see [`graph`] for why, and for how.
+//! bounded: see `graph` for why, and for how.
 
 mod graph;
 
