@@ -11,7 +11,7 @@ use super::client::Client;
 use super::wait_until;
 
 /// How long a start may take on a busy machine.
-const START: Duration = Duration::from_secs(60);
+const START: Duration = Duration::from_secs(300);
 
 /// How a relay is started: settings as environment variables.
 #[derive(Clone)]
