@@ -24,9 +24,9 @@ failed=0
 
 # run NAME COMMAND...: COMMAND with a relay of its own; the file of its verdicts comes last
 run() {
-    local name=$1 place=$folder/${#verdicts[@]}
+    local name=$1 place
     shift
-    mkdir "$place"
+    place=$(mktemp -d -p "$folder")
     cat >"$place/relay.toml" <<CONFIG
 [server]
 listen = "127.0.0.1:0"

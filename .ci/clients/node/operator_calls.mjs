@@ -16,9 +16,9 @@ operation("v1.authentication.app-portal-access", access, async function portal(r
   const scoped = relay.asCaller(token);
   assert.equal((await scoped.application.get(app.id)).id, app.id);
   await scoped.endpoint.create(app.id, { url: relay.receiver.hook().url });
-  for (const foreign of [scoped.application.get(other.id), scoped.endpoint.list(other.id)]) {
-    await assert.rejects(foreign, (error) => [403, 404].includes(error.code));
-  }
+  const elsewhere = ({ code }) => [403, 404].includes(code);
+  await assert.rejects(scoped.application.get(other.id), elsewhere);
+  await assert.rejects(scoped.endpoint.list(other.id), elsewhere);
   await refused(403, scoped.application.create({ name: "Mine" }));
   const viewer = relay.asCaller(await portalToken(relay, app, { capabilities: ["ViewBase"] }));
   await viewer.endpoint.list(app.id);
