@@ -64,7 +64,11 @@ impl Stepped {
     pub fn stop(&self) -> Result<(), OpenError> {
         self.write()?;
         match self.work.lock().expect("no holder panics").take() {
-            Some(mut work) => self.shared.close(work.writer.journal().synced()),
+            Some(mut work) => {
+                // As the writer's thread does at its end, also when there is nothing new.
+                work.writer.finish_group()?;
+                self.shared.close(work.writer.journal().synced())
+            }
             None => Ok(()),
         }
     }
