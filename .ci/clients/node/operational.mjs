@@ -36,6 +36,25 @@ operation(`${id}.create`, method("create"), async function create(relay, call) {
   await calls(relay).delete(made.id);
 });
 
+// An endpoint that is gone: its delivery is given up, and it is disabled.
+operation(`${id}.create`, method("create"), async function tellsOfDeliveries(relay) {
+  const hook = relay.receiver.hook();
+  const eventTypes = ["endpoint.disabled", "endpoint.updated", "message.attempt.exhausted"];
+  const toldTo = await operationalEndpoint(relay, asBoth({ eventTypes }), hook);
+  const app = await relay.application();
+  const gone = await relay.endpoint(app, {}, relay.receiver.hook(410));
+  const sent = await relay.send(app, { eventId: "e1" });
+  await relay.svix.endpoint.patch(app.id, gone.id, { description: "B" });
+  const told = (await several(3, () => hook.take())).map(({ body }) => JSON.parse(body));
+  same(told.map((each) => each.type).sort(), eventTypes);
+  const of = (type) => told.find((each) => each.type === type).data;
+  const { msgId, msgEventId, lastAttempt } = of("message.attempt.exhausted");
+  same([msgId, msgEventId, lastAttempt.responseStatusCode], [sent.id, "e1", 410]);
+  assert.ok(of("endpoint.disabled").failSince);
+  assert.equal((await relay.svix.endpoint.get(app.id, gone.id)).disabled, true);
+  await calls(relay).delete(toldTo.id);
+});
+
 operation(`${id}.list`, method("list"), async function list(relay, call) {
   const made = await several(3, () => operationalEndpoint(relay, { disabled: true }));
   const listed = new Set((await call()).data.map((endpoint) => endpoint.id));

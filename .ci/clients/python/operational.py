@@ -33,6 +33,27 @@ def operational_webhook_endpoint_create(relay, call):
     relay.calls.operational_webhook.endpoint.delete(endpoint.id)
 
 
+@operation("v1.operational-webhook-endpoint.create", "operational_webhook.endpoint.create")
+def operational_webhook_endpoint_create_tells_of_deliveries(relay, call):
+    """An endpoint that is gone: its delivery is given up, and it is disabled."""
+    hook = relay.receiver.hook()
+    kinds = ["message.attempt.exhausted", "endpoint.disabled", "endpoint.updated"]
+    told_to = operational_endpoint(relay, hook, event_types=kinds)
+    app = relay.application()
+    gone = relay.endpoint(app, relay.receiver.hook(410))
+    sent = relay.send(app, event_id="e1")
+    relay.calls.endpoint.patch(app.id, gone.id, {"description": "B"})
+    told = [json.loads(hook.take()[1]) for _ in kinds]
+    by_kind = {each["type"]: each["data"] for each in told}
+    same(set(by_kind), set(kinds))
+    exhausted = by_kind["message.attempt.exhausted"]
+    same((exhausted["msgId"], exhausted["msgEventId"]), (sent.id, "e1"))
+    same(exhausted["lastAttempt"]["responseStatusCode"], 410)
+    assert by_kind["endpoint.disabled"]["failSince"], by_kind
+    same(relay.calls.endpoint.get(app.id, gone.id).disabled, True)
+    relay.calls.operational_webhook.endpoint.delete(told_to.id)
+
+
 @operation("v1.operational-webhook-endpoint.list", "operational_webhook.endpoint.list")
 def operational_webhook_endpoint_list(relay, call):
     made = {operational_endpoint(relay, disabled=True).id for _ in range(3)}

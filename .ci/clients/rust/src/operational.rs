@@ -13,6 +13,7 @@ use crate::relay::{Relay, ago, verified};
 
 pub async fn all(relay: &Relay, verdicts: &mut Verdicts) {
     verdicts.check("v1.operational-webhook-endpoint.create", create(relay)).await;
+    verdicts.check("v1.operational-webhook-endpoint.create", tells_of_deliveries(relay)).await;
     verdicts.check("v1.operational-webhook-endpoint.list", list(relay)).await;
     verdicts.check("v1.operational-webhook-endpoint.get", get(relay)).await;
     verdicts.check("v1.operational-webhook-endpoint.update", update(relay)).await;
@@ -62,6 +63,30 @@ async fn create(relay: &Relay) -> Checked {
         same(&body["data"]["appUid"], &json!(app.uid))?;
     }
     Ok(calls.delete(told.id).await?)
+}
+
+/// An endpoint that is gone: its delivery is given up, and it is disabled.
+async fn tells_of_deliveries(relay: &Relay) -> Checked {
+    let mut hook = relay.receiver.hook(204);
+    let kinds = ["endpoint.disabled", "endpoint.updated", "message.attempt.exhausted"];
+    let told_to = made(relay, &hook, json!({"eventTypes": kinds, "disabled": false})).await?.id;
+    let app = relay.application().await?;
+    let gone = relay.endpoint(&app, &relay.receiver.hook(410), json!({})).await?.id;
+    let sent = relay.send(&app, json!({"eventId": "e1"})).await?.id;
+    let change = input(json!({"description": "B"}))?;
+    relay.svix.endpoint().patch(app.id.clone(), gone.clone(), change).await?;
+    let mut told = std::collections::BTreeMap::new();
+    for _ in kinds {
+        let body: Value = serde_json::from_slice(&hook.take().await?.body)?;
+        told.insert(body["type"].as_str().unwrap_or_default().to_owned(), body["data"].clone());
+    }
+    same(told.keys().collect::<Vec<_>>(), kinds.iter().collect::<Vec<_>>())?;
+    let exhausted = &told["message.attempt.exhausted"];
+    same((&exhausted["msgId"], &exhausted["msgEventId"]), (&json!(sent), &json!("e1")))?;
+    same(&exhausted["lastAttempt"]["responseStatusCode"], &json!(410))?;
+    same(told["endpoint.disabled"]["failSince"].is_string(), true)?;
+    same(relay.svix.endpoint().get(app.id, gone).await?.disabled, Some(true))?;
+    Ok(relay.svix.operational_webhook().endpoint().delete(told_to).await?)
 }
 
 async fn list(relay: &Relay) -> Checked {
