@@ -18,8 +18,9 @@ HEAD = """# Which calls work with which client library
 
 Written by `.ci/run clients`: each library, as its registry gives it, drives a relay through every
 operation of [openapi.json](openapi.json) that it has a method for. A check is of what the call
-does: what was created comes back in every list, pages lead forward and back over 250 items, filters
-select, what is sent again reaches a receiver. The checks are in `.ci/clients`.
+does: what was created comes back in every list, pages lead forward and back (over 250 applications,
+endpoints, event types, messages and attempts; fewer of the rest), filters select, what is sent
+again reaches a receiver. The checks are in `.ci/clients`.
 
 - **pass**: every check of it passed.
 - **not yet**: the library has a method for it, and relay answers 501 or has no such call.
@@ -31,7 +32,8 @@ select, what is sent again reaches a receiver. The checks are in `.ci/clients`.
 SIGNED = """
 ## Signatures
 
-What relay sends, verified at the receiver: text, UTF-8, bytes outside of text, 1 MiB, JSON.
+What relay sends, verified at the receiver: text, UTF-8, control characters, 1 MiB, JSON. Bodies
+that are no UTF-8 are not among them: the API takes a body as text.
 
 """
 

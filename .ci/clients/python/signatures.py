@@ -12,7 +12,7 @@ from harness import operation, same
 BODIES = {
     "text": ("just words", "text/plain"),
     "UTF-8": ("Zoë, 雪, \U0001f980\r\n", "text/plain; charset=utf-8"),
-    "binary": ("".join(map(chr, range(256))) + "\x00\x7f", "application/octet-stream"),
+    "control characters": ("".join(map(chr, range(256))) + "\x00\x7f", "application/octet-stream"),
     "1 MiB": ("0123456789abcdef" * 65536, "text/plain"),
     "JSON": ('{ "b" : 1.00, "a":"\\u00e9" }', "application/json"),
 }
