@@ -17,22 +17,18 @@ pub trait Clock: Send + Sync {
 }
 
 /// A wall clock further than this from the last known time may be wrong: nothing is deleted for its
-/// age until it is confirmed.
+/// age, and engine time does not follow it ahead, until it is confirmed.
 pub const CLOCK_TRUST: Duration = Duration::from_secs(24 * 3_600);
-
-/// Machines are off for weeks, and no clock drifts for months: engine time does not follow one that
-/// is further ahead, until it is confirmed.
-pub const CLOCK_FOLLOWED: Duration = Duration::from_secs(90 * 24 * 3_600);
 
 /// 2026-01-01T00:00:00Z: older than any relay, so a clock that has shown less was wrong.
 const EARLIEST: Timestamp = Timestamp(1_767_225_600_000);
 
 /// Where engine time goes on at a start, `last_known` being the newest time that the store knows:
-/// at the wall clock, but never before the last known time, nor more than [`CLOCK_FOLLOWED`] after
-/// it at one step. Beyond that it goes on from the last known time: ids and due times of a far
-/// future could not be taken back when the clock turns out to be wrong.
+/// at the wall clock, but never before the last known time, nor more than [`CLOCK_TRUST`] after it
+/// at one step. Beyond that it goes on from the last known time: ids and due times of a far future
+/// could not be taken back when the clock turns out to be wrong.
 pub fn engine_start(wall: Timestamp, last_known: Timestamp) -> Timestamp {
-    let believed = last_known < EARLIEST || wall.since(last_known) <= CLOCK_FOLLOWED;
+    let believed = last_known < EARLIEST || wall.since(last_known) <= CLOCK_TRUST;
     if believed { wall.max(last_known) } else { last_known }
 }
 
@@ -124,23 +120,22 @@ mod tests {
     #[test]
     fn where_engine_time_goes_on() {
         let last = Timestamp::from_millis(1_795_219_200_000);
-        let most = CLOCK_FOLLOWED;
+        let day = CLOCK_TRUST;
         let moment = Duration::from_millis(1);
         let never = Timestamp::default();
         let check = |wall: Timestamp, last_known: Timestamp, expected: Timestamp| {
             assert_eq!(engine_start(wall, last_known), expected, "{wall} after {last_known}");
         };
         check(last + moment, last, last + moment);
-        check(last + CLOCK_TRUST * 2, last, last + CLOCK_TRUST * 2);
-        check(last + most, last, last + most);
-        check(last + most + moment, last, last);
+        check(last + day, last, last + day);
+        check(last + day + moment, last, last);
         check(Timestamp::from_millis(2_147_483_647_000), last, last);
         check(last - moment, last, last);
         check(never, last, last);
         check(last, never, last);
         // A first start without a clock, and then it is set.
-        check(last, never + most * 2, last);
-        check(EARLIEST + most + moment, EARLIEST, EARLIEST);
+        check(last, never + day * 2, last);
+        check(EARLIEST + day + moment, EARLIEST, EARLIEST);
     }
 
     #[test]
