@@ -49,7 +49,10 @@ const box = window.document.getElementById("search");
 const seen = () => select("details.call").filter((block) => !block.hidden).map(({ id }) => id);
 box.value = "rotate secret";
 box.dispatchEvent(new window.Event("input"));
-assert.deepEqual(seen(), ["v1.endpoint.rotate-secret"]);
+assert.deepEqual(seen(), [
+  "v1.endpoint.rotate-secret",
+  "v1.operational-webhook-endpoint.rotate-secret",
+]);
 const press = (target, key) =>
   target.dispatchEvent(new window.KeyboardEvent("keydown", { key, bubbles: true }));
 press(box, "Escape");
