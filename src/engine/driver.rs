@@ -18,7 +18,7 @@ use crate::store::{
     Author, Notice, Ready, Reference, Refusal, Reply, Settlement, Store, Verdict, WriteError,
 };
 
-/// A write that the store was too busy for is tried again after this.
+/// Disabling that the store was too busy or its disk too full for is tried again after this.
 const DISABLE_AGAIN: Duration = Duration::from_secs(1);
 /// Inputs taken between two looks at the clock.
 const INPUTS_AT_ONCE: usize = 256;
@@ -33,6 +33,8 @@ pub enum Event {
     Drain,
     /// Tell how much is in memory.
     Load(Sender<Load>),
+    /// The store refused to disable an endpoint.
+    NotDisabled(EndpointId, Disabled),
 }
 
 /// A way to reach the scheduler thread, before and after it runs.
@@ -67,7 +69,7 @@ impl Engine {
     ) -> Engine {
         let Channel { sender, receiver } = channel;
         let (store, clock) = (attempter.store.clone(), Arc::clone(&attempter.clock));
-        let done = sender.clone();
+        let (done, events) = (sender.clone(), sender.clone());
         let threads = settings.threads;
         let pool = Arc::new(SenderPool::new(threads, move |ready: Ready| {
             let made = attempter.make(&ready).map(Box::new);
@@ -81,6 +83,7 @@ impl Engine {
             metrics,
             pool: Arc::clone(&pool),
             outputs: Vec::new(),
+            events,
             disable: Vec::new(),
             drained: false,
         };
@@ -131,6 +134,7 @@ struct Driver {
     metrics: Metrics,
     pool: Arc<SenderPool<Ready>>,
     outputs: Vec<Output>,
+    events: Sender<Event>,
     disable: Vec<(EndpointId, Disabled, Instant)>,
     drained: bool,
 }
@@ -177,6 +181,7 @@ impl Driver {
             Event::Drain => self.step(Input::Drain),
             // Whoever asked may have given up.
             Event::Load(sender) => drop(sender.send(self.scheduler.load())),
+            Event::NotDisabled(endpoint, why) => self.disable_later(endpoint, why),
         }
     }
 
@@ -268,17 +273,27 @@ impl Driver {
         let (due, later) = self.disable.drain(..).partition(|(_, _, at)| *at <= now);
         self.disable = later;
         for (endpoint, why, _) in due {
-            if disable(&self.store, endpoint, why).is_err() {
-                self.disable.push((endpoint, why, now + DISABLE_AGAIN));
+            if disable(&self.store, endpoint, why, self.events.clone()).is_err() {
+                self.disable_later(endpoint, why);
             }
         }
+    }
+
+    fn disable_later(&mut self, endpoint: EndpointId, why: Disabled) {
+        self.disable.push((endpoint, why, Instant::now() + DISABLE_AGAIN));
     }
 }
 
 type SettleWith<'made> = dyn FnMut(&Store, DeliveryId, Trigger, Verdict) + 'made;
 
-/// Asks the store to disable an endpoint; the notice that follows tells the scheduler.
-fn disable(store: &Store, endpoint: EndpointId, why: Disabled) -> Result<(), WriteError> {
+/// Asks the store to disable an endpoint; the notice that follows tells the scheduler. What the
+/// store refuses comes back to `events`: the lane stands still until it is written.
+fn disable(
+    store: &Store,
+    endpoint: EndpointId,
+    why: Disabled,
+    events: Sender<Event>,
+) -> Result<(), WriteError> {
     let Some((application, _)) = store.endpoint_by_id(endpoint) else { return Ok(()) };
     let application = application.id;
     store.submit(
@@ -299,7 +314,11 @@ fn disable(store: &Store, endpoint: EndpointId, why: Disabled) -> Result<(), Wri
         },
         move |result| match result {
             Ok(_) => tracing::warn!(?endpoint, ?why, "an endpoint was disabled"),
-            Err(error) => tracing::error!(?endpoint, %error, "an endpoint can't be disabled"),
+            Err(error) => {
+                tracing::error!(?endpoint, %error, "an endpoint can't be disabled; trying again");
+                // The scheduler thread may have ended, and the process ends.
+                let _ = events.send(Event::NotDisabled(endpoint, why));
+            }
         },
     )
 }

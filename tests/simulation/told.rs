@@ -11,7 +11,10 @@ use relay::store::{Notice, Reference, Refusal, Reply, StoredMessage, WriteError,
 use crate::machine::Told;
 use crate::model::{Kept, Remembered, Write};
 use crate::reference::{Broken, hold};
-use crate::world::World;
+use crate::world::{Event, World};
+
+/// What the store refused to disable is disabled later, as the driver does it; in milliseconds.
+const DISABLE_AGAIN: u64 = 1_000;
 
 impl World {
     /// The writer has its turn.
@@ -144,7 +147,12 @@ impl World {
         }
         match result {
             Ok(_) => self.model.done(number),
-            Err(_) => _ = self.model.pending.remove(&number),
+            Err(_) => {
+                if let Write::Disable(endpoint, why) = write {
+                    self.after(DISABLE_AGAIN, Event::Disable { endpoint, why });
+                }
+                self.model.pending.remove(&number);
+            }
         }
         Ok(())
     }
