@@ -78,7 +78,7 @@ use tokio::sync::oneshot;
 
 use crate::domain::id::Ids;
 use crate::domain::time::Timestamp;
-use writer::{Fatal, Job, Writer};
+use writer::{Ended, Fatal, Job, Writer};
 
 /// Writes waiting for the writer at most; more answer [`WriteError::Busy`].
 const WAITING_MAX: usize = 20_000;
@@ -229,7 +229,7 @@ impl Store {
     /// Records an attempt; it is on disk within 100 ms and a [`Notice::Settled`] says so.
     pub fn settle(&self, settlement: Settlement) {
         // The writer outlives every store handle.
-        let _ = self.jobs.send(Job::Settle(Box::new(settlement)));
+        let _ = self.jobs.send(Job::End(Box::new(Ended::Attempt(settlement))));
     }
 
     /// What the store did and holds, for metrics.

@@ -78,13 +78,13 @@ impl Transaction<'_> {
     }
 
     /// A delivery's time ran out.
-    pub(super) fn tell_of_expiry(&mut self, id: DeliveryId) {
+    pub(super) fn tell_of_expiry(&mut self, id: DeliveryId) -> bool {
         let held: Option<Delivery> = self.record(&keys::delivery(id));
         let last = held.and_then(|held| held.attempt_ids.last().copied());
         let row: Option<AttemptRow> =
             last.and_then(|last| self.record(&keys::attempt(id.endpoint, last)));
         let last = row.map(|row| row.attempt);
-        self.tell_of_delivery(Event::AttemptExhausted, id, last.as_ref());
+        self.tell_of_delivery(Event::AttemptExhausted, id, last.as_ref())
     }
 
     fn tell_of_delivery(&mut self, event: Event, id: DeliveryId, last: Option<&Attempt>) -> bool {

@@ -21,7 +21,7 @@ use crate::store::keys::{self, Key};
 use crate::store::place;
 use crate::store::records::{self, MessageRow};
 use crate::store::transaction::Transaction;
-use crate::store::writer::{Job, Writer};
+use crate::store::writer::{Ended, Job, Writer};
 use crate::store::{Notice, Store, WriteError};
 
 /// Rows looked at in one step; other writes go between two steps.
@@ -201,17 +201,8 @@ impl Store {
 
     /// Records that a delivery's time ran out; a [`Notice::Settled`] says when that is durable.
     pub fn expire(&self, delivery: DeliveryId) {
-        let job = Job::Write(Box::new(move |writer: &mut Writer| {
-            let expired = writer.transact(|transaction| {
-                transaction.expire(delivery);
-                Ok(())
-            });
-            if let Err(error) = expired {
-                tracing::error!(%error, "a delivery could not be marked as expired");
-            }
-        }));
         // The writer outlives every store handle.
-        let _ = self.jobs.send(job);
+        let _ = self.jobs.send(Job::End(Box::new(Ended::Expired(delivery))));
     }
 
     /// Writes down how far the index may be trusted; done now and then for the time it carries.
@@ -256,7 +247,8 @@ impl Transaction<'_> {
         self.end(id, due, State::Cancelled);
     }
 
-    fn expire(&mut self, id: DeliveryId) {
+    /// Ends a delivery whose time ran out; whether it had not ended before.
+    pub(super) fn expire(&mut self, id: DeliveryId) -> bool {
         let state = State::Dead(crate::domain::delivery::DeadReason::Expired);
         let held: Option<Delivery> = self.record(&keys::delivery(id));
         let owner = self.writer.tables.endpoint_by_id(id.endpoint);
@@ -264,12 +256,9 @@ impl Transaction<'_> {
             let key = keys::message(owner?.0.id, id.message);
             self.record::<MessageRow>(&key).map(|row| row.message.first_due())
         });
-        if let Some(due) = due
-            && self.end(id, due, state)
-        {
-            self.tell_of_expiry(id);
-        }
+        let ended = due.is_some_and(|due| self.end(id, due, state));
         self.notify(Notice::Settled { delivery: id, due: None });
+        ended
     }
 
     /// Returns whether it had not ended before.

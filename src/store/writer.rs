@@ -17,7 +17,11 @@ use crate::store::journal::record::Change;
 use crate::store::journal::{Journal, record};
 use crate::store::keys::Key;
 use crate::store::transaction::Transaction;
-use crate::store::{Notice, Settlement, Shared, WriteError};
+use crate::store::{Notice, Shared, WriteError};
+
+mod held;
+
+pub use held::Ended;
 
 /// What nobody waits for is on disk this long after it happened.
 const QUIET_SYNC: Duration = Duration::from_millis(100);
@@ -30,8 +34,8 @@ const GROUP_WRITES: usize = 1_000;
 pub enum Job {
     /// Someone waits for it.
     Write(Box<dyn FnOnce(&mut Writer) + Send>),
-    /// An attempt's result; nobody waits.
-    Settle(Box<Settlement>),
+    /// An attempt's result, or that a delivery's time ran out; nobody waits.
+    End(Box<Ended>),
     /// The segment that is written to ends if anything in it is older than this; nobody waits.
     EndSegment(Timestamp),
     /// The last one: what comes behind it is not done.
@@ -68,8 +72,8 @@ pub struct Writer {
     journal: Journal,
     last_stamp: Stamp,
     group: Group,
-    /// Settlements to record, oldest first; what finds no room on a full disk stays here.
-    held: VecDeque<Settlement>,
+    /// What is to be recorded, oldest first; what finds no room on a full disk stays here.
+    held: VecDeque<Ended>,
     sealed: bool,
     stopped: bool,
 }
@@ -135,7 +139,7 @@ impl Writer {
             Err(RecvTimeoutError::Disconnected) => self.stopped = true,
         }
         // Now, not when nothing else comes: under steady traffic that would be never.
-        self.settle_held()?;
+        self.record_held()?;
         if self.drain(jobs)? {
             self.finish_group()?;
             self.seal_if_idle(jobs)?;
@@ -174,9 +178,9 @@ impl Writer {
                 self.make_room()?;
                 work(self);
             }
-            Job::Settle(settlement) => {
-                self.held.push_back(*settlement);
-                self.settle_held()?;
+            Job::End(ended) => {
+                self.held.push_back(*ended);
+                self.record_held()?;
             }
             Job::EndSegment(before) => self.end_segment(before)?,
             Job::Stop => self.stopped = true,
@@ -193,41 +197,6 @@ impl Writer {
             Err(error) if !is_full(&error) => Err(error.into()),
             _ => Ok(()),
         }
-    }
-
-    /// Records one, and tells the operator of it, if there is room for that too.
-    fn settle(&mut self, settlement: &Settlement) -> Result<(), WriteError> {
-        let mut told = false;
-        let settled = self.transact(|transaction| {
-            if let Some((event, attempt)) = transaction.settle(settlement) {
-                told = transaction.tell_of_attempt(event, &attempt);
-            }
-            Ok(())
-        });
-        match settled {
-            // What is told of it must not keep it from being recorded.
-            Err(WriteError::Full(_)) if told => {
-                self.shared.count_untold();
-                self.transact(|transaction| {
-                    transaction.settle(settlement);
-                    Ok(())
-                })
-            }
-            settled => settled,
-        }
-    }
-
-    /// Records what is held, oldest first, as far as there is room.
-    fn settle_held(&mut self) -> Result<(), Fatal> {
-        while let Some(settlement) = self.held.pop_front() {
-            self.make_room()?;
-            if let Err(WriteError::Full(_)) = self.settle(&settlement) {
-                self.held.push_front(settlement);
-                return Ok(());
-            }
-            self.group.add(self.shared.clock.now());
-        }
-        Ok(())
     }
 
     /// A full disk is not fatal: accept is refused and settlements use what is left of the

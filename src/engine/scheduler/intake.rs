@@ -42,24 +42,17 @@ impl Scheduler {
         let name = key(ready.delivery());
         let manual = ready.trigger == Trigger::Manual;
         let lane = self.lane(endpoint);
-        match lane.held.get_mut(&name) {
-            Some(Place::Flying { again, .. } | Place::Unsettled { again }) => *again = true,
-            Some(Place::Queued) if manual => {
-                if lane.withdraw(name).is_some() {
-                    lane.enqueue(ready);
-                }
-            }
-            Some(Place::Queued) => {}
-            None => {
-                let next = lane.feeding.is_none() && lane.disk.is_none_or(|due| due > ready.due);
-                let capacity = lane.capacity(now, most).max(usize::from(manual));
-                let fits = room > 0 && lane.queue.len() < capacity;
-                if ready.due <= now && (next || manual) && fits && lane.may_hold() && !draining {
-                    lane.enqueue(ready);
-                    self.queued += 1;
-                } else {
-                    lane.lower(ready.due);
-                }
+        if lane.held.contains_key(&name) {
+            lane.ask_again(ready);
+        } else {
+            let next = lane.feeding.is_none() && lane.disk.is_none_or(|due| due > ready.due);
+            let capacity = lane.capacity(now, most).max(usize::from(manual));
+            let fits = room > 0 && lane.queue.len() < capacity;
+            if ready.due <= now && (next || manual) && fits && lane.may_hold() && !draining {
+                lane.enqueue(ready);
+                self.queued += 1;
+            } else {
+                lane.lower(ready.due);
             }
         }
         self.refresh(endpoint, outputs);
@@ -106,7 +99,15 @@ impl Scheduler {
         let open = lane.open().is_some() && !self.draining;
         let mut fresh = 0;
         for ready in page.ready {
-            if lane.knows(&feeding, key(ready.delivery())) {
+            let name = key(ready.delivery());
+            if feeding.is_outdated(name) {
+                continue;
+            }
+            if lane.held.contains_key(&name) {
+                // The row of what is held, or that a person asked for it too.
+                if ready.trigger == Trigger::Manual {
+                    lane.ask_again(ready);
+                }
                 continue;
             }
             fresh += 1;

@@ -204,6 +204,21 @@ impl Lane {
         }
     }
 
+    /// A delivery that is held is asked for once more: what a person asked for goes before all
+    /// others, and what is on its way is read again once it is settled.
+    pub fn ask_again(&mut self, ready: Ready) {
+        let name = key(ready.delivery());
+        match self.held.get_mut(&name) {
+            Some(Place::Flying { again, .. } | Place::Unsettled { again }) => *again = true,
+            Some(Place::Queued) if ready.trigger == Trigger::Manual => {
+                if self.withdraw(name).is_some() {
+                    self.enqueue(ready);
+                }
+            }
+            Some(Place::Queued) | None => {}
+        }
+    }
+
     /// Takes one delivery out of the queue again.
     pub fn withdraw(&mut self, wanted: Key) -> Option<Ready> {
         let index = self.queue.iter().position(|ready| key(ready.delivery()) == wanted)?;
@@ -223,11 +238,6 @@ impl Lane {
         given
     }
 
-    /// Whether a row that a page shows is not to be queued: it is held, or out of date.
-    pub fn knows(&self, feeding: &Feeding, key: Key) -> bool {
-        self.held.contains_key(&key) || feeding.settled.contains(&key)
-    }
-
     /// Whether nothing would be lost if the lane were forgotten but what it learned.
     pub fn idle(&self) -> bool {
         self.held.is_empty()
@@ -244,6 +254,11 @@ impl Feeding {
     /// With room kept for `want` rows.
     pub fn new(want: usize) -> Feeding {
         Feeding { want, ..Feeding::default() }
+    }
+
+    /// Whether the page may show it as it stood before it was settled.
+    pub fn is_outdated(&self, key: Key) -> bool {
+        self.settled.contains(&key)
     }
 
     /// Whether anything happened since it was asked for.

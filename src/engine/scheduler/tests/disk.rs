@@ -46,6 +46,24 @@ fn a_page_repeats_what_is_in_flight_or_not_settled_yet() {
 }
 
 #[test]
+fn a_page_tells_that_a_person_asked_for_what_is_held() {
+    let mut bench = Bench::new(|settings| settings.memory = 2);
+    let scheduled = bench.ready(100, 1);
+    let asked = Ready { trigger: Trigger::Manual, ..scheduled.clone() };
+    bench.step(Input::Lanes(vec![(endpoint(100), START)]));
+    // Its notice comes while the page does, which has taken all the room; the delivery is in
+    // flight when the next page comes.
+    bench.notice(Notice::Ready(asked.clone()));
+    let outputs = bench.fed(100, vec![scheduled.clone()], None);
+    assert_eq!((sent(&outputs).len(), feeds(&outputs).len()), (1, 1));
+    assert_eq!(bench.fed(100, vec![asked.clone(), scheduled.clone()], None), []);
+    bench.succeed(scheduled.delivery());
+    let outputs = bench.settled(scheduled.delivery(), None);
+    assert_eq!(feeds(&outputs).len(), 1, "what was asked for is read again");
+    assert_eq!(sent(&bench.fed(100, vec![asked.clone()], None)), [asked.delivery()]);
+}
+
+#[test]
 fn a_page_read_before_a_settlement_is_out_of_date() {
     let mut bench = Bench::new(|_| {});
     let done = bench.ready(100, 1);
