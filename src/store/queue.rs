@@ -188,7 +188,7 @@ impl Transaction<'_> {
             self.put_row(keys::due(id, delivery.due), bytes::Bytes::new(), true);
         }
         if settlement.trigger == Trigger::Manual {
-            self.delete_row(keys::resend(id));
+            self.answer_resend(settlement);
         }
         self.put_row(keys::delivery(id), records::encode(&delivery), is_new);
         let content = self.body(&records::encode(&settlement.content));
@@ -228,6 +228,16 @@ impl Transaction<'_> {
     /// The last of the deliveries of a message to an endpoint; `None` when there was never one.
     pub(super) fn newest(&self, message: &Message, endpoint: EndpointId) -> Option<DeliveryId> {
         newest(message, endpoint, &self.replays(message.id))
+    }
+
+    /// What a person asked for is done, unless it was asked for again since: an attempt answers
+    /// only what it was made for, and its result may be written long after on a full disk.
+    fn answer_resend(&mut self, settlement: &Settlement) {
+        let key = keys::resend(settlement.delivery);
+        let asked: Option<Timestamp> = self.record(&key);
+        if asked.is_some_and(|asked| asked <= settlement.due) {
+            self.delete_row(key);
+        }
     }
 
     /// When a delivery that was never tried is due: a manual attempt was made at another time.

@@ -24,8 +24,8 @@ pub struct Row {
     pub attempts: u16,
     /// Of no meaning once it ended.
     pub due: Timestamp,
-    /// A person asked for an attempt that was not made yet.
-    pub asked: bool,
+    /// When a person asked last for an attempt that was not made yet.
+    pub asked: Option<Timestamp>,
     /// Attempts recorded, manual ones too.
     pub made: usize,
 }
@@ -36,7 +36,7 @@ impl Row {
     }
 
     pub fn new(due: Timestamp) -> Row {
-        Row { state: State::Waiting, attempts: 0, due, asked: false, made: 0 }
+        Row { state: State::Waiting, attempts: 0, due, asked: None, made: 0 }
     }
 
     fn same(&self, other: &Row) -> bool {
@@ -94,8 +94,8 @@ pub enum Write {
         key: Option<Key>,
         body: Bytes,
     },
-    /// Of which delivery is known once the writer has done it.
-    Resend(Arc<Mutex<Option<DeliveryId>>>),
+    /// Of which delivery and when is known once the writer has done it.
+    Resend(Arc<Mutex<Option<(DeliveryId, Timestamp)>>>),
     /// Which delivery that is, and when it is due, is known once the writer has made it.
     Replay(Arc<Mutex<Option<(DeliveryId, Timestamp)>>>),
     Settle {
@@ -138,8 +138,10 @@ impl Tables {
             }
             Write::Resend(asked) => {
                 let asked = *asked.lock().expect("no holder panics");
-                if let Some(row) = asked.and_then(|id| self.rows.get_mut(&id)) {
-                    row.asked = true;
+                if let Some((id, at)) = asked
+                    && let Some(row) = self.rows.get_mut(&id)
+                {
+                    row.asked = Some(at);
                 }
             }
             Write::Replay(made) => {
@@ -176,7 +178,8 @@ impl Tables {
         let row = self.rows.entry(id).or_insert(Row::new(due));
         row.made += 1;
         match trigger {
-            Trigger::Manual => row.asked = false,
+            // Asked for again since: that is another attempt.
+            Trigger::Manual => row.asked = row.asked.filter(|asked| *asked > due),
             Trigger::Scheduled => row.attempts += 1,
         }
         match verdict {
@@ -203,7 +206,7 @@ impl Tables {
 
     /// Nothing of it is to be sent any more.
     fn ended(&self, message: MessageId) -> bool {
-        self.rows_of(message).all(|(_, row)| !row.waits() && !row.asked)
+        self.rows_of(message).all(|(_, row)| !row.waits() && row.asked.is_none())
     }
 
     /// Forgets a message that its segment took along.

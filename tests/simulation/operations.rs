@@ -119,7 +119,7 @@ impl World {
         let told = Arc::clone(&asked);
         self.write(Write::Resend(asked), None, move |transaction| {
             let newest = transaction.resend(&stored, id.endpoint)?;
-            *told.lock().expect("no holder panics") = Some(newest);
+            *told.lock().expect("no holder panics") = Some((newest, transaction.now()));
             Ok(Reply::Done)
         });
     }

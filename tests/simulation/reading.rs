@@ -35,7 +35,7 @@ pub fn read(store: &Store, applications: &[ApplicationId]) -> Result<Tables, Bro
                         state: delivery.state,
                         attempts: delivery.attempts,
                         due: delivery.due,
-                        asked: false,
+                        asked: None,
                         made: delivery.attempt_ids.len(),
                     };
                     tables.rows.insert(id, row);
@@ -58,7 +58,7 @@ fn due(store: &Store, tables: &mut Tables) -> Result<(), Broken> {
             let row = tables.rows.get_mut(&id);
             let row = row.ok_or_else(|| format!("I2: {id:?} is due and is not there"))?;
             if ready.trigger == Trigger::Manual {
-                row.asked = true;
+                row.asked = Some(ready.due);
                 continue;
             }
             hold(row.waits() && row.due == ready.due && row.attempts == ready.attempts, || {

@@ -88,7 +88,7 @@ impl Reference {
         hold(model.settling(id).is_none(), || format!("I5: {id:?} is sent before it is settled"))?;
         if let Some(row) = model.durable.rows.get(&id) {
             match ready.trigger {
-                Trigger::Manual => hold(row.asked, || format!("nobody asked for {id:?}")),
+                Trigger::Manual => hold(row.asked.is_some(), || format!("nobody asked for {id:?}")),
                 Trigger::Scheduled => {
                     hold(row.waits(), || format!("I5: {id:?} is {:?} and was sent", row.state))?;
                     hold(row.due <= now, || format!("I7: {id:?} is due {}, now {now}", row.due))?;

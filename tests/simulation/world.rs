@@ -334,7 +334,8 @@ impl World {
         let load = self.scheduler.load();
         hold((load.queued, load.in_flight, load.unsettled) == (0, 0, 0), || format!("{load:?}"))?;
         for (id, row) in &self.model.durable.rows {
-            hold(!row.waits() && !row.asked, || format!("I13: {id:?} never ended: {row:?}"))?;
+            let ended = !row.waits() && row.asked.is_none();
+            hold(ended, || format!("I13: {id:?} never ended: {row:?}"))?;
         }
         // The longest wait a retry may have, an hour of deliver_at, and a second each at 1/s.
         let longest = self.swarm.settings.retry.horizon(1).max(Duration::from_secs(86_400));
