@@ -6,20 +6,17 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use crate::domain::delivery::{DeliveryId, Outcome, Trigger};
-use crate::domain::endpoint::{Disabled, Endpoint};
+use crate::domain::endpoint::Disabled;
 use crate::domain::id::EndpointId;
 use crate::domain::time::Clock;
-use crate::domain::time::Timestamp;
 use crate::engine::attempt::{Attempter, Made};
 use crate::engine::scheduler::{EndpointFacts, Finished, Input, Load, Output, Scheduler, Settings};
 use crate::engine::sender::SenderPool;
 use crate::metrics::{AttemptLabels, DeliveryEnd, DeliveryLabels, Metrics};
-use crate::store::{
-    Author, Notice, Ready, Reference, Refusal, Reply, Settlement, Store, Verdict, WriteError,
-};
+use crate::store::{Notice, Ready, Settlement, Store, Verdict};
 
-/// Disabling that the store was too busy or its disk too full for is tried again after this.
-const DISABLE_AGAIN: Duration = Duration::from_secs(1);
+mod disable;
+
 /// Inputs taken between two looks at the clock.
 const INPUTS_AT_ONCE: usize = 256;
 
@@ -83,6 +80,7 @@ impl Engine {
             metrics,
             pool: Arc::clone(&pool),
             outputs: Vec::new(),
+            refused: Vec::new(),
             events,
             disable: Vec::new(),
             drained: false,
@@ -134,6 +132,8 @@ struct Driver {
     metrics: Metrics,
     pool: Arc<SenderPool<Ready>>,
     outputs: Vec<Output>,
+    /// What the pool did not take.
+    refused: Vec<Ready>,
     events: Sender<Event>,
     disable: Vec<(EndpointId, Disabled, Instant)>,
     drained: bool,
@@ -156,12 +156,19 @@ impl Driver {
             for event in events.try_iter().take(INPUTS_AT_ONCE) {
                 self.take(event);
             }
+            // After the events, for one of them says that nothing is sent any more.
+            for ready in std::mem::take(&mut self.refused) {
+                self.step(Input::Released(ready));
+            }
             self.disable_again();
         }
     }
 
     /// Until the scheduler's next wake or the next try at disabling; `None`: until something comes.
     fn sleep_for(&self) -> Option<Duration> {
+        if !self.refused.is_empty() {
+            return Some(Duration::ZERO);
+        }
         let wake = self.scheduler.next_wake().map(|at| at.since(self.clock.now()));
         let again = self
             .disable
@@ -207,6 +214,7 @@ impl Driver {
             store.settle(Settlement {
                 delivery,
                 due: ready.due,
+                first_due: ready.message.message.first_due(),
                 trigger,
                 started_at: made.started_at,
                 duration_ms: u32::try_from(made.answer.duration.as_millis()).unwrap_or(u32::MAX),
@@ -238,7 +246,7 @@ impl Driver {
 
     fn do_one(&mut self, output: Output, settle: &mut SettleWith<'_>) -> Option<Input> {
         match output {
-            Output::Send(ready) => return self.pool.submit(ready).err().map(Input::Released),
+            Output::Send(ready) => self.refused.extend(self.pool.submit(ready).err()),
             Output::Settle { delivery, trigger, verdict } => {
                 settle(&self.store, delivery, trigger, verdict);
             }
@@ -267,61 +275,9 @@ impl Driver {
             application_throttle_rate: application.throttle_rate,
         })
     }
-
-    fn disable_again(&mut self) {
-        let now = Instant::now();
-        let (due, later) = self.disable.drain(..).partition(|(_, _, at)| *at <= now);
-        self.disable = later;
-        for (endpoint, why, _) in due {
-            if disable(&self.store, endpoint, why, self.events.clone()).is_err() {
-                self.disable_later(endpoint, why);
-            }
-        }
-    }
-
-    fn disable_later(&mut self, endpoint: EndpointId, why: Disabled) {
-        self.disable.push((endpoint, why, Instant::now() + DISABLE_AGAIN));
-    }
 }
 
 type SettleWith<'made> = dyn FnMut(&Store, DeliveryId, Trigger, Verdict) + 'made;
-
-/// Asks the store to disable an endpoint; the notice that follows tells the scheduler. What the
-/// store refuses comes back to `events`: the lane stands still until it is written.
-fn disable(
-    store: &Store,
-    endpoint: EndpointId,
-    why: Disabled,
-    events: Sender<Event>,
-) -> Result<(), WriteError> {
-    let Some((application, _)) = store.endpoint_by_id(endpoint) else { return Ok(()) };
-    let application = application.id;
-    store.submit(
-        None,
-        move |transaction| {
-            let found = match transaction.endpoint(application, &Reference::Id(endpoint)) {
-                Ok(found) => found,
-                Err(Refusal::NotFound) => return Ok(Reply::Done),
-                Err(refusal) => return Err(refusal),
-            };
-            if found.disabled.is_none() {
-                let updated_at: Timestamp = transaction.now();
-                let disabled =
-                    Endpoint { disabled: Some(why), updated_at, ..found.as_ref().clone() };
-                transaction.put_endpoint(disabled, Author::Relay)?;
-            }
-            Ok(Reply::Done)
-        },
-        move |result| match result {
-            Ok(_) => tracing::warn!(?endpoint, ?why, "an endpoint was disabled"),
-            Err(error) => {
-                tracing::error!(?endpoint, %error, "an endpoint can't be disabled; trying again");
-                // The scheduler thread may have ended, and the process ends.
-                let _ = events.send(Event::NotDisabled(endpoint, why));
-            }
-        },
-    )
-}
 
 fn end(verdict: Verdict) -> Option<DeliveryEnd> {
     match verdict {

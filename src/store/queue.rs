@@ -166,7 +166,7 @@ impl Transaction<'_> {
         let mut delivery = held.unwrap_or(Delivery {
             state: State::Waiting,
             attempts: 0,
-            due: self.first_due(settlement),
+            due: settlement.first_due,
             attempt_ids: Vec::new(),
         });
         let was_queued = matches!(delivery.state, State::Waiting | State::Retrying);
@@ -237,19 +237,6 @@ impl Transaction<'_> {
         let asked: Option<Timestamp> = self.record(&key);
         if asked.is_some_and(|asked| asked <= settlement.due) {
             self.delete_row(key);
-        }
-    }
-
-    /// When a delivery that was never tried is due: a manual attempt was made at another time.
-    fn first_due(&self, settlement: &Settlement) -> Timestamp {
-        let id = settlement.delivery;
-        let message = || {
-            let (owner, _) = self.writer.tables.endpoint_by_id(id.endpoint)?;
-            self.record::<MessageRow>(&keys::message(owner.id, id.message))
-        };
-        match settlement.trigger {
-            Trigger::Scheduled => settlement.due,
-            Trigger::Manual => message().map_or(settlement.due, |row| row.message.first_due()),
         }
     }
 }

@@ -252,8 +252,10 @@ pub enum Verdict {
 pub struct Settlement {
     /// Whose attempt.
     pub delivery: DeliveryId,
-    /// When the delivery was due as it was leased.
+    /// When the delivery was due as it was leased; for a manual attempt, when it was asked for.
     pub due: Timestamp,
+    /// When the first attempt was due: a delivery that was never tried has no row that says so.
+    pub first_due: Timestamp,
     /// Who started it.
     pub trigger: Trigger,
     /// When the request began.

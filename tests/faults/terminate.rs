@@ -7,6 +7,8 @@ use crate::support::process::Settings;
 use crate::support::receiver::Receiver;
 use crate::support::{Random, pause, variable};
 
+const PATIENCE: Duration = Duration::from_secs(60);
+
 #[test]
 fn terminated_under_load() {
     let stops = variable("RELAY_FAULT_STOPS", 4);
@@ -33,11 +35,40 @@ fn terminated_under_load() {
         load.check(&relay.client, &acknowledged);
     }
     let stored = relay.client.messages("load", None).len();
-    receiver
-        .wait("every delivery arrives", Duration::from_secs(60), |counts| counts.len() >= stored);
+    receiver.wait("every delivery arrives", PATIENCE, |counts| counts.len() >= stored);
     relay.stop();
     let duplicates: u64 = receiver.counts().values().map(|count| count - 1).sum();
     println!("{stops} stops, {stored} stored, slowest {slowest:?}, {duplicates} duplicates");
     assert_eq!(duplicates, 0);
     assert!(slowest < Duration::from_secs(30), "{slowest:?}");
+}
+
+/// Far more is due than is in flight: what is not sent any more must not keep it from ending.
+#[test]
+fn terminated_with_a_backlog() {
+    const ENDPOINTS: usize = 10;
+    const MESSAGES: u64 = 1_000;
+    let folder = tempfile::tempdir().unwrap();
+    let settings = Settings::new(&folder.path().join("data"));
+    let receiver = Receiver::start();
+    let mut relay = settings.start();
+    let urls: Vec<_> = (0..ENDPOINTS).map(|number| receiver.url(&format!("/{number}"))).collect();
+    relay.client.make_application("load", &urls);
+    receiver.hold();
+    for number in 0..MESSAGES {
+        let (status, answer) = relay.client.send("load", number, 0).unwrap();
+        assert_eq!(status, 202, "{answer}");
+    }
+    relay.process.terminate();
+    relay.process.line_with("stopping", PATIENCE).unwrap();
+    receiver.release();
+    relay.process.line_with("stopped", PATIENCE).unwrap();
+    let (status, lines) = relay.process.ended();
+    assert!(status.success(), "{status}: {lines:#?}");
+    let relay = settings.start();
+    let all = MESSAGES as usize * ENDPOINTS;
+    receiver.wait("every delivery arrives", PATIENCE, |counts| counts.len() >= all);
+    relay.stop();
+    let duplicates: u64 = receiver.counts().values().map(|count| count - 1).sum();
+    assert_eq!(duplicates, 0);
 }

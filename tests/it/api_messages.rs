@@ -36,6 +36,7 @@ fn settle(relay: &Relay, ready: &Ready, status_code: u16, verdict: Verdict, answ
     relay.state.store.settle(Settlement {
         delivery: DeliveryId { replay: ready.replay, ..ready.delivery() },
         due: ready.due,
+        first_due: ready.message.message.first_due(),
         trigger: Trigger::Scheduled,
         started_at: ready.due,
         duration_ms: 12,

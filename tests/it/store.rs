@@ -17,6 +17,7 @@ fn settlement(stored: &StoredMessage, endpoint: EndpointId, verdict: Verdict) ->
     Settlement {
         delivery: DeliveryId { message: stored.message.id, endpoint, replay: 0 },
         due: stored.message.first_due(),
+        first_due: stored.message.first_due(),
         trigger: Trigger::Scheduled,
         started_at: stored.message.first_due(),
         duration_ms: 12,

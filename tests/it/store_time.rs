@@ -123,8 +123,9 @@ fn a_resend_before_the_first_attempt_leaves_no_due_row() {
         let due = stored.message.first_due();
         folder.clock.advance(Duration::from_secs(7));
         let id = DeliveryId { message: stored.message.id, endpoint, replay: 0 };
+        let asked = open.store.now();
         let manual =
-            Settlement { trigger: Trigger::Manual, ..settlement(id, open.store.now(), verdict) };
+            Settlement { trigger: Trigger::Manual, due: asked, ..settlement(id, due, verdict) };
         let settled = |settlement| {
             open.store.settle(settlement);
             flush(&open);

@@ -65,6 +65,7 @@ impl World {
         self.settle(Settlement {
             delivery,
             due: ready.due,
+            first_due: ready.message.message.first_due(),
             trigger,
             started_at,
             duration_ms: finished.duration.as_millis() as u32,

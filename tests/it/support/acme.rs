@@ -38,6 +38,7 @@ pub fn settle(relay: &Relay, ready: &Ready, status_code: u16, verdict: Verdict) 
     relay.state.store.settle(Settlement {
         delivery: ready.delivery(),
         due: ready.due,
+        first_due: ready.message.message.first_due(),
         trigger: Trigger::Scheduled,
         started_at: ready.due,
         duration_ms: 12,

@@ -246,6 +246,7 @@ pub fn settlement(id: DeliveryId, due: Timestamp, verdict: Verdict) -> Settlemen
     Settlement {
         delivery: id,
         due,
+        first_due: due,
         trigger: Trigger::Scheduled,
         started_at: due,
         duration_ms: 3,

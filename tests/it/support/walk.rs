@@ -133,6 +133,7 @@ fn attempt(relay: &Relay, app_id: &str, message: &str) -> String {
     relay.state.store.settle(Settlement {
         delivery: DeliveryId { replay: ready.replay, ..ready.delivery() },
         due: ready.due,
+        first_due: ready.message.message.first_due(),
         trigger: Trigger::Scheduled,
         started_at: ready.due,
         duration_ms: 12,
