@@ -141,6 +141,12 @@ impl FaultyDisk {
         self.state().fail_sync = true;
     }
 
+    /// Nothing goes wrong any more, what was drawn before included.
+    pub fn calm(&self) {
+        let mut state = self.state();
+        (state.full, state.dies_in, state.fail_sync) = (false, None, false);
+    }
+
     /// The process dies in the course of this operation from now; `None` takes it back.
     pub fn die_in(&self, operations: Option<u64>) {
         self.state().dies_in = operations;

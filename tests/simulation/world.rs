@@ -311,7 +311,7 @@ impl World {
         self.faults = false;
         self.was_full = if self.full { self.now } else { self.was_full };
         self.full = false;
-        self.machine.disk.set_full(false);
+        self.machine.disk.calm();
         self.enable_all();
         let stop = self.now;
         let rows = self.model.durable.rows.len() as u64;
