@@ -46,7 +46,8 @@ impl World {
 
     /// What the process leaves behind.
     fn fall_down(&mut self) {
-        let away = if self.swarm.jumps && self.random.one_in(2) { 86_400_000 } else { 5_000 };
+        let long = self.faults && self.swarm.jumps && self.random.one_in(2);
+        let away = if long { 86_400_000 } else { 5_000 };
         let away = self.random.between(1, away);
         self.machine.pass(away);
         if self.swarm.power_cuts && self.faults && self.random.one_in(2) {
