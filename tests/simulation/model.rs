@@ -268,8 +268,15 @@ pub struct Pending {
     pub write: Write,
     /// When it is durable at the latest.
     pub by: Timestamp,
-    /// It may have been held back for want of space.
+    /// There may have been no space for it.
     pub loose: bool,
+}
+
+impl Pending {
+    /// Whether it may have been held while what was written later was not.
+    fn may_be_held(&self) -> bool {
+        self.loose && matches!(self.write, Write::Settle { .. } | Write::Expire(_))
+    }
 }
 
 #[derive(Default)]
@@ -301,13 +308,13 @@ impl Model {
     /// The process ended: finds how much of what was written the store holds now.
     pub fn recovered(&mut self, found: &Tables, told: bool) -> Result<(), Broken> {
         let pending = std::mem::take(&mut self.pending);
-        let loose = pending.values().filter(|pending| pending.loose).count();
+        let held = pending.values().filter(|pending| pending.may_be_held()).count();
         let mut first = None;
-        for held in 0..=loose {
+        for recorded in 0..=held {
             let mut tables = self.durable.clone();
-            let mut skipped = loose - held;
+            let mut skipped = held - recorded;
             let writes = pending.values().rev().filter(|pending| {
-                let skip = pending.loose && skipped > 0;
+                let skip = pending.may_be_held() && skipped > 0;
                 skipped -= usize::from(skip);
                 !skip
             });
