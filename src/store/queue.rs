@@ -258,9 +258,8 @@ fn next_state(delivery: &Delivery, settlement: &Settlement) -> State {
 impl Shared {
     /// A delivery as it stands; one that was never tried has no row.
     pub(super) fn delivery(&self, message: &Message, id: DeliveryId) -> Delivery {
-        let key = keys::delivery(id);
-        if let Some(bytes) = self.overlay.get(&key) {
-            return self.decode(&key, &bytes);
+        if let Some(held) = self.delivery_row(id) {
+            return held;
         }
         let known = self.read_catalog().endpoint_by_id(id.endpoint).is_some();
         Delivery {
@@ -284,9 +283,15 @@ impl Shared {
             .map(first)
             .map(|id| (id, self.delivery(message, id)))
             .collect();
+        // A replay is made with its row: one without was lost with a damaged record.
         let again = replayed(message.id, self.replays(message.id));
-        found.extend(again.map(|id| (id, self.delivery(message, id))));
+        found.extend(again.filter_map(|id| Some((id, self.delivery_row(id)?))));
         found
+    }
+
+    fn delivery_row(&self, id: DeliveryId) -> Option<Delivery> {
+        let key = keys::delivery(id);
+        self.overlay.get(&key).map(|bytes| self.decode(&key, &bytes))
     }
 
     fn replays(&self, message: MessageId) -> Replays {
