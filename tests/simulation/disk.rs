@@ -32,6 +32,8 @@ struct State {
     boot: u64,
     full: bool,
     fail_sync: bool,
+    /// A file could not be made since the process began.
+    not_made: bool,
     /// The process dies in the course of this operation from now.
     dies_in: Option<u64>,
     dead: bool,
@@ -122,6 +124,7 @@ impl FaultyDisk {
             boot: 1,
             full: false,
             fail_sync: false,
+            not_made: false,
             dies_in: None,
             dead: false,
         })))
@@ -157,10 +160,16 @@ impl FaultyDisk {
         self.state().dead
     }
 
+    /// Whether the store may lack a file for another reason than want of space.
+    pub fn lacks_file(&self) -> bool {
+        self.state().not_made
+    }
+
     /// The process ends, and a new one may begin: the page cache is as it was.
     pub fn killed(&self) {
         let mut state = self.state();
         (state.dead, state.dies_in, state.fail_sync) = (false, None, false);
+        state.not_made = false;
     }
 
     /// The power goes, and comes back.
@@ -244,6 +253,7 @@ impl Disk for FaultyDisk {
             return Err(io::ErrorKind::StorageFull.into());
         }
         if std::mem::take(&mut state.fail_sync) {
+            state.not_made = true;
             return Err(io::Error::other("input/output error"));
         }
         Ok(Arc::new(FaultyFile { disk: self.clone(), file }))

@@ -291,7 +291,7 @@ impl World {
 
     /// Whether the disk is full, or was when the store last looked.
     pub fn lately_full(&self) -> bool {
-        self.full || self.now.since(self.was_full) <= FULL_AGAIN
+        self.full || self.machine.disk.lacks_file() || self.now.since(self.was_full) <= FULL_AGAIN
     }
 
     /// Records an attempt.
