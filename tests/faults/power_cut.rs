@@ -14,6 +14,7 @@ use crate::support::{Random, pause, variable};
 
 const DISK: u64 = 1 << 30;
 const WRITERS: usize = 16;
+const PATIENCE: Duration = Duration::from_secs(60);
 /// The disk is made anew after so many cuts, before it is full.
 const CUTS_A_DISK: u64 = 5;
 /// Bodies from 100 bytes to the limit of 1 MiB, the request around it included.
@@ -121,7 +122,7 @@ fn one_disk(
     // Also what no writer was told of is there whole, and all of it is delivered.
     let stored = relay.client.messages("load", None).len();
     receiver
-        .wait("every delivery arrives", Duration::from_secs(60), |counts| counts.len() >= stored);
+        .wait(&format!("{stored} deliveries arrive"), PATIENCE, |counts| counts.len() >= stored);
     totals.acknowledged += load.acknowledged.lock().unwrap().len();
     // A relay whose sync fails at the cut may still say that it is stopping.
     let refused = load.refused.lock().unwrap();
