@@ -148,12 +148,8 @@ impl Follower<'_> {
                 "status_code": code, "duration_ms": duration, "status": field("statusText"),
             }));
         }
-        let answer = if code == 0 {
-            let reason: String = field("response").chars().take(100).collect();
-            format!("no answer: {reason}")
-        } else {
-            code.to_string()
-        };
+        let answer =
+            if code == 0 { format!("no answer: {}", field("response")) } else { code.to_string() };
         let style = if (200..300).contains(&code) { GOOD } else { BAD };
         output::line(format!(
             "  {} {} {}",

@@ -74,7 +74,8 @@ pub struct ReplayFilter {
     pub tag: Option<String>,
     /// Whose last delivery stands so.
     pub standing: Option<Standing>,
-    /// Whose last attempt was answered with a status of this class, 200 for 200 to 299.
+    /// Whose last attempt was answered with a status of this class, 200 for 200 to 299;
+    /// 0: was not answered.
     pub status_code_class: Option<u16>,
 }
 

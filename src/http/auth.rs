@@ -216,11 +216,7 @@ pub(super) async fn require<B: MessageBody + 'static>(
     let (access, failures): (&Access, &Failures) = (&shared.state.access, &shared.failures);
     let now = shared.state.clock.now();
     let client = access.client(request.peer_addr(), request.headers());
-    if let Some(seconds) = client.and_then(|client| failures.blocked(client, now)) {
-        return Ok(request
-            .error_response(ApiError::TooManyFailures(seconds))
-            .map_into_right_body());
-    }
+    let blocked = client.and_then(|client| failures.blocked(client, now));
     let authorization = request.headers().get(header::AUTHORIZATION).cloned();
     let text = authorization.as_ref().and_then(|value| value.to_str().ok());
     let caller = match access.caller(text, shared.state.clock.wall()) {
@@ -231,6 +227,11 @@ pub(super) async fn require<B: MessageBody + 'static>(
         Some(caller) => {
             request.extensions_mut().insert(caller);
             Ok(next.call(request).await?.map_into_left_body())
+        }
+        // A right key is let through whoever else guesses from its address, as behind a proxy.
+        None if blocked.is_some() => {
+            let refusal = ApiError::TooManyFailures(blocked.unwrap_or_default());
+            Ok(request.error_response(refusal).map_into_right_body())
         }
         None => {
             // A request without any key guesses nothing.

@@ -24,7 +24,7 @@ struct Count {
 pub(super) struct Failures(Mutex<HashMap<IpAddr, Count>>);
 
 impl Failures {
-    /// Seconds for which nothing from this address is looked at, `None` when it is.
+    /// Seconds for which a wrong key from this address is answered with 429, `None` when it is not.
     pub fn blocked(&self, address: IpAddr, now: Timestamp) -> Option<u64> {
         let counts = self.counts();
         let count = counts.get(&network(address))?;
@@ -33,7 +33,7 @@ impl Failures {
             .then(|| (WINDOW - passed).as_millis().div_ceil(1_000) as u64)
     }
 
-    /// Remembers a wrong key; returns whether it is the last one that is looked at for a while.
+    /// Remembers a wrong key; returns whether it is the last one that is told so for a while.
     pub fn record(&self, address: IpAddr, now: Timestamp) -> bool {
         let mut counts = self.counts();
         let address = network(address);

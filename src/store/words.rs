@@ -382,7 +382,7 @@ pub struct MessageFilter {
 pub struct AttemptFilter {
     /// Only successes, or only failures.
     pub delivered: Option<bool>,
-    /// 200 means 200 to 299.
+    /// 200 means 200 to 299, 0 those without an answer.
     pub status_code_class: Option<u16>,
     /// Of messages that pass.
     pub messages: MessageFilter,

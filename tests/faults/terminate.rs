@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use crate::support::load::Load;
 use crate::support::process::Settings;
 use crate::support::receiver::Receiver;
-use crate::support::{Random, pause, variable};
+use crate::support::{Random, pause, variable, wait_until};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -71,4 +71,28 @@ fn terminated_with_a_backlog() {
     relay.stop();
     let duplicates: u64 = receiver.counts().values().map(|count| count - 1).sum();
     assert_eq!(duplicates, 0);
+}
+
+/// While it stops nobody is kept waiting at a door that never opens, and a second signal ends it.
+#[test]
+fn told_to_stop_twice() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = Settings::new(&folder.path().join("data"));
+    let receiver = Receiver::start();
+    let mut relay = settings.start();
+    relay.client.make_application("load", &[receiver.url("/books")]);
+    receiver.hold();
+    let (status, answer) = relay.client.send("load", 0, 0).unwrap();
+    assert_eq!(status, 202, "{answer}");
+    receiver.wait_for_request(PATIENCE);
+    relay.process.terminate();
+    relay.process.line_with("stopping", PATIENCE).unwrap();
+    wait_until("connections are refused", PATIENCE, || !relay.client.accepts_connections());
+    relay.process.terminate();
+    let (status, lines) = relay.process.ended();
+    assert!(!status.success(), "it waited for the delivery: {lines:#?}");
+    receiver.release();
+    let relay = settings.start();
+    receiver.wait("the delivery is made again", PATIENCE, |counts| counts.len() == 1);
+    relay.stop();
 }

@@ -157,6 +157,7 @@ fn attempts_are_listed(relay: &Relay, id: &str) {
     let count = |path: &str| relay.get(path).expect(200).json["data"].as_array().unwrap().len();
     assert_eq!(count("/app/acme/attempt/msg/ev1?with_content=false&expanded_statuses=true"), 2);
     assert_eq!(count("/app/acme/attempt/msg/ev1?status_code_class=500"), 1);
+    assert_eq!(count("/app/acme/attempt/msg/ev1?status_code_class=0"), 0, "without an answer");
     assert_eq!(count("/app/acme/attempt/msg/ev1?status=0"), 0);
     assert_eq!(count("/app/acme/attempt/msg/ev1?status=1"), 0);
     assert_eq!(count("/app/acme/attempt/msg/ev1?endpoint_id=other"), 0);

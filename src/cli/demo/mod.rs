@@ -49,7 +49,7 @@ pub(super) fn run(common: &Common) -> Outcome {
     let mut secrets = Secrets::default();
     secrets.operator_key = Some(Secret::new(operator_key.clone().into_bytes()));
     let relay = Relay::start(Loaded { config, secrets, file: None, origins: Default::default() })?;
-    let base = format!("http://{}", relay.address()?);
+    let base = format!("http://{}", relay.address());
     let shown = folder.path().display().to_string();
     let client = Client::at(base.clone(), operator_key);
     let told = thread::scope(|scope| {

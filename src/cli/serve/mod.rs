@@ -1,7 +1,9 @@
 //! `relay serve`: puts the parts together, runs them until a signal, and takes them apart again.
 
 use std::net::{SocketAddr, TcpListener};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use sha2::{Digest, Sha256};
@@ -81,7 +83,11 @@ pub(super) fn run(arguments: &ServeArguments, common: &Common) -> Outcome {
 /// A relay with all of its threads but the HTTP server's.
 pub(super) struct Relay {
     config: Arc<Config>,
-    listener: TcpListener,
+    address: SocketAddr,
+    /// Until the server has it: it is closed when that stops, so that nobody waits for an answer.
+    listener: Option<TcpListener>,
+    /// When it was told to stop.
+    stopping: Arc<OnceLock<Instant>>,
     store: Store,
     running: Running,
     engine: Engine,
@@ -146,18 +152,32 @@ impl Relay {
             metrics,
             readiness: Readiness::default(),
         };
-        Ok(Relay { config, listener, store, running, engine, janitor, tasks, transport, state })
+        let stopping = Arc::default();
+        let listener = Some(listener);
+        Ok(Relay {
+            config,
+            address,
+            listener,
+            stopping,
+            store,
+            running,
+            engine,
+            janitor,
+            tasks,
+            transport,
+            state,
+        })
     }
 
     /// The address it listens on.
-    pub(super) fn address(&self) -> Result<SocketAddr, Failure> {
-        Ok(self.listener.local_addr()?)
+    pub(super) fn address(&self) -> SocketAddr {
+        self.address
     }
 
     fn serve(self, reloading: reload::Reloading) -> Outcome {
         let deadline = self.config.data.read_deadline.0;
         let watchdog = service::Watchdog::start(self.store.clone(), self.engine.handle(), deadline);
-        let status = format!("listening on http://{}", self.address()?);
+        let status = format!("listening on http://{}", self.address());
         let relay = self.answer(async move {
             let signals = Signals::listen();
             // Whoever is told so may send a signal at once.
@@ -173,15 +193,17 @@ impl Relay {
 
     /// Answers requests until `shutdown` is done and what is in flight then is answered.
     pub(super) fn answer(
-        self,
+        mut self,
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> Result<Relay, Failure> {
-        let readiness = self.state.readiness.clone();
+        let (readiness, begun) = (self.state.readiness.clone(), Arc::clone(&self.stopping));
         let stopping = async move {
             shutdown.await;
+            begun.get_or_init(Instant::now);
             readiness.hold("server", "stopping");
         };
-        let server = server::run(self.listener.try_clone()?, self.state.clone(), stopping);
+        let listener = self.listener.take().expect("invariant: it serves once");
+        let server = server::run(listener, self.state.clone(), stopping);
         actix_web::rt::System::new().block_on(server)?;
         Ok(self)
     }
@@ -189,7 +211,10 @@ impl Relay {
     /// Delivers what is in flight, syncs everything.
     pub(super) fn stop(self) -> Outcome {
         let transport = Arc::clone(&self.transport);
-        self.engine.stop(self.config.server.drain.0, || transport.shutdown());
+        // Requests had the first part of it.
+        let passed = self.stopping.get().map_or(Duration::ZERO, Instant::elapsed);
+        let left = self.config.server.drain.0.saturating_sub(passed);
+        self.engine.stop(left, || transport.shutdown());
         self.janitor.stop();
         self.tasks.stop();
         self.running.stop().map_err(Failure::failed)?;
@@ -224,12 +249,17 @@ impl Signals {
                 _ = self.hang_up.recv() => reloading.reload().await,
             }
         }
-        // A second signal waits for nothing: what is not finished is due at the next start.
-        tokio::spawn(async move {
-            tokio::select! {
-                _ = self.terminate.recv() => {}
-                _ = self.interrupt.recv() => {}
-            }
+        // A second signal waits for nothing: what is not finished is due at the next start. On a
+        // thread of its own, for the runtime ends with the server and the deliveries go on.
+        thread::spawn(|| {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build();
+            runtime.expect("a runtime can be made").block_on(async {
+                let mut signals = Signals::listen();
+                tokio::select! {
+                    _ = signals.terminate.recv() => {}
+                    _ = signals.interrupt.recv() => {}
+                }
+            });
             tracing::warn!("a second signal: ending at once");
             std::process::exit(i32::from(Exit::Failed.code()));
         });

@@ -40,7 +40,7 @@ fn disable(
     events: Sender<Event>,
 ) -> Result<(), WriteError> {
     let Some((application, _)) = store.endpoint_by_id(endpoint) else { return Ok(()) };
-    let application = application.id;
+    let (application, name) = (application.id, store.ids().text(endpoint));
     store.submit(
         None,
         move |transaction| {
@@ -58,9 +58,9 @@ fn disable(
             Ok(Reply::Done)
         },
         move |result| match result {
-            Ok(_) => tracing::warn!(?endpoint, ?why, "an endpoint was disabled"),
+            Ok(_) => tracing::warn!(endpoint = name, ?why, "an endpoint was disabled"),
             Err(error) => {
-                tracing::error!(?endpoint, %error, "an endpoint can't be disabled; trying again");
+                tracing::error!(endpoint = name, %error, "an endpoint can't be disabled; trying again");
                 // The scheduler thread may have ended, and the process ends.
                 let _ = events.send(Event::NotDisabled(endpoint, why));
             }

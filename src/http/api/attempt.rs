@@ -47,7 +47,7 @@ fn attempt_filter(query: &Query) -> Result<(AttemptFilter, bool), ApiError> {
     }
     let filter = AttemptFilter {
         delivered: status.map(|status| status == 0),
-        status_code_class: class.filter(|class| *class > 0).map(|class| class as u16),
+        status_code_class: class.map(|class| class as u16),
         messages: filter(query)?,
         endpoint: None,
     };

@@ -118,10 +118,12 @@ fn matched(endpoint: &Endpoint, delivery: &Delivery) -> Told {
 
 fn dead(reason: DeadReason) -> (&'static str, &'static str) {
     match reason {
-        DeadReason::Exhausted => ("exhausted", "the whole retry schedule was used"),
+        // A tenant must not learn which names lead to addresses that are kept from it.
+        DeadReason::Exhausted | DeadReason::Blocked => {
+            ("exhausted", "the whole retry schedule was used")
+        }
         DeadReason::Gone => ("gone", "the endpoint answered 410 Gone"),
         DeadReason::Rejected => ("rejected", "the receiver asked not to be sent it again"),
-        DeadReason::Blocked => ("blocked", "the endpoint's address may not be reached"),
         DeadReason::Expired => ("expired", "delivery.expire_after passed first"),
     }
 }

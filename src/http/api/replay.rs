@@ -144,7 +144,7 @@ pub(super) async fn bulk_replay(mut call: Call) -> Result<HttpResponse, ApiError
         channel: input.channel,
         tag: input.tag,
         standing: standing.flatten(),
-        status_code_class: class.filter(|class| *class > 0),
+        status_code_class: class,
     };
     let over = EndpointWork { application: application.id, endpoint: endpoint.id, window };
     start(&call, &body, Work::BulkReplay(over, filter)).await

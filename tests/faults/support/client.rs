@@ -31,6 +31,11 @@ impl Client {
         }
     }
 
+    /// Whether a new connection is taken.
+    pub fn accepts_connections(&self) -> bool {
+        std::net::TcpStream::connect(self.base.trim_start_matches("http://")).is_ok()
+    }
+
     pub fn get(&self, path: &str) -> Answer {
         let request = self.agent.get(format!("{}{path}", self.base));
         read(request.header("authorization", &self.authorization).call()?)

@@ -16,6 +16,8 @@ struct Inner {
     /// `webhook-timestamp` of the last request of each.
     timestamps: Mutex<Counts>,
     grown: Condvar,
+    /// Requests read whole, answered or not.
+    arrived: Mutex<u64>,
     held: Mutex<bool>,
     let_go: Condvar,
 }
@@ -54,6 +56,11 @@ impl Receiver {
     pub fn release(&self) {
         *self.inner.held.lock().unwrap() = false;
         self.inner.let_go.notify_all();
+    }
+
+    /// Waits until a request has come, which may not be answered yet.
+    pub fn wait_for_request(&self, patience: Duration) {
+        super::wait_until("a request comes", patience, || *self.inner.arrived.lock().unwrap() > 0);
     }
 
     /// Waits until `holds` says yes of what was received; fails the test after `patience`.
@@ -104,6 +111,7 @@ impl Inner {
             if read < length {
                 return Ok(());
             }
+            *self.arrived.lock().unwrap() += 1;
             let held = self.held.lock().unwrap();
             drop(self.let_go.wait_while(held, |held| *held).unwrap());
             let status = if path.starts_with("/down") { "500 Down" } else { "200 OK" };
