@@ -234,7 +234,7 @@ fn bodies() -> Vec<Call> {
 }
 
 /// Fields that have their cases under another name, or that are answered 501 as yet.
-const ELSEWHERE: [(&str, &str); 12] = [
+const ELSEWHERE: [(&str, &str); 13] = [
     ("TransformationsParams", "rawPayload"),
     ("TransformationsParams", "headers"),
     ("TransformationsParams", "others"),
@@ -242,6 +242,7 @@ const ELSEWHERE: [(&str, &str); 12] = [
     ("KeyIn", "endpoint"),
     ("KeyIn", "key"),
     ("MessageIn", "application"),
+    ("EnvironmentIn", "version"),
     ("EnvironmentIn", "eventTypes"),
     ("EnvironmentIn", "applications"),
     ("EnvironmentIn", "settings"),

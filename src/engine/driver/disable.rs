@@ -60,7 +60,7 @@ fn disable(
         move |result| match result {
             Ok(_) => tracing::warn!(endpoint = name, ?why, "an endpoint was disabled"),
             Err(error) => {
-                tracing::error!(endpoint = name, %error, "an endpoint can't be disabled; trying again");
+                tracing::error!(endpoint = name, %error, "an endpoint can't be disabled yet");
                 // The scheduler thread may have ended, and the process ends.
                 let _ = events.send(Event::NotDisabled(endpoint, why));
             }

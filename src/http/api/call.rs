@@ -154,6 +154,11 @@ impl Call {
         Ok(self.store().write(key, work).await?)
     }
 
+    /// Refuses an `Idempotency-Key` that is none where nothing is written.
+    pub fn check_key(&self, body: &Body) -> Result<(), ApiError> {
+        self.idempotency(body).map(|_| ())
+    }
+
     /// Writes; for methods that may be repeated anyway.
     pub async fn write<W>(&self, work: W) -> Result<Written, ApiError>
     where

@@ -124,7 +124,7 @@ impl EndpointPatch {
         let metadata = self.metadata.as_ref().map_or(Ok(()), limits::metadata);
         problems.check(&["metadata"], metadata);
         problems.check(&["version"], version(self.version));
-        if self.secret.is_some() {
+        if self.secret.as_ref().is_some_and(Option::is_some) {
             problems.add(&["secret"], ROTATE);
         }
         let (field, event_types) = either(self.event_types.take(), self.filter_types.take());

@@ -22,7 +22,7 @@ use crate::http::error::ApiError;
 use crate::store::{Page, PageRequest, PageStart, Store};
 
 /// Version of the document.
-const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 1;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]

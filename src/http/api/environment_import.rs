@@ -15,6 +15,7 @@ use super::body::read_json;
 use super::call::Call;
 use super::endpoint::{self, EndpointIn};
 use super::endpoint_secret::draw_key;
+use super::environment::VERSION;
 use super::environment_apply::{Action, apply};
 use super::event_type::{self, EventTypeIn};
 use super::limits;
@@ -27,6 +28,7 @@ use crate::store::{Refusal, Reply};
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct EnvironmentIn<'body> {
+    version: Option<u32>,
     #[serde(borrow)]
     event_types: Option<Vec<&'body RawValue>>,
     settings: Option<Value>,
@@ -113,6 +115,10 @@ pub(super) async fn import(mut call: Call) -> Result<HttpResponse, ApiError> {
 }
 
 async fn read(call: &Call, input: EnvironmentIn<'_>) -> Result<Entries, ApiError> {
+    if input.version.is_some_and(|version| version != VERSION) {
+        let words = format!("must be {VERSION}: another document is none that this relay knows");
+        return Err(ApiError::invalid(&["body", "version"], words));
+    }
     let mut entries = Entries::default();
     for (index, raw) in input.event_types.into_iter().flatten().enumerate() {
         let at = vec!["eventTypes".to_owned(), format!("[{index}]")];

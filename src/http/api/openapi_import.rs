@@ -72,6 +72,7 @@ pub(super) async fn import(mut call: Call) -> Result<HttpResponse, ApiError> {
     }
     let names: Vec<String> = fields.keys().cloned().collect();
     if dry_run {
+        call.check_key(&body)?;
         let found = fields.into_iter().map(|(name, fields)| Found::new(name, fields)).collect();
         return Ok(answer(Vec::new(), Some(found)));
     }

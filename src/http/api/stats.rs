@@ -78,6 +78,9 @@ pub(super) async fn by_application(mut call: Call) -> Result<HttpResponse, ApiEr
         time.unwrap_or_default()
     };
     let window = Window { since: time("since", &input.since), until: time("until", &input.until) };
+    if window.until < window.since {
+        problems.add(&["until"], "must not be before since");
+    }
     let named = input.app_ids.unwrap_or_default();
     if named.len() > APPLICATIONS_MAX {
         problems.add(&["appIds"], format!("must have at most {APPLICATIONS_MAX} items"));

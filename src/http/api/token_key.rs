@@ -25,6 +25,7 @@ const SCOPES: [&str; 1] = ["operator"];
 struct OperatorKeyIn {
     name: Option<String>,
     expires_at: Option<String>,
+    scopes: Option<Vec<String>>,
 }
 
 /// ApiTokenOut, without `token` but right after it was made.
@@ -114,6 +115,9 @@ fn check(input: &OperatorKeyIn, now: Timestamp) -> Result<Option<Timestamp>, Api
     let mut problems = Problems::default();
     if let Some(name) = &input.name {
         problems.check(&["name"], limits::text(name, 1, NAME_MAX));
+    }
+    if input.scopes.as_ref().is_some_and(|scopes| *scopes != SCOPES) {
+        problems.add(&["scopes"], "must be [\"operator\"] or left out: there is no other");
     }
     let mut end = None;
     if let Some(text) = &input.expires_at {

@@ -27,6 +27,8 @@ pub fn bodies() -> Vec<Call> {
     let key = vec![
         at("name", vec![json!(""), json!(long(257)), json!("\u{0}"), json!(1)]),
         at("expiresAt", vec![past, json!("soon"), json!(1)]),
+        at("scopes", vec![json!([]), json!(["viewBase"]), json!("operator")])
+            .and(json!([1]), "scopes.[0]"),
     ];
     vec![
         ("POST", access, "AppPortalAccessIn", json!({}), given),
