@@ -5,6 +5,7 @@
 mod api_broadcast;
 mod api_calls;
 mod api_connections;
+mod api_damage;
 mod api_document;
 mod api_expunge;
 mod api_fields;

@@ -181,15 +181,16 @@ impl MessageOut {
         }
     }
 
-    /// The same with the payload read from the store when it is asked for; one that can't be read
-    /// any more is shown as expired.
+    /// The same with the payload read from the store when it is asked for: `{"expired":true}` for
+    /// one that was expunged, `{"damaged":true}` for one that can't be read any more.
     pub fn read(store: &Store, stored: &StoredMessage, with_content: bool) -> MessageOut {
         let payload = with_content.then(|| match store.body(&stored.body) {
             Ok(bytes) => shown(&bytes),
             Err(StoreError::Expunged) => raw(r#"{"expired":true}"#.to_owned()),
             Err(error) => {
-                tracing::error!(%error, "the body of a message can't be read");
-                raw(r#"{"expired":true}"#.to_owned())
+                let message = store.ids().text(stored.message.id);
+                tracing::error!(message, %error, "the body of a message can't be read");
+                raw(r#"{"damaged":true}"#.to_owned())
             }
         });
         MessageOut::new(store.ids(), &stored.message, payload)
@@ -271,6 +272,9 @@ pub struct AttemptOut {
     msg: Option<MessageOut>,
 }
 
+/// What is shown for an answer that was kept and can't be read any more.
+const DAMAGED: &str = "(this answer is damaged on disk: `relay repair` names its record)";
+
 impl AttemptOut {
     /// An attempt, with its answer when it is asked for.
     pub fn read(
@@ -286,6 +290,16 @@ impl AttemptOut {
                 url: url_now(store, attempt.delivery.endpoint),
                 ..AttemptContent::default()
             },
+            // One that is damaged must not hide the others of a list.
+            Err(error @ StoreError::Damaged { .. }) => {
+                let attempt_id = ids.text(attempt.id);
+                tracing::error!(attempt = attempt_id, %error, "an attempt can't be read");
+                AttemptContent {
+                    url: url_now(store, attempt.delivery.endpoint),
+                    response_body: DAMAGED.as_bytes().to_vec(),
+                    ..AttemptContent::default()
+                }
+            }
             content => content?,
         };
         let delivered = attempt.outcome == Outcome::Delivered;
