@@ -164,6 +164,7 @@ fn all_or_nothing_or_each_by_itself() {
     relay.get("/app/one/endpoint/good").expect(200);
     relay.get("/app/two").expect(404);
     relay.post("/environment/import", json!({"applications": 1})).expect(422);
+    relay.post("/environment/import", json!({"settings": [1]})).expect(422);
     let newer = relay.post("/environment/import", json!({"version": 2, "eventTypes": []}));
     assert_eq!(newer.expect(422).problem(), "body.version");
     relay.post("/environment/import", json!({})).expect(204);

@@ -136,6 +136,9 @@ async fn read(call: &Call, input: EnvironmentIn<'_>) -> Result<Entries, ApiError
         let at = vec!["applications".to_owned(), format!("[{index}]")];
         entries.applications.push(read_application(raw, at, check_url)?);
     }
+    if input.settings.as_ref().is_some_and(|settings| !settings.is_object()) {
+        return Err(ApiError::invalid(&["body", "settings"], "must be an object or null"));
+    }
     let settings = input.settings.as_ref().and_then(Value::as_object);
     if settings.is_some_and(|settings| !settings.is_empty()) {
         let words = "the settings of a relay stand in its relay.toml";
