@@ -154,7 +154,7 @@ impl Call {
         Ok(self.store().write(key, work).await?)
     }
 
-    /// Refuses an `Idempotency-Key` that is none where nothing is written.
+    /// Refuses an `Idempotency-Key` that is none where the call may be repeated anyway.
     pub fn check_key(&self, body: &Body) -> Result<(), ApiError> {
         self.idempotency(body).map(|_| ())
     }

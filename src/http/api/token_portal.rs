@@ -132,6 +132,7 @@ pub(super) async fn expire_all(mut call: Call) -> Result<HttpResponse, ApiError>
     call.operator_only()?;
     let application = call.application()?;
     let body = call.body().await?;
+    call.check_key(&body)?;
     let input: ExpireAllIn = body.json_or_empty()?;
     let mut problems = Problems::default();
     let most = TOKEN_EXPIRY_MAX.as_secs();
