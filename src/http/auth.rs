@@ -223,17 +223,17 @@ pub(super) async fn require<B: MessageBody + 'static>(
         None => kept(&shared.state, text).await,
         caller => caller,
     };
-    match caller {
-        Some(caller) => {
+    match (caller, blocked) {
+        // A right key is let through whoever else guesses from its address, as behind a proxy.
+        (Some(caller), _) => {
             request.extensions_mut().insert(caller);
             Ok(next.call(request).await?.map_into_left_body())
         }
-        // A right key is let through whoever else guesses from its address, as behind a proxy.
-        None if blocked.is_some() => {
-            let refusal = ApiError::TooManyFailures(blocked.unwrap_or_default());
+        (None, Some(seconds)) => {
+            let refusal = ApiError::TooManyFailures(seconds);
             Ok(request.error_response(refusal).map_into_right_body())
         }
-        None => {
+        (None, None) => {
             // A request without any key guesses nothing.
             if let (Some(client), Some(_)) = (client, authorization)
                 && failures.record(client, now)

@@ -22,6 +22,23 @@ const ROWS_MAX: usize = 1_024;
 /// What the due time of one endpoint takes.
 const DUE_MAX: usize = 64;
 
+impl NewMessage {
+    /// JSON that relay sends of its own: nothing narrows it, names it or holds it back.
+    pub fn plain(application: ApplicationId, event_type: String, body: Bytes) -> NewMessage {
+        NewMessage {
+            application,
+            event_type,
+            event_id: None,
+            channels: Vec::new(),
+            tags: Vec::new(),
+            content_type: "application/json".to_owned(),
+            deliver_at: None,
+            content_kept: None,
+            body,
+        }
+    }
+}
+
 impl Transaction<'_> {
     /// An endpoint was made or changed.
     pub(super) fn tell_of_endpoint(
@@ -125,17 +142,7 @@ impl Transaction<'_> {
             self.writer.shared.count_untold();
             return Ok(false);
         }
-        let new = NewMessage {
-            application: HIDDEN,
-            event_type: event.name().to_owned(),
-            event_id: None,
-            channels: Vec::new(),
-            tags: Vec::new(),
-            content_type: "application/json".to_owned(),
-            deliver_at: None,
-            content_kept: None,
-            body,
-        };
+        let new = NewMessage::plain(HIDDEN, event.name().to_owned(), body);
         self.take_in(new, listeners).map(|_| true)
     }
 }

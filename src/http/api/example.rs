@@ -55,17 +55,7 @@ pub(super) async fn send(mut call: Call) -> Result<HttpResponse, ApiError> {
     let payload = example.clone();
     let written = call
         .write_once(&body, move |transaction| {
-            let new = NewMessage {
-                application: application.id,
-                event_type: input.event_type,
-                event_id: None,
-                channels: Vec::new(),
-                tags: Vec::new(),
-                content_type: "application/json".to_owned(),
-                deliver_at: None,
-                content_kept: None,
-                body: example,
-            };
+            let new = NewMessage::plain(application.id, input.event_type, example);
             transaction.accept_for(new, vec![endpoint.id]).map(Reply::Message)
         })
         .await?;
