@@ -15,7 +15,8 @@ use crate::config::{Log, LogFormat};
 use crate::engine::clock::EngineClock;
 use crate::store::disk::RealDisk;
 use crate::store::{
-    self, CheckOptions, Finding, INDEX_OPEN_THREAD, IndexState, Opened, Options, Remedy, Report,
+    self, CheckOptions, Content, Finding, INDEX_OPEN_THREAD, IndexState, LostBody, Opened, Options,
+    Remedy, Report, Store,
 };
 use crate::telemetry;
 
@@ -25,7 +26,7 @@ pub struct RepairArguments {
     /// Confirm the machine's clock after it was found more than 24 h from the last known time
     #[arg(long)]
     accept_clock: bool,
-    /// Give up the records that are lost, say which, and keep all others
+    /// Give up the records and bodies that are damaged, say which, and keep all others
     #[arg(long)]
     accept_loss: bool,
     /// Remove the index and make it anew from the journal; loses nothing
@@ -89,30 +90,30 @@ fn mend(arguments: &RepairArguments, common: &Common, loaded: &Loaded) -> Outcom
     }
     let rebuilt = opened.rebuilt;
     let (store, running) = opened.start();
-    let mended = arguments.accept_loss.then(|| store.mend());
+    let mended = if arguments.accept_loss { mend_store(&store) } else { Ok(Mended::default()) };
     drop(store);
     running.stop().map_err(Failure::failed)?;
-    let mended = mended.transpose().map_err(Failure::failed)?.unwrap_or_default();
+    let Mended { due_times, bodies } = mended?;
+    let given_up = accepted.iter().map(ToString::to_string).chain(bodies).collect::<Vec<_>>();
     if common.json {
-        let losses = accepted.iter().map(ToString::to_string).collect::<Vec<_>>();
         output::json(&json!({
-            "given_up": losses, "index_rebuilt": rebuilt, "due_times_dropped": mended.dropped,
-            "due_times_restored": mended.restored,
+            "given_up": given_up, "index_rebuilt": rebuilt,
+            "due_times_dropped": due_times.dropped, "due_times_restored": due_times.restored,
         }))?;
         return Ok(Exit::Success);
     }
-    for loss in &accepted {
+    for loss in &given_up {
         output::line(format!("{} {loss}", styled(BAD, "given up:")))?;
     }
-    if arguments.accept_loss && accepted.is_empty() {
+    if arguments.accept_loss && given_up.is_empty() {
         output::line("nothing had to be given up")?;
     }
-    if mended.dropped > 0 {
-        let dropped = mended.dropped;
+    if due_times.dropped > 0 {
+        let dropped = due_times.dropped;
         output::line(format!("due times taken away that no delivery has any more: {dropped}"))?;
     }
-    if mended.restored > 0 {
-        let restored = mended.restored;
+    if due_times.restored > 0 {
+        let restored = due_times.restored;
         output::line(format!("deliveries that waited without a due time, due again: {restored}"))?;
     }
     if rebuilt {
@@ -120,6 +121,24 @@ fn mend(arguments: &RepairArguments, common: &Common, loaded: &Loaded) -> Outcom
     }
     output::line(styled(ASIDE, "relay serve may use the folder again"))?;
     Ok(Exit::Success)
+}
+
+/// What was made to fit after the records that are lost were given up.
+#[derive(Default)]
+struct Mended {
+    due_times: store::Mended,
+    /// Damaged bodies, in words.
+    bodies: Vec<String>,
+}
+
+fn mend_store(store: &Store) -> Result<Mended, Failure> {
+    let lost = store.give_up_bodies().map_err(Failure::failed)?;
+    let told = |lost: &LostBody| match lost.content {
+        Content::Message(id) => format!("{lost} ({})", store.ids().text(id)),
+        Content::Attempt(id) => format!("{lost} ({})", store.ids().text(id)),
+    };
+    let bodies = lost.iter().map(told).collect();
+    Ok(Mended { due_times: store.mend().map_err(Failure::failed)?, bodies })
 }
 
 fn open(loaded: &Loaded, keys: &Keys, accept_loss: bool) -> Result<Opened, Failure> {
@@ -190,8 +209,8 @@ fn remedy(remedy: Remedy) -> &'static str {
              up and keep the rest: relay repair --accept-loss"
         }
         Remedy::Backup => {
-            "damage in a record: put the file back from a backup; without one, the deliveries it \
-             is about fail and all others go on"
+            "damage in a body: put the file back from a backup; without one, what is to be sent \
+             of it fails and all else goes on, or give it up: relay repair --accept-loss"
         }
         Remedy::RebuildIndex => {
             "the index: made anew from the journal, losing nothing: relay repair --rebuild-index"

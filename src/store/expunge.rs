@@ -13,7 +13,6 @@ use crate::domain::delivery::{Delivery, DeliveryId, State};
 use crate::domain::id::{ApplicationId, AttemptId, MessageId};
 use crate::domain::message::Message;
 use crate::domain::time::Timestamp;
-use crate::store::journal::record;
 use crate::store::keys::{self, Key};
 use crate::store::records::{self, AttemptRow, MessageRow};
 use crate::store::retention::is_queued;
@@ -71,7 +70,7 @@ impl Transaction<'_> {
         self.put_row(key, bytes::Bytes::new(), true);
     }
 
-    fn erase_later(&mut self, location: BodyLocation) {
+    pub(super) fn erase_later(&mut self, location: BodyLocation) {
         let key = keys::erasure(location.segment, location.offset);
         self.put_row(key, records::encode(&location), true);
     }
@@ -183,14 +182,7 @@ impl Shared {
 
     /// Zeros in the place of a body, with their checksum, so that the record reads as a whole one.
     fn overwrite(&self, location: &BodyLocation) -> io::Result<()> {
-        // A segment that is gone took the bytes along.
-        let Some(file) = self.segments.get(location.segment) else { return Ok(()) };
-        let zeros = vec![0; location.length as usize];
-        let mut bytes = Vec::with_capacity(record::BODY_HEADER + zeros.len());
-        record::encode_body(&zeros, &mut bytes);
-        let begin = u64::from(location.offset) - record::BODY_HEADER as u64;
-        file.write_at(&bytes, begin)?;
-        file.sync()
+        self.write_body(location, &vec![0; location.length as usize])
     }
 
     fn expired_contents(&self, now: Timestamp) -> Vec<(Key, ApplicationId, MessageId)> {

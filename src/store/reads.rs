@@ -140,8 +140,8 @@ impl Store {
     /// What was sent and what came back.
     pub fn attempt_content(&self, location: &BodyLocation) -> Result<AttemptContent, StoreError> {
         let bytes = self.body(location)?;
-        let (segment, offset) = (location.segment, location.offset);
-        self.shared.attempt_content(&bytes).ok_or(StoreError::Damaged { segment, offset })
+        let content = self.shared.attempt_content(&bytes);
+        content.ok_or_else(|| self.shared.segments.damaged(location))
     }
 
     /// Every endpoint with deliveries waiting, and when the first is due.

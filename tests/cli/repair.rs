@@ -1,6 +1,7 @@
 //! `relay repair` over folders that a relay has served.
 
 use std::fs;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
@@ -47,13 +48,17 @@ fn segment(folder: &Folder) -> PathBuf {
 
 /// Changes a byte of the first place in a file that holds this text.
 fn flip(path: &Path, text: &str) {
-    let mut bytes = fs::read(path).unwrap();
-    let found = place(&bytes, text);
-    bytes[found] ^= 1;
-    fs::write(path, bytes).unwrap();
+    let bytes = fs::read(path).unwrap();
+    let found = place_of(&bytes, text);
+    write_over(path, found, bytes[found] ^ 1);
 }
 
-fn place(bytes: &[u8], text: &str) -> usize {
+fn write_over(path: &Path, at: usize, byte: u8) {
+    let file = fs::OpenOptions::new().write(true).open(path).unwrap();
+    file.write_all_at(&[byte], at as u64).unwrap();
+}
+
+fn place_of(bytes: &[u8], text: &str) -> usize {
     bytes.windows(text.len()).position(|part| part == text.as_bytes()).unwrap()
 }
 
@@ -142,7 +147,7 @@ fn what_hung_on_a_lost_record_goes_with_it() {
 }
 
 #[test]
-fn a_damaged_body_is_named() {
+fn a_damaged_body_is_named_and_given_up_when_told_to() {
     let folder = Folder::new();
     filled(&folder).stop();
     flip(&segment(&folder), "body-2");
@@ -152,8 +157,38 @@ fn a_damaged_body_is_named() {
     assert_eq!(findings[0]["record"], findings[1]["record"], "{report}");
     let what = findings[1]["what"].as_str().unwrap();
     assert!(what.starts_with("the body of msg_"), "{report}");
-    let ended = folder.run(&["repair"]).expect(1, "put the file back from a backup", "");
-    assert!(!ended.out.contains("relay repair --"), "{}", ended.out);
+    let record = findings[0]["record"].as_u64().unwrap();
+    folder.run(&["repair"]).expect(1, "put the file back from a backup", "");
+
+    // It costs no record: relay serves, and says which body it is when it is read.
+    let relay = Live::start(&folder);
+    let (_, shown) = relay.call("GET", "/api/v1/app/default/msg/event-2", None);
+    assert_eq!(shown["payload"], serde_json::json!({"damaged": true}), "{shown}");
+    let place = format!("journal/00000001.seg, record {record}: the body at byte");
+    let log = relay.stop();
+    assert!(log.iter().any(|line| line.to_string().contains(&place)), "{log:?}");
+
+    let given_up =
+        format!("given up: journal/00000001.seg, record {record}: the payload of a message (msg_");
+    folder.run(&["repair", "--accept-loss"]).expect(0, &given_up, "");
+    let report = repair(&folder, 0);
+    let account = &report["account"];
+    let counts = (&account["cancelled"], &account["waiting"], &account["holds"]);
+    assert_eq!(counts, (&1.into(), &(MESSAGES - 1).into(), &true.into()), "{report}");
+    let relay = Live::start(&folder);
+    let (_, shown) = relay.call("GET", "/api/v1/app/default/msg/event-2", None);
+    assert_eq!(shown["payload"], serde_json::json!({"expired": true}), "{shown}");
+    let (_, shown) = relay.call("GET", "/api/v1/app/default/msg/event-3", None);
+    assert_eq!(shown["payload"]["b"], "body-3", "{shown}");
+    relay.stop();
+
+    // What stands in front of a body is written again: nothing of it is lost.
+    let bytes = fs::read(segment(&folder)).unwrap();
+    let front = place_of(&bytes, r#"{"b":"body-5"}"#) - 4;
+    write_over(&segment(&folder), front, bytes[front] ^ 1);
+    repair(&folder, 1);
+    folder.run(&["repair", "--accept-loss"]).expect(0, "nothing had to be given up\n", "");
+    assert_eq!(repair(&folder, 0)["account"]["waiting"], MESSAGES - 1);
 }
 
 #[test]
@@ -182,7 +217,7 @@ fn an_index_that_is_gone_or_wrong_is_made_anew() {
 
     // Its end is cut off.
     let database = fs::read_dir(&index).unwrap().next().unwrap().unwrap().path().join("db");
-    let length = place(&fs::read(&database).unwrap(), "event-2") as u64;
+    let length = place_of(&fs::read(&database).unwrap(), "event-2") as u64;
     fs::OpenOptions::new().write(true).open(&database).unwrap().set_len(length).unwrap();
     let report = repair(&folder, 1);
     assert_eq!(report["findings"][0]["file"], "index", "{report}");

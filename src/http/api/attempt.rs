@@ -173,6 +173,11 @@ pub(super) async fn headers(call: Call) -> Result<HttpResponse, ApiError> {
             let stored = store.attempt(&stored, attempt).ok_or_else(ApiError::not_found)?;
             match store.attempt_content(&stored.content) {
                 Err(StoreError::Expunged) => Ok(AttemptContent::default()),
+                Err(error @ StoreError::Damaged { .. }) => {
+                    let attempt_id = store.ids().text(attempt);
+                    tracing::error!(attempt = attempt_id, %error, "an attempt can't be read");
+                    Ok(AttemptContent::default())
+                }
                 content => Ok(content?),
             }
         })

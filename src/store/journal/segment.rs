@@ -167,7 +167,7 @@ impl Segments {
         file.read_at(&mut bytes, u64::from(location.offset))
             .map_err(|source| StoreError::Io { segment, source })?;
         if crc32c::crc32c(&bytes) != location.checksum {
-            return Err(StoreError::Damaged { segment, offset: location.offset });
+            return Err(self.damaged(location));
         }
         Ok(Bytes::from(bytes))
     }
