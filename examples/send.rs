@@ -1,7 +1,7 @@
 //! Sends a message through relay, safely: run it twice and it is still delivered once.
 //!
 //! ```sh
-//! RELAY_URL=http://127.0.0.1:8080 RELAY_TOKEN=sk_… cargo run --example send -- 1042
+//! RELAY_SERVER=http://127.0.0.1:8080 RELAY_TOKEN=sk_… cargo run --example send -- 1042
 //! ```
 
 use std::env;
@@ -10,7 +10,7 @@ use std::thread;
 use std::time::Duration;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let relay = env::var("RELAY_URL").unwrap_or_else(|_| "http://127.0.0.1:8080".to_owned());
+    let relay = env::var("RELAY_SERVER").unwrap_or_else(|_| "http://127.0.0.1:8080".to_owned());
     let token = env::var("RELAY_TOKEN").map_err(|_| "set RELAY_TOKEN to a key of your relay")?;
     let invoice: u64 = env::args().nth(1).unwrap_or_else(|| "1042".to_owned()).parse()?;
 

@@ -62,16 +62,20 @@ pub fn start(log: &Log) -> Result<LogLevel, TelemetryError> {
 }
 
 /// What libraries log of their own is for whoever asks for it by name: ureq's and rustls's finer
-/// lines hold whole requests, credentials among them, and a server's lines on its threads say
-/// nothing that ours do not.
-const QUIET: [&str; 4] = ["ureq", "ureq_proto", "rustls", "actix_server"];
+/// lines hold whole requests, credentials among them, a server's lines on its threads say nothing
+/// that ours do not, and sled's are a flood.
+const QUIET: [&str; 5] = ["ureq", "ureq_proto", "rustls", "actix_server", "sled"];
+/// What it logs as an error is bytes of a stranger that are no HTTP.
+const SILENT: &str = "actix_http";
 
 fn filter(level: &str) -> Result<EnvFilter, TelemetryError> {
     let wrong = || TelemetryError::Level(level.to_owned());
     let mut filter = EnvFilter::try_new(level).map_err(|_| wrong())?;
-    for target in QUIET.into_iter().filter(|target| !is_named(level, target)) {
-        filter =
-            filter.add_directive(format!("{target}={}", most(level)).parse().map_err(|_| wrong())?);
+    let quiet = QUIET.map(|target| (target, most(level)));
+    for (target, most) in quiet.into_iter().chain([(SILENT, "off")]) {
+        if !is_named(level, target) {
+            filter = filter.add_directive(format!("{target}={most}").parse().map_err(|_| wrong())?);
+        }
     }
     Ok(filter)
 }

@@ -7,7 +7,7 @@ import path from "node:path";
 const { JSDOM, VirtualConsole } = createRequire(
   path.join(process.env.NODE_FOLDER, "page.mjs"))("jsdom");
 
-const server = process.env.RELAY_URL;
+const server = process.env.RELAY_SERVER;
 const document = await (await fetch(`${server}/api/v1/openapi.json`)).json();
 const errors = [];
 const virtualConsole = new VirtualConsole();

@@ -47,9 +47,9 @@ CONFIG
     "$relay" serve --config "$place/relay.toml" >"$place/relay.log" 2>&1 &
     local process=$!
     processes+=("$process")
-    RELAY_URL=http://$(listening "$place/relay.log")
+    RELAY_SERVER=http://$(listening "$place/relay.log")
     RELAY_TOKEN=$(cat "$place/data/operator_key")
-    export RELAY_URL RELAY_TOKEN
+    export RELAY_SERVER RELAY_TOKEN
     local from=$SECONDS
     if timeout 180 "$@" "$place/verdicts"; then
         echo "$name: passed in $((SECONDS - from)) s"

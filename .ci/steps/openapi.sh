@@ -33,9 +33,9 @@ processes+=($!)
 python3 .ci/openapi/receiver.py >"$folder/receiver.log" &
 processes+=($!)
 RECEIVER_URL=http://$(listening "$folder/receiver.log")/
-RELAY_URL=http://$(listening "$folder/relay.log")
+RELAY_SERVER=http://$(listening "$folder/relay.log")
 RELAY_TOKEN=$(cat "$folder/data/operator_key")
-export RECEIVER_URL RELAY_URL RELAY_TOKEN
+export RECEIVER_URL RELAY_SERVER RELAY_TOKEN
 
 if ! debian node nodejs || ! debian npm npm; then
     skip "openapi: the page" "no node or no npm here and none to be had"
@@ -56,7 +56,7 @@ fi
 make() {
     curl --silent --show-error --fail-with-body --output "$folder/made" \
         -H "authorization: Bearer $RELAY_TOKEN" -H "content-type: application/json" \
-        "$RELAY_URL/api/v1$1" -d "$2" || { cat "$folder/made" >&2 && exit 1; }
+        "$RELAY_SERVER/api/v1$1" -d "$2" || { cat "$folder/made" >&2 && exit 1; }
 }
 make /app '{"name": "Acme", "uid": "acme"}'
 make /app/acme/endpoint '{"url": "'"$RECEIVER_URL"'", "uid": "books"}'
@@ -71,7 +71,7 @@ make /app/kept/endpoint '{"url": "'"$RECEIVER_URL"'"}'
 make /app/kept/msg '{"eventType": "invoice.paid", "eventId": "kept", "payload": {}}'
 for _ in $(seq 100); do
     ATTEMPT=$(curl --silent --show-error -H "authorization: Bearer $RELAY_TOKEN" \
-        "$RELAY_URL/api/v1/app/kept/attempt/msg/kept" | grep -o 'atmpt_[A-Za-z0-9]*' |
+        "$RELAY_SERVER/api/v1/app/kept/attempt/msg/kept" | grep -o 'atmpt_[A-Za-z0-9]*' |
         head -n 1 || true)
     [ -z "$ATTEMPT" ] || break
     sleep 0.1
@@ -85,7 +85,7 @@ export PYTHONDONTWRITEBYTECODE=1
 # ask OPTION …: the relay, with these phases and checks
 ask() {
     if ! timeout 240 "$python/bin/schemathesis" --config-file schemathesis.toml run \
-        "$RELAY_URL/api/v1/openapi.json" --generation-database none --no-color "$@" \
+        "$RELAY_SERVER/api/v1/openapi.json" --generation-database none --no-color "$@" \
         >"$work/openapi/said" 2>&1; then
         cut -c 1-1000 "$work/openapi/said" | head -c 60000 >&2
         echo "the relay's log:" >&2

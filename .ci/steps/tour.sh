@@ -44,7 +44,7 @@ sed -e "s|PORT=3000|PORT=0|" -e "s| &\$| >$folder/receiver.log \\&|" \
     cat "$folder/block-5.sh" "$folder/block-5.sh"
     cat <<'AWAIT'
 for _ in $(seq 100); do
-    ! api "$RELAY_URL/api/v1/app/default/attempt/endpoint/tour" | grep -q atmpt_ || break
+    ! api "$RELAY_SERVER/api/v1/app/default/attempt/endpoint/tour" | grep -q atmpt_ || break
     sleep 0.1
 done
 AWAIT

@@ -1,10 +1,10 @@
 #!/bin/sh
 # Sends a message through relay, safely: run it twice and it is still delivered once.
 #
-#   RELAY_URL=http://127.0.0.1:8080 RELAY_TOKEN=sk_... sh send.sh 1042
+#   RELAY_SERVER=http://127.0.0.1:8080 RELAY_TOKEN=sk_... sh send.sh 1042
 set -eu
 
-relay=${RELAY_URL:-http://127.0.0.1:8080}
+relay=${RELAY_SERVER:-http://127.0.0.1:8080}
 token=${RELAY_TOKEN:?set RELAY_TOKEN to a key of your relay}
 invoice=${1:-1042}
 

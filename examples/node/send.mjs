@@ -1,10 +1,10 @@
 // Sends a message through relay, safely: run it twice and it is still delivered once.
 //
-//   RELAY_URL=http://127.0.0.1:8080 RELAY_TOKEN=sk_... node send.mjs 1042
+//   RELAY_SERVER=http://127.0.0.1:8080 RELAY_TOKEN=sk_... node send.mjs 1042
 
 import { setTimeout as pause } from "node:timers/promises";
 
-const relay = process.env.RELAY_URL ?? "http://127.0.0.1:8080";
+const relay = process.env.RELAY_SERVER ?? "http://127.0.0.1:8080";
 const token = process.env.RELAY_TOKEN;
 const invoice = Number(process.argv[2] ?? 1042);
 

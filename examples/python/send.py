@@ -1,6 +1,6 @@
 """Sends a message through relay, safely: run it twice and it is still delivered once.
 
-    RELAY_URL=http://127.0.0.1:8080 RELAY_TOKEN=sk_... python3 send.py 1042
+    RELAY_SERVER=http://127.0.0.1:8080 RELAY_TOKEN=sk_... python3 send.py 1042
 """
 
 import json
@@ -36,7 +36,7 @@ def send(relay, token, key, message):
 
 
 def main():
-    relay = os.environ.get("RELAY_URL", "http://127.0.0.1:8080")
+    relay = os.environ.get("RELAY_SERVER", "http://127.0.0.1:8080")
     token = os.environ.get("RELAY_TOKEN") or sys.exit("set RELAY_TOKEN to a key of your relay")
     invoice = int(sys.argv[1]) if len(sys.argv) > 1 else 1042
     message = {

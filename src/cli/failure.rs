@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use anstyle::{AnsiColor, Style};
 use anyhow::Error;
+use serde_json::json;
 
 use crate::config::problem::ConfigError;
 
@@ -88,9 +89,20 @@ impl Failure {
         }
     }
 
-    /// Tells it on stderr and gives the exit code.
-    pub fn report(&self) -> Exit {
+    /// Tells it on stderr and gives the exit code; as one line of JSON for scripts.
+    pub fn report(&self, json: bool) -> Exit {
         let Failure::Told { exit, error, hint } = self else { return Exit::Success };
+        if json {
+            let causes: Vec<String> = error.chain().skip(1).map(ToString::to_string).collect();
+            anstream::eprintln!(
+                "{}",
+                json!({
+                    "error": error.to_string(), "causes": causes, "hint": hint,
+                    "exit_code": exit.code(),
+                })
+            );
+            return *exit;
+        }
         let bad = Style::new().bold().fg_color(Some(AnsiColor::Red.into()));
         let calm = Style::new().bold().fg_color(Some(AnsiColor::Cyan.into()));
         anstream::eprintln!("{bad}error:{bad:#} {error}");

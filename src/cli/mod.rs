@@ -133,7 +133,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Colour::Never => anstream::ColorChoice::Never.write_global(),
     }
     let outcome = dispatch(&cli);
-    outcome.unwrap_or_else(|failure| failure.report()).into()
+    outcome.unwrap_or_else(|failure| failure.report(cli.common.json)).into()
 }
 
 fn dispatch(cli: &Cli) -> Outcome {

@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::secrets::SecretText;
-use super::{Config, validate_declared};
+use super::units::AllowedNetwork;
+use super::{Config, Guard, validate_declared};
 
 /// `[[application]]`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -71,8 +72,10 @@ pub struct DeclaredEndpoint {
     pub disabled: bool,
 }
 
-/// What is wrong with declared parts: pairs of a setting's path and a message.
+/// What is wrong with declared parts, for a relay with this `guard.allow`: pairs of a setting's
+/// path and a message.
 pub fn problems(
+    allow: &[AllowedNetwork],
     applications: &[DeclaredApplication],
     event_types: &[DeclaredEventType],
     endpoints: &[DeclaredEndpoint],
@@ -81,6 +84,7 @@ pub fn problems(
         applications: applications.to_vec(),
         event_types: event_types.to_vec(),
         endpoints: endpoints.to_vec(),
+        guard: Guard { allow: allow.to_vec() },
         ..Config::default()
     })
 }

@@ -5,13 +5,18 @@ use std::fs;
 use std::io::Read;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::string::FromUtf8Error;
 
 use serde::Deserialize;
 use toml::Spanned;
-use toml::de::{DeTable, DeValue, Deserializer};
+use toml::de::{DeTable, Deserializer};
+
+use tree::{Node, Step, nodes, path_text, put, remove};
 
 use super::Config;
 use super::problem::{FilePlace, Place, Problem};
+
+mod tree;
 
 /// The largest file that is read, in bytes.
 const FILE_LIMIT: u64 = 4 << 20;
@@ -37,11 +42,11 @@ impl ConfigFile {
     /// Reads a file. What is wrong in it is returned beside what is right; `None` when it can't be
     /// read at all.
     pub(super) fn read(path: &Path) -> (Option<ConfigFile>, Vec<Problem>) {
-        let read = || -> Result<(String, fs::Metadata), std::io::Error> {
+        let read = || -> Result<(Vec<u8>, fs::Metadata), std::io::Error> {
             let file = fs::File::open(path)?;
             let metadata = file.metadata()?;
-            let mut source = String::new();
-            file.take(FILE_LIMIT + 1).read_to_string(&mut source)?;
+            let mut source = Vec::new();
+            file.take(FILE_LIMIT + 1).read_to_end(&mut source)?;
             Ok((source, metadata))
         };
         let whole = |message: String| Problem { place: Place::Path(path.to_owned()), message };
@@ -50,11 +55,14 @@ impl ConfigFile {
             Ok((source, _)) if source.len() as u64 > FILE_LIMIT => {
                 (None, vec![whole(format!("is larger than {FILE_LIMIT} bytes"))])
             }
-            Ok((source, metadata)) => {
-                let too_open = super::secrets::too_open(path, &metadata);
-                let (file, problems) = parse(path, source, too_open);
-                (Some(file), problems)
-            }
+            Ok((source, metadata)) => match String::from_utf8(source) {
+                Ok(source) => {
+                    let too_open = super::secrets::too_open(path, &metadata);
+                    let (file, problems) = parse(path, source, too_open);
+                    (Some(file), problems)
+                }
+                Err(error) => (None, vec![not_text(path, &error)]),
+            },
         }
     }
 
@@ -68,6 +76,14 @@ impl ConfigFile {
             path = &path[..path.rfind(['.', '['])?];
         }
     }
+}
+
+/// Points at the first byte that belongs to no character.
+fn not_text(path: &Path, error: &FromUtf8Error) -> Problem {
+    let at = error.utf8_error().valid_up_to();
+    let source = String::from_utf8_lossy(error.as_bytes());
+    let place = Place::File(FilePlace::new(path, &source, at..at));
+    Problem { place, message: "is not UTF-8 from here on; save the file as UTF-8".to_owned() }
 }
 
 /// Takes out, one after the other, what does not fit, until the rest is a configuration.
@@ -90,7 +106,10 @@ fn parse(path: &Path, source: String, too_open: Option<String>) -> (ConfigFile, 
         let node = node_at(&root, &span, error.message());
         let span = node.as_ref().map_or(span, |node| node.place.clone());
         problems.push(problem(error.message(), span));
-        readable = node.is_some_and(|node| remove(root.get_mut(), &node.path));
+        readable = node.is_some_and(|node| {
+            stand_in(root.get_mut(), &node, error.message(), problems.len())
+                || remove(root.get_mut(), &node.path)
+        });
     }
     let mut spans = BTreeMap::new();
     for node in nodes(root.get_ref()) {
@@ -108,69 +127,10 @@ fn parse(path: &Path, source: String, too_open: Option<String>) -> (ConfigFile, 
     (ConfigFile { path: path.to_owned(), too_open, table, source: source.clone(), spans }, problems)
 }
 
-/// A step from a value to one inside it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Step {
-    Key(String),
-    Index(usize),
-}
-
 /// What an error is about: how to come to it, and where to point.
 struct Culprit {
     path: Vec<Step>,
     place: Range<usize>,
-}
-
-/// A value of the file: how to come to it, and where it stands.
-struct Node {
-    path: Vec<Step>,
-    key: Range<usize>,
-    value: Range<usize>,
-}
-
-fn path_text(path: &[Step]) -> String {
-    let mut text = String::new();
-    for step in path {
-        match step {
-            Step::Key(key) if text.is_empty() => text.push_str(key),
-            Step::Key(key) => text.extend([".", key]),
-            Step::Index(index) => text.push_str(&format!("[{index}]")),
-        }
-    }
-    text
-}
-
-/// Every value of the table, those that hold others before what they hold.
-fn nodes(table: &DeTable<'_>) -> Vec<Node> {
-    let mut found = Vec::new();
-    walk_table(&[], table, &mut found);
-    found
-}
-
-fn walk_table(path: &[Step], table: &DeTable<'_>, found: &mut Vec<Node>) {
-    for (key, value) in table {
-        let path = [path, &[Step::Key(key.get_ref().to_string())]].concat();
-        walk_value(path, key.span(), value, found);
-    }
-}
-
-fn walk_value(
-    path: Vec<Step>,
-    key: Range<usize>,
-    value: &Spanned<DeValue<'_>>,
-    found: &mut Vec<Node>,
-) {
-    found.push(Node { path: path.clone(), key, value: value.span() });
-    match value.get_ref() {
-        DeValue::Table(table) => walk_table(&path, table, found),
-        DeValue::Array(items) => {
-            for (index, item) in items.iter().enumerate() {
-                let path = [path.as_slice(), &[Step::Index(index)]].concat();
-                walk_value(path, item.span(), item, found);
-            }
-        }
-        _ => {}
-    }
 }
 
 /// The innermost value whose key or value an error's span lies in.
@@ -203,32 +163,17 @@ fn node_at(root: &Spanned<DeTable<'_>>, span: &Range<usize>, message: &str) -> O
     })
 }
 
-fn remove(table: &mut DeTable<'_>, path: &[Step]) -> bool {
-    let [Step::Key(key), rest @ ..] = path else { return false };
-    let Some(name) = table.keys().find(|name| name.get_ref() == key).cloned() else { return false };
-    if rest.is_empty() {
-        return table.remove(&name).is_some();
-    }
-    table.get_mut(&name).is_some_and(|value| remove_inside(value.get_mut(), rest))
-}
-
-fn remove_inside<'i>(value: &mut DeValue<'i>, path: &[Step]) -> bool {
-    match (value, path) {
-        (DeValue::Table(table), path) => remove(table, path),
-        (DeValue::Array(items), [Step::Index(index), rest @ ..]) if *index < items.len() => {
-            // This type of array can be read and built, but not changed.
-            let mut all: Vec<Spanned<DeValue<'i>>> = items.iter().cloned().collect();
-            let removed = if rest.is_empty() {
-                all.remove(*index);
-                true
-            } else {
-                remove_inside(all[*index].get_mut(), rest)
-            };
-            *items = all.into_iter().collect();
-            removed
-        }
-        _ => false,
-    }
+/// Gives a missing field a value, unlike any other, so that the rest beside it is read too; the
+/// configuration is refused all the same. Every field that may not be left out is a text.
+fn stand_in(table: &mut DeTable<'_>, node: &Culprit, message: &str, number: usize) -> bool {
+    let missing = message.strip_prefix("missing field `").and_then(|rest| rest.split('`').next());
+    let Some(field) = missing else { return false };
+    let value = match field {
+        "url" => "https://missing.invalid/".to_owned(),
+        _ => format!("missing-{number}"),
+    };
+    let path = [node.path.as_slice(), &[Step::Key(field.to_owned())]].concat();
+    put(table, &path, &node.place, value)
 }
 
 #[cfg(test)]
@@ -270,6 +215,7 @@ a = 1
 
 [[endpoint]]
 uid = "a"
+channels = "eu"
 
 [[endpoint]]
 uid = "b"
@@ -285,15 +231,16 @@ colour = 3
                 (8, 39, "invalid type: integer `5`"),
                 (10, 2, "unknown field `nonsense`"),
                 (13, 1, "missing field `url`"),
-                (19, 1, "unknown field `colour`"),
+                (15, 12, "invalid type: string"),
+                (20, 1, "unknown field `colour`"),
             ],
         );
         let text = file.table.to_string();
         assert!(text.contains("drain") && text.contains("h.example"), "{text}");
         assert!(!text.contains("workers"), "{text}");
         assert_eq!(file.place("server.drain").map(|place| place.line), Some(5));
-        assert_eq!(file.place("endpoint[0].url").map(|place| place.line), Some(18));
-        assert_eq!(file.place("endpoint[0].headers.x").map(|place| place.line), Some(16));
+        assert_eq!(file.place("endpoint[1].url").map(|place| place.line), Some(19));
+        assert_eq!(file.place("endpoint[1].headers.x").map(|place| place.line), Some(17));
         assert_eq!(file.place("retention.max_age"), None);
     }
 

@@ -84,10 +84,10 @@ pub struct Problem {
 /// First the place and the message on one line, then the line of the file with a caret.
 impl fmt::Display for Problem {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let message = &self.message;
+        let message = escaped(&self.message);
         match &self.place {
             Place::Variable(name) | Place::Flag(name) | Place::Setting(name) => {
-                write!(formatter, "{name}: {message}")
+                write!(formatter, "{}: {message}", escaped(name))
             }
             Place::Path(path) => write!(formatter, "{}: {message}", path.display()),
             Place::File(place) => {
@@ -109,6 +109,18 @@ impl fmt::Display for Problem {
             }
         }
     }
+}
+
+/// On one line, and without what a terminal would obey.
+fn escaped(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for letter in text.chars() {
+        match letter.is_control() {
+            true => escaped.extend(letter.escape_debug()),
+            false => escaped.push(letter),
+        }
+    }
+    escaped
 }
 
 /// Everything that is wrong with a configuration, never empty.
@@ -153,6 +165,16 @@ mod tests {
         );
         let end = FilePlace::new(Path::new("f"), "a", 1..1);
         assert_eq!((end.line, end.column, end.width), (1, 2, 1));
+    }
+
+    #[test]
+    fn a_message_stays_on_its_line() {
+        let place = Place::Setting("endpoint[0].headers.x\r\ny".to_owned());
+        let problem = Problem { place, message: "`x\r\n\u{1b}[2Jy` is no name".to_owned() };
+        assert_eq!(
+            problem.to_string(),
+            r"endpoint[0].headers.x\r\ny: `x\r\n\u{1b}[2Jy` is no name"
+        );
     }
 
     #[test]

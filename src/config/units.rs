@@ -1,7 +1,7 @@
 //! How durations, sizes and networks are written in `relay.toml` and in variables.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -117,6 +117,14 @@ impl fmt::Display for Size {
             Some((name, factor)) => write!(formatter, "{} {name}", self.0 / factor),
             None => write!(formatter, "{} B", self.0),
         }
+    }
+}
+
+impl AllowedNetwork {
+    /// Whether it opens an address; an IPv4 address written as an IPv6 one is taken as what it is.
+    pub fn opens(&self, address: SocketAddr) -> bool {
+        self.port.is_none_or(|port| port == address.port())
+            && self.network.contains(&address.ip().to_canonical())
     }
 }
 

@@ -1,9 +1,14 @@
 //! What `[[application]]`, `[[event_type]]` and `[[endpoint]]` may declare: the same as the API.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, SocketAddr};
+
+use url::{Host, Url};
 
 use super::Config;
 use super::declared::DeclaredEndpoint;
+use super::units::AllowedNetwork;
+use crate::domain::address::is_public;
 use crate::domain::endpoint_url::parse_endpoint_url;
 use crate::domain::headers::{HEADERS_MAX, check_header_name, check_header_value};
 use crate::domain::subscription::{EVENT_TYPE_MAX, Subscription, SubscriptionError, is_name};
@@ -37,7 +42,7 @@ pub(super) fn check(config: &Config) -> Vec<(String, String)> {
             let message = format!("no [[application]] has the uid `{}`", endpoint.application);
             add("application", message);
         }
-        self::endpoint(endpoint, &mut add);
+        self::endpoint(endpoint, &config.guard.allow, &mut add);
     }
     found
 }
@@ -78,10 +83,15 @@ fn event_types(config: &Config, found: &mut Vec<(String, String)>) {
     }
 }
 
-fn endpoint(endpoint: &DeclaredEndpoint, add: &mut impl FnMut(&str, String)) {
+fn endpoint(
+    endpoint: &DeclaredEndpoint,
+    allow: &[AllowedNetwork],
+    add: &mut impl FnMut(&str, String),
+) {
     name_problem(&endpoint.uid).into_iter().for_each(|message| add("uid", message));
-    if let Err(error) = parse_endpoint_url(&endpoint.url) {
-        add("url", format!("`{}`: {error}", without_user(&endpoint.url)));
+    match parse_endpoint_url(&endpoint.url) {
+        Err(error) => add("url", format!("`{}`: {error}", without_user(&endpoint.url))),
+        Ok(url) => closed(&url, allow).into_iter().for_each(|message| add("url", message)),
     }
     let parsed = Subscription::parse(endpoint.event_types.clone(), endpoint.channels.clone());
     if let Err(error) = parsed {
@@ -92,6 +102,21 @@ fn endpoint(endpoint: &DeclaredEndpoint, add: &mut impl FnMut(&str, String)) {
         .into_iter()
         .for_each(|message| add("throttle_rate", message));
     metadata_problem(&endpoint.metadata).into_iter().for_each(|message| add("metadata", message));
+}
+
+/// An address that nothing would be sent to. A name may point anywhere: it is judged at every
+/// connection.
+fn closed(url: &Url, allow: &[AllowedNetwork]) -> Option<String> {
+    let address = match url.host()? {
+        Host::Ipv4(address) => IpAddr::V4(address),
+        Host::Ipv6(address) => IpAddr::V6(address),
+        Host::Domain(_) => return None,
+    };
+    let port = url.port_or_known_default().unwrap_or(0);
+    let opens = |allowed: &AllowedNetwork| allowed.opens(SocketAddr::new(address, port));
+    (!is_public(address) && !allow.iter().any(opens)).then(|| {
+        format!("nothing is sent to {address}, which is not public, unless guard.allow opens it")
+    })
 }
 
 /// Names the wrong item by its place in its list.
@@ -175,6 +200,8 @@ mod tests {
     fn what_may_be_declared() {
         check_source(
             r#"
+[guard]
+allow = ["127.0.0.0/8:3000"]
 [[application]]
 uid = "acme"
 [[event_type]]
@@ -222,6 +249,9 @@ channels = ["a/b"]
 [[endpoint]]
 uid = "e"
 url = "https://h.example/#top"
+[[endpoint]]
+uid = "f"
+url = "http://[::ffff:10.0.0.1]/"
 "#,
             &[
                 ("application[0].uid", "no name"),
@@ -244,6 +274,7 @@ url = "https://h.example/#top"
                 ("endpoint[1].channels[0]", "`a/b`: a channel has"),
                 ("endpoint[2].uid", "second endpoint"),
                 ("endpoint[2].url", "a fragment"),
+                ("endpoint[3].url", "guard.allow"),
             ],
         );
     }

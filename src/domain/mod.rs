@@ -3,6 +3,7 @@
 //! Start with [`message`] (what is accepted), [`endpoint`] (where it goes), [`delivery`] (the
 //! state of one on its way to the other) and [`signature`] (what the receiver verifies).
 
+pub mod address;
 pub mod application;
 pub mod delivery;
 pub mod endpoint;

@@ -154,7 +154,7 @@ fn put_application(
     let id = new.id;
     match old {
         Some(old) if *old == new => return Ok(id),
-        Some(_) => changes.push(format!("application {uid}: changed")),
+        Some(old) => changes.push(format!("application {uid}: {}", changed(old.managed))),
         None => changes.push(format!("application {uid}: new")),
     }
     new.updated_at = now;
@@ -189,7 +189,9 @@ fn event_types(
         (new.managed, new.archived) = (true, false);
         match old {
             Some(old) if *old == new => continue,
-            Some(_) => changes.push(format!("event type {}: changed", wanted.name)),
+            Some(old) => {
+                changes.push(format!("event type {}: {}", wanted.name, changed(old.managed)));
+            }
             None => changes.push(format!("event type {}: new", wanted.name)),
         }
         new.updated_at = now;
@@ -259,7 +261,7 @@ fn put_endpoint(
     let id = new.id;
     match old {
         Some(old) if *old == new => return Ok(id),
-        Some(_) => changes.push(format!("{name}: changed")),
+        Some(old) => changes.push(format!("{name}: {}", changed(old.managed))),
         None => changes.push(format!("{name}: new")),
     }
     new.updated_at = now;
@@ -324,4 +326,9 @@ fn left_endpoints(
 
 fn lower_case(headers: &BTreeMap<String, String>) -> BTreeMap<String, String> {
     headers.iter().map(|(name, value)| (name.to_ascii_lowercase(), value.clone())).collect()
+}
+
+/// What is said of one that was there before.
+fn changed(was_managed: bool) -> &'static str {
+    if was_managed { "changed" } else { "was made by the API, from now on the file's" }
 }

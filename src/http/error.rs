@@ -37,8 +37,8 @@ pub enum ApiError {
     Lacks(&'static str),
     /// 404: there is nothing of that name.
     NotFound(String),
-    /// 405: the path is known, the method is not.
-    MethodNotAllowed,
+    /// 405: the path is known, the method is not; the methods it takes, `GET, POST`.
+    MethodNotAllowed(String),
     /// 408: the body did not come in time.
     TooSlow,
     /// 409: it contradicts what is there.
@@ -103,7 +103,7 @@ impl ApiError {
             ApiError::Unauthenticated => "authentication_failed",
             ApiError::Forbidden | ApiError::Lacks(_) => "insufficient access",
             ApiError::NotFound(_) => "not_found",
-            ApiError::MethodNotAllowed => "method_not_allowed",
+            ApiError::MethodNotAllowed(_) => "method_not_allowed",
             ApiError::TooSlow => "timeout",
             ApiError::Conflict(_) => "conflict",
             ApiError::TooLarge(_) => "payload_too_large",
@@ -132,7 +132,9 @@ impl ApiError {
             ApiError::Lacks(capability) => {
                 format!("this token was made without the capability {capability}")
             }
-            ApiError::MethodNotAllowed => "this path does not take that method".to_owned(),
+            ApiError::MethodNotAllowed(allowed) => {
+                format!("this path takes no such method, but {allowed}")
+            }
             ApiError::TooSlow => "the request's body took too long; send it faster".to_owned(),
             ApiError::TooLarge(most) => {
                 format!("the request's body is longer than {most} bytes (intake.max_body)")
@@ -164,7 +166,7 @@ impl ResponseError for ApiError {
             ApiError::Unauthenticated => StatusCode::UNAUTHORIZED,
             ApiError::Forbidden | ApiError::Lacks(_) => StatusCode::FORBIDDEN,
             ApiError::NotFound(_) => StatusCode::NOT_FOUND,
-            ApiError::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            ApiError::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
             ApiError::TooSlow => StatusCode::REQUEST_TIMEOUT,
             ApiError::Conflict(_) => StatusCode::CONFLICT,
             ApiError::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
@@ -189,6 +191,9 @@ impl ResponseError for ApiError {
             }
             ApiError::Unauthenticated => {
                 response.insert_header((header::WWW_AUTHENTICATE, "Bearer"));
+            }
+            ApiError::MethodNotAllowed(allowed) => {
+                response.insert_header((header::ALLOW, allowed.as_str()));
             }
             // The rest of a body that is not wanted is not read either.
             ApiError::TooLarge(_) | ApiError::TooSlow => {

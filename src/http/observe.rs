@@ -61,7 +61,7 @@ fn refusal(request: &ServiceRequest) -> Option<ApiError> {
         return Some(ApiError::BadRequest("this server upgrades to no other protocol".to_owned()));
     }
     if *request.method() == Method::CONNECT {
-        return Some(ApiError::MethodNotAllowed);
+        return Some(ApiError::MethodNotAllowed("GET, POST, PUT, PATCH, DELETE".to_owned()));
     }
     let head: usize =
         request.headers().iter().map(|(name, value)| name.as_str().len() + value.len()).sum();

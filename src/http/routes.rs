@@ -99,8 +99,7 @@ pub(super) struct Listed {
 pub(super) struct At(Listed);
 
 pub(super) fn at(path: &str) -> At {
-    let resource = web::resource([path.to_owned(), format!("{path}/")])
-        .default_service(web::to(method_not_allowed));
+    let resource = web::resource([path.to_owned(), format!("{path}/")]);
     At(Listed { path: path.to_owned(), methods: Vec::new(), resource })
 }
 
@@ -154,7 +153,10 @@ impl At {
     }
 
     pub fn into_resource(self) -> Listed {
-        self.0
+        let At(Listed { path, methods, resource }) = self;
+        let allowed = methods.iter().map(Method::as_str).collect::<Vec<_>>().join(", ");
+        let refuse = move || std::future::ready(not_allowed(&allowed));
+        Listed { path, methods, resource: resource.default_service(web::to(refuse)) }
     }
 
     fn on<H, A>(self, method: Method, handler: H) -> At
@@ -169,8 +171,8 @@ impl At {
     }
 }
 
-async fn method_not_allowed() -> Result<HttpResponse, ApiError> {
-    Err(ApiError::MethodNotAllowed)
+fn not_allowed(allowed: &str) -> Result<HttpResponse, ApiError> {
+    Err(ApiError::MethodNotAllowed(allowed.to_owned()))
 }
 
 /// What is answered where there is nothing.

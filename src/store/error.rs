@@ -18,7 +18,7 @@ pub enum StoreError {
     },
     /// The bytes do not have the checksum they were written with.
     #[error("journal/{}, record {}: the body at byte {offset} is damaged",
-        file_name(*.segment), .record.map_or_else(|| "unknown".to_owned(), |record| record.to_string()))]
+        file_name(*.segment), number(*.record))]
     Damaged {
         /// Which one.
         segment: u32,
@@ -27,4 +27,8 @@ pub enum StoreError {
         /// The number of its record, if it could be found.
         record: Option<u64>,
     },
+}
+
+fn number(record: Option<u64>) -> String {
+    record.map_or_else(|| "unknown".to_owned(), |record| record.to_string())
 }

@@ -42,6 +42,43 @@ fn every_problem_is_told_with_line_and_caret() {
 }
 
 #[test]
+fn what_is_declared_is_checked_as_a_whole() {
+    let folder = Folder::new();
+    let broken = b"[server]\nworkers = 2\n# caf\xe9\n";
+    folder.write("broken.toml", broken);
+    let told = folder.run(&["check", "--config", "broken.toml"]);
+    let expected = "broken.toml:3:6: is not UTF-8 from here on";
+    told.expect(78, "", expected);
+
+    // An address that nothing would be sent to, an entry without its uid, a name on two lines.
+    let endpoint = "[[endpoint]]\nurl = \"http://10.0.0.1/\"\nchannels = [\"a/b\"]\n\
+                    headers = { \"x\\r\\ny\" = \"v\" }\n";
+    folder.write("relay.toml", endpoint);
+    let told = folder.run(&["check"]).expect(78, "", "4 problems");
+    for part in [
+        "relay.toml:1:1: missing field `uid`",
+        "relay.toml:2:7: nothing is sent to 10.0.0.1, which is not public, unless guard.allow",
+        "relay.toml:3:13: `a/b`: a channel has",
+        r"`x\r\ny` is no name of an HTTP header",
+    ] {
+        assert!(told.err.contains(part), "{part}: {}", told.err);
+    }
+    let opened = endpoint.replace("[[endpoint]]", "[[endpoint]]\nuid = \"e\"");
+    let opened = opened.replace("a/b", "a").replace("x\\r\\ny", "x-y");
+    folder.write("relay.toml", format!("[guard]\nallow = [\"10.0.0.0/8\"]\n{opened}"));
+    folder.run(&["check"]).expect(0, "1 endpoint", "");
+}
+
+#[test]
+fn failures_are_json_for_scripts() {
+    let folder = Folder::new();
+    let told = folder.run(&["--json", "sign", "--secret", "x"]).expect(2, "", "");
+    let json: Value = serde_json::from_str(&told.err).unwrap();
+    assert_eq!(json["exit_code"], 2, "{json}");
+    assert!(json["error"].is_string() && json["hint"].is_string(), "{json}");
+}
+
+#[test]
 fn variables_stand_over_the_file() {
     let folder = Folder::new();
     let file = folder.write("other.toml", "[server]\nlisten = \"127.0.0.1:1\"\nworkers = 4\n");

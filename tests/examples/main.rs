@@ -201,7 +201,7 @@ fn senders_reach_receivers_through_relay() {
     }
     for (invoice, (language, command)) in (1..).zip(&mut senders) {
         let invoice = invoice.to_string();
-        command.arg(&invoice).env("RELAY_URL", &url).env("RELAY_TOKEN", token.trim());
+        command.arg(&invoice).env("RELAY_SERVER", &url).env("RELAY_TOKEN", token.trim());
         let accepted = run(language, command);
         assert_eq!(
             run(language, command),

@@ -154,6 +154,12 @@ fn message() -> Vec<Case> {
         at("payloadRetentionHours", vec![json!("x"), json!(-1)]),
         at(params, vec![json!(1)])
             .and(json!({"rawPayload": 1}), "transformationsParams.rawPayload")
+            .and(json!({"rawPayloadBase64": 1}), "transformationsParams.rawPayloadBase64")
+            .and(json!({"rawPayloadBase64": "?"}), "transformationsParams.rawPayloadBase64")
+            .and(
+                json!({"rawPayloadBase64": "", "rawPayload": ""}),
+                "transformationsParams.rawPayloadBase64",
+            )
             .and(json!({"headers": 1}), "transformationsParams.headers")
             .and(sent(json!("text")), content_type)
             .and(sent(json!("text/a\r\nb: c")), content_type)
@@ -234,8 +240,9 @@ fn bodies() -> Vec<Call> {
 }
 
 /// Fields that have their cases under another name, or that are answered 501 as yet.
-const ELSEWHERE: [(&str, &str); 13] = [
+const ELSEWHERE: [(&str, &str); 14] = [
     ("TransformationsParams", "rawPayload"),
+    ("TransformationsParams", "rawPayloadBase64"),
     ("TransformationsParams", "headers"),
     ("TransformationsParams", "others"),
     ("KeyIn", "application"),

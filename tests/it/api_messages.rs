@@ -82,6 +82,19 @@ fn bytes_stay_as_they_stood() {
     assert_eq!(stored.message.content_type, "text/xml");
     assert_eq!(relay.state.store.body(&stored.body).unwrap(), "<a/>");
     assert_eq!(relay.get(&format!("/app/acme/msg/{id}")).json["payload"]["rawPayload"], "<a/>");
+
+    let params = json!({"rawPayloadBase64": "AAH/", "headers": {"content-type": "image/x"}});
+    let body = json!({"eventType": "a", "payload": {}, "transformationsParams": params});
+    let id = message(&relay, body);
+    let stored =
+        relay.state.store.message(application.id, &Reference::read(relay.state.store.ids(), &id));
+    assert_eq!(relay.state.store.body(&stored.unwrap().body).unwrap(), [0, 1, 255].as_slice());
+    let shown = relay.get(&format!("/app/acme/msg/{id}"));
+    assert_eq!(shown.json["payload"], json!({"rawPayloadBase64": "AAH/"}));
+
+    let two = json!({"rawPayload": "<a/>"});
+    let body = json!({"eventType": "a", "payload": {"b": 1}, "transformationsParams": two});
+    assert_eq!(relay.post("/app/acme/msg", body).expect(422).problem(), "body.payload");
 }
 
 #[test]

@@ -188,7 +188,8 @@ fn hostile_requests() {
 fn paths_methods_and_names() {
     let relay = Relay::start();
     assert_eq!(relay.get("/nothing").expect(404).text("code"), "not_found");
-    relay.send("POST", "/app/a", &[], Some("{}")).expect(405);
+    let refused = relay.send("POST", "/app/a", &[], Some("{}")).expect(405);
+    assert_eq!(refused.header("allow"), Some("GET, PUT, PATCH, DELETE"));
     relay.get("/app/a%20b").expect(404);
     relay.get("/app/..%2Fb").expect(404);
     relay.get("/health").expect(204);

@@ -78,7 +78,7 @@ export class Relay {
   kept = new Map();
 
   constructor(library, prefix) {
-    Object.assign(this, { library, prefix, url: process.env.RELAY_URL });
+    Object.assign(this, { library, prefix, url: process.env.RELAY_SERVER });
     this.svix = this.asCaller(process.env.RELAY_TOKEN);
   }
 

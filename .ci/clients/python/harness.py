@@ -126,7 +126,7 @@ class Relay:
 
     def __init__(self, prefix):
         self.prefix = prefix
-        self.url = os.environ["RELAY_URL"]
+        self.url = os.environ["RELAY_SERVER"]
         self.receiver = Receiver()
         self.calls = self.as_caller(os.environ["RELAY_TOKEN"])
         self.names = 0

@@ -1,6 +1,7 @@
 """What the sender signs, verified by the libraries for Standard Webhooks and by plain ed25519."""
 
 import base64
+import hmac
 
 import standardwebhooks
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -17,15 +18,28 @@ BODIES = {
     "JSON": ('{ "b" : 1.00, "a":"\\u00e9" }', "application/json"),
 }
 
+# No text in any encoding that the libraries read: what is said of it is checked against the
+# specification.
+BINARY = (bytes(range(256)) * 2, "application/octet-stream")
+
+
+def signed_content(headers, arrived):
+    return f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + arrived
+
 
 def delivered(relay, body, content_type, **fields):
     app = relay.application()
     hook = relay.receiver.hook()
     endpoint = relay.endpoint(app, hook, **fields)
-    raw = {"rawPayload": body, "headers": {"content-type": content_type}}
+    if isinstance(body, bytes):
+        raw = {"rawPayloadBase64": base64.b64encode(body).decode()}
+    else:
+        raw = {"rawPayload": body}
+        body = body.encode()
+    raw["headers"] = {"content-type": content_type}
     relay.send(app, payload={}, transformations_params=raw)
     headers, arrived = hook.take()
-    same((arrived, headers["content-type"]), (body.encode(), content_type))
+    same((arrived, headers["content-type"]), (body, content_type))
     return relay.calls.endpoint.get_secret(app.id, endpoint.id).key, headers, arrived
 
 
@@ -40,6 +54,10 @@ def standard_webhooks_hmac(relay, call):
         except standardwebhooks.WebhookVerificationError:
             continue
         raise AssertionError("a body that was changed is verified")
+    secret, headers, arrived = delivered(relay, *BINARY)
+    key = base64.b64decode(secret.removeprefix("whsec_"))
+    signature = hmac.digest(key, signed_content(headers, arrived), "sha256")
+    same(headers["webhook-signature"], "v1," + base64.b64encode(signature).decode())
 
 
 @operation("standard-webhooks.ed25519", "message.create")
@@ -48,10 +66,10 @@ def standard_webhooks_ed25519(relay, call):
     private = Ed25519PrivateKey.generate()
     public = private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
     secret = "whsk_" + base64.b64encode(private.private_bytes_raw() + public).decode()
-    for body, content_type in BODIES.values():
+    for body, content_type in [*BODIES.values(), BINARY]:
         shown, headers, arrived = delivered(relay, body, content_type, secret=secret)
         same(shown, "whpk_" + base64.b64encode(public).decode())
-        signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + arrived
+        signed = signed_content(headers, arrived)
         version, signature = headers["webhook-signature"].split(",")
         same(version, "v1a")
         key = Ed25519PublicKey.from_public_bytes(base64.b64decode(shown[len("whpk_"):]))

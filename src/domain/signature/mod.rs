@@ -91,6 +91,11 @@ impl SigningKey {
         SigningKey::Hmac(Secret::new(bytes.to_vec()))
     }
 
+    /// The Ed25519 key of 32 random bytes that the caller drew (RFC 8032 section 5.1.5).
+    pub fn ed25519_of(seed: &[u8; 32]) -> SigningKey {
+        SigningKey::Ed25519(Secret::new(seed.to_vec()))
+    }
+
     /// As it is kept and typed: `whsec_…` or `whsk_…`. It is the secret itself.
     pub fn text(&self) -> String {
         match self {

@@ -9,6 +9,7 @@ use serde_json::json;
 use super::call::Call;
 use super::limits;
 use crate::config::declared::{DeclaredApplication, DeclaredEndpoint, DeclaredEventType, problems};
+use crate::config::units::AllowedNetwork;
 use crate::domain::signature::SigningKey;
 use crate::engine::declare::{self, Declared};
 use crate::http::error::{ApiError, Problem};
@@ -41,16 +42,15 @@ struct KeyIn {
 pub(super) async fn plan(mut call: Call) -> Result<HttpResponse, ApiError> {
     call.operator_only()?;
     let body = call.body().await?;
-    let declared = read(body.json()?)?;
+    let declared = read(body.json()?, &call.shared.state.config.guard.allow)?;
     let changes = call.read(move |store| Ok(declare::plan(store, declared)?)).await?;
     Ok(HttpResponse::Ok().json(json!({ "changes": changes })))
 }
 
-fn read(plan: PlanIn) -> Result<Declared, ApiError> {
-    let mut found: Vec<Problem> = problems(&plan.application, &plan.event_type, &plan.endpoint)
-        .into_iter()
-        .map(|(setting, message)| problem(setting, message))
-        .collect();
+fn read(plan: PlanIn, allow: &[AllowedNetwork]) -> Result<Declared, ApiError> {
+    let found = problems(allow, &plan.application, &plan.event_type, &plan.endpoint);
+    let mut found: Vec<Problem> =
+        found.into_iter().map(|(setting, message)| problem(setting, message)).collect();
     let mut keys = BTreeMap::new();
     for (index, given) in plan.keys.into_iter().enumerate() {
         for (part, uid) in [("application", &given.application), ("endpoint", &given.endpoint)] {

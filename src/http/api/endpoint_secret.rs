@@ -15,8 +15,10 @@ use crate::domain::time::Timestamp;
 use crate::http::error::ApiError;
 use crate::store::{Author, EndpointReference, Refusal, Reply};
 
-/// Bytes of a key the relay makes.
+/// Bytes of an HMAC key the relay makes.
 const KEY_BYTES: usize = 24;
+/// Bytes that an Ed25519 key is made of.
+const SEED_BYTES: usize = 32;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -27,10 +29,22 @@ struct RotateIn {
 
 /// A fresh HMAC key.
 pub(super) fn draw_key() -> Result<SigningKey, ApiError> {
-    let mut bytes = [0; KEY_BYTES];
+    Ok(SigningKey::hmac(&random::<KEY_BYTES>()?))
+}
+
+/// A fresh key of the same kind as the present one: the receiver verifies with the same code.
+fn draw_like(present: Option<&EndpointKey>) -> Result<SigningKey, ApiError> {
+    match present.map(|present| &present.key) {
+        Some(SigningKey::Ed25519(_)) => Ok(SigningKey::ed25519_of(&random::<SEED_BYTES>()?)),
+        Some(SigningKey::Hmac(_)) | None => draw_key(),
+    }
+}
+
+fn random<const COUNT: usize>() -> Result<[u8; COUNT], ApiError> {
+    let mut bytes = [0; COUNT];
     getrandom::fill(&mut bytes)
         .map_err(|error| ApiError::Internal(format!("no randomness for a key: {error}")))?;
-    Ok(SigningKey::hmac(&bytes))
+    Ok(bytes)
 }
 
 /// A key that a caller brings.
@@ -70,7 +84,10 @@ pub(super) async fn rotate(mut call: Call) -> Result<HttpResponse, ApiError> {
     }
     let given = input.key.and_then(|text| read_key(&text, &["key"], &mut problems));
     problems.finish()?;
-    let key = given.map_or_else(draw_key, Ok)?;
+    let key = match given {
+        Some(key) => key,
+        None => draw_like(call.endpoint(&*application)?.keys.first())?,
+    };
     let written = call
         .write_once(&body, move |transaction| {
             let now = transaction.now();

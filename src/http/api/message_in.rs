@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD as STANDARD;
 use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::Value;
@@ -40,13 +42,38 @@ struct MessageIn<'body> {
     transformations_params: Option<TransformationsParams>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Default)]
 #[serde(rename_all = "camelCase")]
 struct TransformationsParams {
     raw_payload: Option<String>,
+    /// Of this relay's own: bytes that no JSON text can hold.
+    raw_payload_base64: Option<String>,
     headers: Option<BTreeMap<String, String>>,
     #[serde(flatten)]
     others: BTreeMap<String, Value>,
+}
+
+impl TransformationsParams {
+    /// The body to send instead of `payload`.
+    fn raw_body(&self, problems: &mut Problems) -> Option<Bytes> {
+        let at = ["transformationsParams", "rawPayloadBase64"];
+        let Some(text) = &self.raw_payload_base64 else {
+            return self.raw_payload.clone().map(Bytes::from);
+        };
+        if self.raw_payload.is_some() {
+            problems.add(&at, "must not stand beside rawPayload: one body is sent, not two");
+        }
+        let bytes = STANDARD.decode(text).map(Bytes::from).ok();
+        if bytes.is_none() {
+            problems.add(&at, "must be base64 with padding (RFC 4648 section 4)");
+        }
+        bytes
+    }
+}
+
+fn is_empty_object(payload: &RawValue) -> bool {
+    let inner = payload.get().strip_prefix('{').and_then(|rest| rest.strip_suffix('}'));
+    inner.is_some_and(|inner| inner.trim().is_empty())
 }
 
 impl<'body> MessageIn<'body> {
@@ -92,9 +119,13 @@ impl<'body> MessageIn<'body> {
             time
         });
         let content_kept = self.content_kept(kept.0, &mut problems);
-        let params = self.transformations_params;
-        let (raw_payload, headers) =
-            params.map_or((None, None), |params| (params.raw_payload, params.headers));
+        let params = self.transformations_params.unwrap_or_default();
+        let raw_payload = params.raw_body(&mut problems);
+        if raw_payload.is_some() && !is_empty_object(self.payload) {
+            let words = "must be {} beside a raw payload: one body is sent, not two";
+            problems.add(&["payload"], words);
+        }
+        let headers = params.headers;
         let location = ["transformationsParams", "headers", "content-type"];
         if headers.as_ref().is_some_and(|headers| headers.len() > 1) {
             problems.add(&location, "is there twice, in another case");
@@ -105,10 +136,7 @@ impl<'body> MessageIn<'body> {
         problems.check(&location, limits::content_type(&content_type));
         problems.finish()?;
         let raw = raw_payload.is_some();
-        let body = match raw_payload {
-            Some(text) => Bytes::from(text),
-            None => whole.slice_ref(self.payload.get().as_bytes()),
-        };
+        let body = raw_payload.unwrap_or_else(|| whole.slice_ref(self.payload.get().as_bytes()));
         Ok(MessageParts {
             event_type: self.event_type,
             event_id: self.event_id,
@@ -160,7 +188,7 @@ pub(super) struct MessageParts {
     deliver_at: Option<Timestamp>,
     content_kept: Option<Duration>,
     body: Bytes,
-    /// Whether the body came as `rawPayload`.
+    /// Whether the body did not come as `payload`.
     raw: bool,
     /// Made with the message when the path names none.
     pub application: Option<Fields>,

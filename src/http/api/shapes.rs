@@ -198,14 +198,18 @@ impl MessageOut {
 }
 
 /// A body as a payload: itself when it is a JSON object, which is all that client libraries take;
-/// any other is shown as text.
+/// any other is shown as text, and as
+/// base64 when it is none.
 pub fn shown(bytes: &[u8]) -> Box<RawValue> {
     let whole = serde_json::from_slice::<Box<RawValue>>(bytes);
     match whole {
         Ok(value) if value.get().starts_with('{') => value,
         _ => {
-            let text = String::from_utf8_lossy(bytes);
-            raw(serde_json::json!({"rawPayload": text}).to_string())
+            let shown = match std::str::from_utf8(bytes) {
+                Ok(text) => serde_json::json!({"rawPayload": text}),
+                Err(_) => serde_json::json!({"rawPayloadBase64": STANDARD.encode(bytes)}),
+            };
+            raw(shown.to_string())
         }
     }
 }
@@ -340,5 +344,6 @@ mod tests {
         check(b"[1]", r#"{"rawPayload":"[1]"}"#);
         check(b"<a/>", r#"{"rawPayload":"<a/>"}"#);
         check(b"", r#"{"rawPayload":""}"#);
+        check(b"\xff\x00", r#"{"rawPayloadBase64":"/wA="}"#);
     }
 }

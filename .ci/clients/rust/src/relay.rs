@@ -47,7 +47,7 @@ pub struct Relay {
 
 impl Relay {
     pub async fn start() -> Result<Self, Failure> {
-        let server_url = Some(std::env::var("RELAY_URL")?);
+        let server_url = Some(std::env::var("RELAY_SERVER")?);
         let options = SvixOptions { server_url, timeout: Some(BOUND), ..SvixOptions::default() };
         let svix = Svix::new(std::env::var("RELAY_TOKEN")?, Some(options));
         Ok(Self { svix, receiver: Receiver::start().await?, names: AtomicU32::new(0) })
