@@ -4,8 +4,11 @@
 //! whatever parsers disagree on is refused, and the normalised text is what is stored, resolved and
 //! sent to. Whether its addresses may be reached is the address guard's business.
 
+use std::borrow::Cow;
 use std::ops::RangeInclusive;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD as BASE64;
 use thiserror::Error;
 use url::{Host, Url};
 
@@ -36,8 +39,8 @@ pub enum UrlError {
     Character(&'static str),
     /// `user:password@`.
     #[error(
-        "the URL holds a user name or password: remove it and set an \
-         authorization header in the endpoint's headers"
+        "the URL holds a user name or password that can't be read in one way only: remove it and \
+         set an authorization header in the endpoint's headers"
     )]
     UserInfo,
     /// `#…`.
@@ -111,6 +114,29 @@ pub fn parse_endpoint_url(text: &str) -> Result<Url, UrlError> {
     })?;
     check_parsed(&url, host)?;
     Ok(url)
+}
+
+/// Takes `user:password@` out of a URL; it comes back as the value of an `Authorization` header
+/// (RFC 7617). The rest is for [`parse_endpoint_url`].
+pub fn split_user_info(text: &str) -> Result<(Cow<'_, str>, Option<String>), UrlError> {
+    let Some(authority) = authority(text) else { return Ok((text.into(), None)) };
+    let Some((user_info, _)) = authority.split_once('@') else { return Ok((text.into(), None)) };
+    // What is unusual there is read in more than one way: `parse_endpoint_url` refuses it.
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:%".contains(&byte);
+    let decoded: Vec<u8> = percent_encoding::percent_decode_str(user_info).collect();
+    let printable = decoded.iter().all(|byte| byte.is_ascii_graphic() || *byte == b' ');
+    if user_info.is_empty() || !user_info.bytes().all(plain) || !printable {
+        return Err(UrlError::UserInfo);
+    }
+    let (user, password) = user_info.split_once(':').unwrap_or((user_info, ""));
+    let decode = |part| percent_encoding::percent_decode_str(part).collect::<Vec<u8>>();
+    let (user, password) = (decode(user), decode(password));
+    if user.contains(&b':') || (user.is_empty() && password.is_empty()) {
+        return Err(UrlError::UserInfo);
+    }
+    let credentials = BASE64.encode([user, password].join(&b':'));
+    let bare = text.replacen(&format!("{user_info}@"), "", 1);
+    Ok((bare.into(), Some(format!("Basic {credentials}"))))
 }
 
 /// What stands between the scheme's slashes and the path.
@@ -258,6 +284,36 @@ mod tests {
         ] {
             check(text, UrlError::UserInfo);
         }
+    }
+
+    #[test]
+    fn user_and_password_become_a_header() {
+        let check = |text: &str, bare: &str, value: Option<&str>| {
+            let split = split_user_info(text).map(|(bare, value)| (bare.into_owned(), value));
+            assert_eq!(split, Ok((bare.to_owned(), value.map(str::to_owned))), "{text}");
+        };
+        check("https://example.com/a@b", "https://example.com/a@b", None);
+        // RFC 7617 section 2.
+        let aladdin = Some("Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==");
+        check("https://Aladdin:open%20sesame@h.example/x", "https://h.example/x", aladdin);
+        check("http://user@h.example", "http://h.example", Some("Basic dXNlcjo="));
+        check(
+            "http://example.com:80@10.0.0.1/",
+            "http://10.0.0.1/",
+            Some("Basic ZXhhbXBsZS5jb206ODA="),
+        );
+        for text in [
+            "https://@h.example/",
+            "https://:@h.example/",
+            "https://a%3Ab:c@h.example/",
+            "https://a%0d%0ab:c@h.example/",
+            "https://ä:c@h.example/",
+        ] {
+            assert_eq!(split_user_info(text), Err(UrlError::UserInfo), "{text}");
+        }
+        // What is left is refused where it holds another.
+        let (bare, _) = split_user_info("https://a@b@h.example/").unwrap();
+        assert_eq!(parse_endpoint_url(&bare), Err(UrlError::UserInfo));
     }
 
     #[test]

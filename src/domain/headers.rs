@@ -1,6 +1,8 @@
 //! The headers an endpoint may be sent beside those of the relay: names, values, and which of them
 //! are credentials.
 
+use std::collections::BTreeMap;
+
 use thiserror::Error;
 
 /// Own headers of an endpoint at most.
@@ -71,6 +73,25 @@ pub fn is_sensitive_header(name: &str) -> bool {
     SENSITIVE_PARTS.iter().any(|part| name.contains(part))
 }
 
+/// Sets a header, whose name stays as it is written here; in another case it is the same header.
+pub fn set_header(headers: &mut BTreeMap<String, String>, name: String, value: String) {
+    remove_header(headers, &name);
+    headers.insert(name, value);
+}
+
+/// Takes a header away, in whatever case its name is written.
+pub fn remove_header(headers: &mut BTreeMap<String, String>, name: &str) {
+    headers.retain(|held, _| !held.eq_ignore_ascii_case(name));
+}
+
+/// The name of a header as it is held, and its value.
+pub fn find_header<'a>(
+    headers: &'a BTreeMap<String, String>,
+    name: &str,
+) -> Option<(&'a String, &'a String)> {
+    headers.iter().find(|(held, _)| held.eq_ignore_ascii_case(name))
+}
+
 /// Checks the name of a header that an endpoint is to be sent.
 pub fn check_header_name(name: &str) -> Result<(), HeaderError> {
     let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
@@ -117,6 +138,17 @@ mod tests {
             check(value, Err(HeaderError::Value));
         }
         check(&"v".repeat(HEADER_VALUE_MAX + 1), Err(HeaderError::ValueTooLong));
+    }
+
+    #[test]
+    fn one_header_in_any_case() {
+        let mut headers = BTreeMap::new();
+        set_header(&mut headers, "X-Team".to_owned(), "a".to_owned());
+        set_header(&mut headers, "x-team".to_owned(), "b".to_owned());
+        assert_eq!(headers, BTreeMap::from([("x-team".to_owned(), "b".to_owned())]));
+        assert_eq!(find_header(&headers, "X-TEAM").map(|(name, _)| name.as_str()), Some("x-team"));
+        remove_header(&mut headers, "X-teaM");
+        assert!(headers.is_empty());
     }
 
     #[test]

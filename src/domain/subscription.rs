@@ -44,7 +44,7 @@ pub enum SubscriptionError {
     #[error("more than {CHANNELS_MAX} channels")]
     TooManyChannels,
     /// Not a channel's name.
-    #[error("a channel has 1 to {CHANNEL_MAX} of the characters a-z A-Z 0-9 - _ and .")]
+    #[error("a channel has 1 to {CHANNEL_MAX} of the characters a-z A-Z 0-9 - _ . : and +")]
     Channel {
         /// Which one.
         index: usize,
@@ -66,7 +66,7 @@ impl Subscription {
         if channels.len() > CHANNELS_MAX {
             return Err(SubscriptionError::TooManyChannels);
         }
-        if let Some(index) = channels.iter().position(|name| !is_name(name, CHANNEL_MAX)) {
+        if let Some(index) = channels.iter().position(|name| !is_channel(name)) {
             return Err(SubscriptionError::Channel { index });
         }
         Ok(Subscription { event_types: each_once(event_types), channels: each_once(channels) })
@@ -92,6 +92,12 @@ impl Subscription {
 /// Whether this is 1 to `longest` of the characters that names, uids and channels are made of.
 pub fn is_name(text: &str, longest: usize) -> bool {
     (1..=longest).contains(&text.len()) && text.bytes().all(is_name_byte)
+}
+
+/// Whether a text names a channel: such a name, in which `:` and `+` may stand too.
+pub fn is_channel(text: &str) -> bool {
+    let fits = |byte: u8| is_name_byte(byte) || matches!(byte, b':' | b'+');
+    (1..=CHANNEL_MAX).contains(&text.len()) && text.bytes().all(fits)
 }
 
 fn is_name_byte(byte: u8) -> bool {

@@ -247,7 +247,7 @@ fn put_endpoint(
     new.description.clone_from(&declared.description);
     new.subscription = Subscription::parse(declared.event_types.clone(), declared.channels.clone())
         .map_err(|error| invalid("subscription", &error))?;
-    new.headers = lower_case(&declared.headers);
+    new.headers.clone_from(&declared.headers);
     new.throttle_rate = declared.throttle_rate;
     new.metadata.clone_from(&declared.metadata);
     new.managed = true;
@@ -322,10 +322,6 @@ fn left_endpoints(
         }
     }
     Ok(())
-}
-
-fn lower_case(headers: &BTreeMap<String, String>) -> BTreeMap<String, String> {
-    headers.iter().map(|(name, value)| (name.to_ascii_lowercase(), value.clone())).collect()
 }
 
 /// What is said of one that was there before.

@@ -15,7 +15,6 @@ use subtle::{Choice, ConstantTimeEq};
 
 use crate::domain::application::Application;
 use crate::domain::event_type::EventType;
-use crate::domain::id::Ids;
 use crate::domain::secret::{Secret, is_application_token};
 use crate::domain::time::Timestamp;
 use crate::domain::token::{ApplicationToken, Capabilities, OperatorKey};
@@ -24,7 +23,7 @@ use crate::http::failures::Failures;
 use crate::http::server::Shared;
 use crate::http::state::State;
 use crate::http::token;
-use crate::store::{ApplicationReference, Reference};
+use crate::store::{ApplicationReference, Reference, Store};
 
 /// Bytes of a key or token at most.
 const TOKEN_MAX: usize = 8 * 1024;
@@ -93,14 +92,14 @@ impl Caller {
     }
 
     /// Whether this caller may see the application.
-    pub fn may_see(&self, ids: &Ids, application: &Application) -> bool {
+    pub fn may_see(&self, store: &Store, application: &Application) -> bool {
         match &self.scope {
             Scope::Everything => true,
             // What can be an id is one: a uid that looks like another's id opens nothing.
-            Scope::Application(name) => match ApplicationReference::read(ids, name) {
-                Reference::Id(id) => id == application.id,
-                Reference::Name(uid) => application.uid.as_ref() == Some(&uid),
-            },
+            Scope::Application(name) => {
+                let own = store.application(&ApplicationReference::read(store.ids(), name));
+                own.is_some_and(|own| own.id == application.id)
+            }
         }
     }
 }

@@ -15,6 +15,7 @@ use crate::domain::id::{ApplicationId, EndpointId, KeyId};
 use crate::domain::operational::HIDDEN;
 use crate::domain::time::Timestamp;
 use crate::domain::token::OperatorKey;
+use crate::store::aliases::{AliasRow, Aliases, Named};
 use crate::store::failing::FailingRow;
 use crate::store::keys::{self, Key};
 use crate::store::overlay::Overlay;
@@ -35,6 +36,8 @@ pub enum CatalogChange {
     EventType(String, Option<Arc<EventType>>),
     /// An endpoint that fails, and since when.
     Failing(EndpointId, Option<Timestamp>),
+    /// A further name, and where it is looked for.
+    Alias(Option<ApplicationId>, String, Option<Named>),
     /// An operator key.
     OperatorKey(KeyId, Option<Arc<OperatorKey>>),
 }
@@ -51,6 +54,7 @@ pub struct Tables {
     tenants: BTreeMap<ApplicationId, Tenant>,
     uids: HashMap<String, ApplicationId>,
     owners: HashMap<EndpointId, ApplicationId>,
+    aliases: Aliases,
     event_types: BTreeMap<String, Arc<EventType>>,
     failing: HashMap<EndpointId, Timestamp>,
     operator_keys: BTreeMap<KeyId, Arc<OperatorKey>>,
@@ -64,6 +68,7 @@ impl Default for Tables {
             tenants: BTreeMap::from([(HIDDEN, hidden)]),
             uids: HashMap::new(),
             owners: HashMap::new(),
+            aliases: Aliases::default(),
             event_types: BTreeMap::new(),
             failing: HashMap::new(),
             operator_keys: BTreeMap::new(),
@@ -136,6 +141,10 @@ impl Tables {
                 };
                 CatalogChange::Failing(endpoint, old)
             }
+            CatalogChange::Alias(owner, name, new) => {
+                let old = self.aliases.set(owner, &name, new);
+                CatalogChange::Alias(owner, name, old)
+            }
             CatalogChange::OperatorKey(id, new) => {
                 let old = match new {
                     Some(key) => self.operator_keys.insert(id, key),
@@ -206,16 +215,19 @@ impl Tables {
         old
     }
 
-    /// The application, by id or uid.
+    /// The application, by id, uid or alias.
     pub fn application(&self, reference: &ApplicationReference) -> Option<Arc<Application>> {
         let id = match reference {
-            Reference::Id(id) => id,
-            Reference::Name(uid) => self.uids.get(uid)?,
+            Reference::Id(id) => *id,
+            Reference::Name(name) => match self.uids.get(name) {
+                Some(id) => *id,
+                None => self.aliases.application(name)?,
+            },
         };
-        Some(Arc::clone(&self.tenants.get(id)?.application))
+        Some(Arc::clone(&self.tenants.get(&id)?.application))
     }
 
-    /// The endpoint of an application, by id or uid.
+    /// The endpoint of an application, by id, uid or alias.
     pub fn endpoint(
         &self,
         application: ApplicationId,
@@ -223,10 +235,18 @@ impl Tables {
     ) -> Option<Arc<Endpoint>> {
         let tenant = self.tenants.get(&application)?;
         let id = match reference {
-            Reference::Id(id) => id,
-            Reference::Name(uid) => tenant.uids.get(uid)?,
+            Reference::Id(id) => *id,
+            Reference::Name(name) => match tenant.uids.get(name) {
+                Some(id) => *id,
+                None => self.aliases.endpoint(application, name)?,
+            },
         };
-        tenant.endpoints.get(id).cloned()
+        tenant.endpoints.get(&id).cloned()
+    }
+
+    /// The further names of an application or endpoint.
+    pub fn aliases(&self, named: Named) -> Vec<String> {
+        self.aliases.of(named)
     }
 
     /// The endpoint by id alone, with its application.
@@ -336,6 +356,11 @@ fn read_row(
         Some(b'f') => {
             let row: FailingRow = records::decode(value)?;
             CatalogChange::Failing(row.endpoint, Some(row.since))
+        }
+        Some(b'n') => {
+            let AliasRow { name, named } = records::decode(value)?;
+            let owner = named.endpoint.map(|_| named.application);
+            CatalogChange::Alias(owner, name, Some(named))
         }
         Some(b'o') => {
             let key: OperatorKey = records::decode(value)?;

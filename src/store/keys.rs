@@ -147,6 +147,12 @@ pub fn event_type(name_hash: [u8; 16]) -> Key {
     Key::start(b'c').with(b"t").with(&name_hash)
 }
 
+/// A further name of an application or endpoint, by the first 16 bytes of the SHA-256 of its
+/// owner and the name; see [`aliases`](crate::store::aliases).
+pub fn alias(name_hash: [u8; 16]) -> Key {
+    Key::start(b'c').with(b"n").with(&name_hash)
+}
+
 /// An endpoint that fails, with the time since when.
 pub fn failing(endpoint: EndpointId) -> Key {
     Key::start(b'c').with(b"f").with_id(endpoint)

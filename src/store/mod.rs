@@ -6,6 +6,7 @@
 //! - `journal`, `index`, `overlay`, `checkpoint`, `open` are how bytes are kept.
 
 mod account;
+mod aliases;
 mod broadcast;
 mod carry;
 mod catalog;
@@ -45,6 +46,7 @@ mod words;
 mod writer;
 
 pub use account::Account;
+pub use aliases::{ALIASES_MAX, Named};
 pub use check::{CheckOptions, Finding, IndexState, Remedy, Report, check, remove_index};
 pub use compaction::{Compacted, Compaction, CompactionError, Progress};
 pub use damage::{Content, LostBody};

@@ -8,8 +8,9 @@ use sha2::{Digest, Sha256};
 use crate::domain::application::Application;
 use crate::domain::endpoint::Endpoint;
 use crate::domain::event_type::EventType;
-use crate::domain::id::{ApplicationId, EndpointId, Stamp};
+use crate::domain::id::{ApplicationId, ApplicationKind, EndpointId, EndpointKind, Kind, Stamp};
 use crate::domain::time::Timestamp;
+use crate::store::aliases::Named;
 use crate::store::catalog::CatalogChange;
 use crate::store::journal::record::{self, BODY_HEADER, Change};
 use crate::store::keys::{self, Key};
@@ -118,6 +119,7 @@ impl<'writer> Transaction<'writer> {
         {
             return Err(uid_taken("an application", uid));
         }
+        self.refuse_id::<ApplicationKind>(application.uid.as_deref())?;
         let key = keys::application(id);
         self.put_row(key, records::encode(&application), old.is_none());
         let application = Arc::new(application);
@@ -138,6 +140,7 @@ impl<'writer> Transaction<'writer> {
         for endpoint in self.endpoints(id) {
             self.delete_endpoint(id, endpoint.id, author)?;
         }
+        self.forget_aliases(Named { application: id, endpoint: None });
         self.delete_row(keys::application(id));
         self.set(CatalogChange::Application(id, None));
         Ok(())
@@ -172,6 +175,7 @@ impl<'writer> Transaction<'writer> {
         {
             return Err(uid_taken("an endpoint of this application", uid));
         }
+        self.refuse_id::<EndpointKind>(endpoint.uid.as_deref())?;
         let key = keys::endpoint(application, id);
         let row = EndpointRow::seal(&endpoint, &key, &self.writer.shared.sealer);
         self.put_row(key, records::encode(&row), old.is_none());
@@ -192,6 +196,7 @@ impl<'writer> Transaction<'writer> {
     ) -> Result<(), Refusal> {
         let endpoint = self.endpoint(application, &Reference::Id(id))?;
         may_change(endpoint.managed, author, "endpoint")?;
+        self.forget_aliases(Named { application, endpoint: Some(id) });
         self.delete_row(keys::endpoint(application, id));
         self.set(CatalogChange::Endpoint(application, id, None));
         self.tell_of_deleted(&endpoint)?;
@@ -244,6 +249,18 @@ impl<'writer> Transaction<'writer> {
     /// Every event type.
     pub fn event_types(&self) -> Vec<Arc<EventType>> {
         self.writer.tables.event_types().cloned().collect()
+    }
+
+    /// Nothing may be named as an id of this relay names another: it could not be reached.
+    fn refuse_id<K: Kind>(&self, uid: Option<&str>) -> Result<(), Refusal> {
+        let is_id = |uid| self.writer.shared.ids.parse::<K>(uid).is_some();
+        match uid.is_some_and(is_id) {
+            false => Ok(()),
+            true => Err(Refusal::Invalid {
+                location: vec!["body".to_owned(), "uid".to_owned()],
+                message: "is an id that this relay gave: choose a name of your own".to_owned(),
+            }),
+        }
     }
 
     pub(super) fn set(&mut self, change: CatalogChange) {

@@ -54,7 +54,7 @@ fn answer(asked: &Asked) -> (u16, Value) {
         _ if path.ends_with("/integration") => (404, json!({ "code": "not_found", "detail": "" })),
         _ if in_first("") => page(
             json!([
-                endpoint(ENDPOINT, Some("books"), "https://h.example/w"),
+                endpoint(ENDPOINT, Some("books"), "https://me:key@h.example/w"),
                 endpoint("ep_2", None, "https://h.example/2"),
                 endpoint("ep_3", None, "http://10.1.2.3/")
             ]),
@@ -65,9 +65,10 @@ fn answer(asked: &Asked) -> (u16, Value) {
             (200, json!({ "key": "whpk_1SiA4o9hyqTCpIqC5V9HUakiiaeACeqfZTInDBbOir4=" }))
         }
         _ if in_first("/ep_3/secret") => (200, json!({ "key": &SECRET[6..] })),
-        _ if in_first(&format!("/{ENDPOINT}/headers")) => {
-            (200, json!({ "headers": { "X-Team": "books" }, "sensitive": ["Authorization"] }))
-        }
+        _ if in_first(&format!("/{ENDPOINT}/headers")) => (
+            200,
+            json!({ "headers": { "X-Team": "books" }, "sensitive": ["Authorization", "X-Token"] }),
+        ),
         _ if path.ends_with("/headers") => (200, json!({ "headers": {}, "sensitive": [] })),
         _ if in_first("/ep_2/transformation") => (200, json!({ "code": "f", "enabled": true })),
         _ if path.ends_with("/transformation") => (200, json!({ "code": null, "enabled": false })),
@@ -109,7 +110,7 @@ fn everything_that_can_be_taken() {
 
     let done = import(&[]).expect(1, "created  endpoint acme/books\n", "");
     for words in [
-        "lacks the header authorization, whose value is not in the document",
+        "lacks the header X-Token, whose value is not in the document",
         "refused  endpoint acme/ep_3",
         "not taken  endpoint acme/ep_2: signs with a key whose private half is not shown",
         "not taken  endpoint acme/ep_2: its transformation",
@@ -124,7 +125,10 @@ fn everything_that_can_be_taken() {
     assert_eq!((&books["url"], &books["throttleRate"]), (&json!("https://h.example/w"), &json!(5)));
     assert_eq!(books["eventTypes"], json!(["invoice.paid"]));
     let headers = get("/app/acme/endpoint/books/headers");
-    assert_eq!(headers["headers"], json!({ "x-team": "books" }));
+    assert_eq!(headers["headers"], json!({ "X-Team": "books" }), "as it was written");
+    // Old ids go on naming what they named, beside the uid.
+    let old = format!("/app/{APPLICATION}/endpoint/{ENDPOINT}");
+    assert_eq!(get(&old)["uid"], "books");
     assert_eq!(get(&format!("/app/{OTHER}"))["name"], "No uid", "the id it had goes on naming it");
     assert_eq!(get("/app/acme/endpoint/ep_2")["uid"], "ep_2");
     let event_type = get("/event-type/invoice.paid");
@@ -139,6 +143,8 @@ fn everything_that_can_be_taken() {
     assert_eq!((&again["left"], &again["refused"]), (&json!(5), &json!(1)));
     let sensitive = get("/app/acme/endpoint/books/headers");
     assert_eq!(sensitive["sensitive"], json!(["authorization"]));
+    let gone = relay.call("DELETE", &format!("/api/v1{old}"), None).0;
+    assert_eq!((gone, relay.call("GET", &format!("/api/v1{old}"), None).0), (204, 404));
     let lists = svix.asked().iter().filter(|asked| asked.line.contains("/integration")).count();
     assert_eq!(lists, 3, "what a server does not have is asked for once in each run");
     relay.stop();
@@ -157,7 +163,8 @@ fn out_of_another_relay() {
     assert_eq!(source.call("POST", "/api/v1/app/a250/endpoint", Some(&body)).0, 201);
     let import = || run(&folder, &source.url, &source.key, &target, &["--json"]);
     let done = json_of(&import().expect(0, "", ""));
-    assert_eq!((&done["created"], &done["left"]), (&json!(252), &json!(1)), "{}", done["items"]);
+    let counts = (&done["created"], &done["updated"], &done["left"]);
+    assert_eq!(counts, (&json!(252), &json!(1), &json!(0)), "{}", done["items"]);
     let again = json_of(&import().expect(0, "", ""));
     assert_eq!((&again["created"], &again["left"]), (&json!(0), &json!(253)));
     let (_, list) = target.call("GET", "/api/v1/app/a250/endpoint", None);

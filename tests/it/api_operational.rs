@@ -171,7 +171,7 @@ fn the_calls_are_those_of_endpoints() {
     assert!(new.text("key").starts_with("whsec_") && new.text("key") != old);
     relay.put(&format!("{path}/headers"), json!({"headers": {"X-A": "1"}})).expect(204);
     let headers = relay.get(&format!("{path}/headers")).expect(200).json;
-    assert_eq!(headers, json!({"headers": {"x-a": "1"}, "sensitive": []}));
+    assert_eq!(headers, json!({"headers": {"X-A": "1"}, "sensitive": []}));
     relay.put(&format!("{PATH}/made"), json!({"url": "https://ops.example/m"})).expect(201);
     assert_eq!(relay.get(PATH).json["data"].as_array().unwrap().len(), 2);
     relay.delete(&path).expect(204);

@@ -1,7 +1,9 @@
 //! Every call of the API once, as client libraries make it.
 
+use relay::store::Reference;
 use serde_json::{Value, json};
 
+use crate::api_refusals::token;
 use crate::support::server::Relay;
 
 #[test]
@@ -39,6 +41,22 @@ fn applications() {
     assert_eq!(gone.json, json!({"code": "not_found", "detail": "Entity not found"}));
 }
 
+/// Ends with this key.
+fn rotations(relay: &Relay, path: &str, key: &str) {
+    let body = json!({"key": key, "gracePeriodSeconds": 0});
+    assert_eq!(relay.post(&format!("{path}/secret/rotate"), body).expect(200).text("key"), key);
+    assert_eq!(relay.get(&format!("{path}/secret")).text("key"), key);
+    let pair = concat!(
+        "whsk_6Xb/dCcHpPea21PS1N9VY/NZW723CEc77N4rJCubMbfV",
+        "KIDij2HKpMKkioLlX0dRqSKJp4AJ6p9lMicMFs6Kvg=="
+    );
+    let rotated = relay.post(&format!("{path}/secret/rotate"), json!({"key": pair})).expect(200);
+    let fresh = relay.post(&format!("{path}/secret/rotate"), json!({})).expect(200);
+    assert!(fresh.text("key").starts_with("whpk_"), "a new key is of the same kind");
+    assert_ne!(fresh.text("key"), rotated.text("key"));
+    relay.post(&format!("{path}/secret/rotate"), json!({"key": key})).expect(200);
+}
+
 #[test]
 fn endpoints() {
     let relay = Relay::start();
@@ -60,18 +78,19 @@ fn endpoints() {
     let fresh = relay.post(&format!("{path}/secret/rotate"), json!({})).expect(200);
     assert_ne!(fresh.text("key"), secret.text("key"));
     let key = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
-    let body = json!({"key": key, "gracePeriodSeconds": 0});
-    assert_eq!(relay.post(&format!("{path}/secret/rotate"), body).expect(200).text("key"), key);
-    assert_eq!(relay.get(&format!("{path}/secret")).text("key"), key);
+    rotations(&relay, path, key);
 
     let headers = relay.get(&format!("{path}/headers")).expect(200);
-    let expected = json!({"headers": {"x-team": "a"}, "sensitive": ["authorization"]});
+    let expected = json!({"headers": {"X-Team": "a"}, "sensitive": ["Authorization"]});
     assert_eq!(headers.json, expected);
     let patch =
         json!({"headers": {"x-team": null, "X-New": "1"}, "deleteHeaders": ["Authorization"]});
     relay.patch(&format!("{path}/headers"), patch).expect(204);
     let headers = relay.get(&format!("{path}/headers")).expect(200);
-    assert_eq!(headers.json, json!({"headers": {"x-new": "1"}, "sensitive": []}));
+    assert_eq!(headers.json, json!({"headers": {"X-New": "1"}, "sensitive": []}), "as written");
+    relay.patch(&format!("{path}/headers"), json!({"headers": {"x-NEW": "2"}})).expect(204);
+    let headers = relay.get(&format!("{path}/headers")).expect(200);
+    assert_eq!(headers.json["headers"], json!({"x-NEW": "2"}), "one header, in whatever case");
     relay.put(&format!("{path}/headers"), json!({"headers": {"x-only": "2"}})).expect(204);
 
     let put = relay.put(path, json!({"url": "https://h.example/2", "uid": "books"})).expect(200);
@@ -99,6 +118,82 @@ fn endpoints() {
         .expect(409);
     relay.delete(path).expect(204);
     relay.get(path).expect(404);
+}
+
+#[test]
+fn credentials_in_a_url_become_a_header() {
+    let relay = Relay::start();
+    relay.post("/app", json!({"name": "Acme", "uid": "acme"})).expect(201);
+    let url = "https://Aladdin:open%20sesame@h.example/x";
+    let made = relay.post("/app/acme/endpoint", json!({"url": url, "uid": "e"})).expect(201);
+    assert_eq!(made.text("url"), "https://h.example/x");
+    let path = "/app/acme/endpoint/e";
+    let headers = relay.get(&format!("{path}/headers")).json;
+    assert_eq!(headers, json!({"headers": {}, "sensitive": ["authorization"]}));
+    let owner = relay.state.store.application(&Reference::Name("acme".to_owned())).unwrap();
+    let value = || {
+        let endpoint = relay.state.store.endpoint(owner.id, &Reference::Name("e".to_owned()));
+        endpoint.unwrap().headers["authorization"].clone()
+    };
+    assert_eq!(value(), "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==");
+    relay.patch(path, json!({"url": "https://user@h.example/x"})).expect(200);
+    assert_eq!(value(), "Basic dXNlcjo=");
+    relay.put(path, json!({"url": url, "uid": "e"})).expect(200);
+    assert_eq!(value(), "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==");
+    let both = json!({"url": url, "headers": {"Authorization": "Bearer x"}});
+    assert_eq!(relay.post("/app/acme/endpoint", both).problem(), "body.url");
+    let odd = json!({"url": "https://a%3Ab:c@h.example/"});
+    assert_eq!(relay.post("/app/acme/endpoint", odd).problem(), "body.url");
+}
+
+#[test]
+fn names_that_would_hide_something() {
+    let relay = Relay::start();
+    let made = relay.post("/app", json!({"name": "Acme", "uid": "acme"})).expect(201);
+    let id = made.text("id");
+    assert_eq!(relay.post("/app", json!({"name": "B", "uid": id})).problem(), "body.uid");
+    assert_eq!(relay.patch("/app/acme", json!({"uid": id})).problem(), "body.uid");
+    let endpoint = relay.post("/app/acme/endpoint", json!({"url": "https://h.example"}));
+    let taken = json!({"url": "https://h.example", "uid": endpoint.expect(201).text("id")});
+    assert_eq!(relay.post("/app/acme/endpoint", taken).problem(), "body.uid");
+    // What is an id elsewhere is a name like any other here.
+    let elsewhere = "app_2xXVVVVVVVVVVVVVVVVVVVVVVVV";
+    relay.post("/app", json!({"name": "B", "uid": elsewhere})).expect(201);
+}
+
+/// Ids of another server are further names, for tokens too; names of this relay go before them.
+#[test]
+fn ids_of_before() {
+    let relay = Relay::start();
+    let old = |number: usize| format!("app_2xXVVVVVVVVVVVVVVVVVVVVVV{number:02}");
+    let entry =
+        |id: &str, uid: &str| json!({"applications": [{"id": id, "uid": uid, "name": "A"}]});
+    let import = |document: Value| relay.post("/environment/import?per_item=true", document);
+    let done = import(entry(&old(0), "acme")).expect(200).json;
+    assert_eq!(done["items"][0]["action"], "created", "{done}");
+    let own = token(&old(0));
+    let headers = [("authorization", format!("Bearer {own}"))];
+    let headers: Vec<_> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    for name in [old(0), "acme".to_owned()] {
+        let seen = relay.send("GET", &format!("/app/{name}"), &headers, None).expect(200);
+        assert_eq!(seen.text("uid"), "acme");
+    }
+    let again = import(entry(&old(0), "acme")).expect(200).json;
+    assert_eq!(again["items"][0]["action"], "left", "{again}");
+    relay.post("/app", json!({"name": "Other", "uid": "other"})).expect(201);
+    let other = import(entry(&old(0), "other")).expect(200).json;
+    let note = other["items"][0]["notes"][0].as_str().unwrap();
+    assert!(note.contains("names another one here already"), "{other}");
+    for number in 1..8 {
+        let done = import(entry(&old(number), "acme")).expect(200).json;
+        assert_eq!(done["items"][0]["action"], "updated", "{done}");
+    }
+    let full = import(entry(&old(8), "acme")).expect(200).json;
+    assert!(full["items"][0]["notes"][0].as_str().unwrap().contains("8 further names"), "{full}");
+    relay.delete("/app/acme").expect(204);
+    relay.get(&format!("/app/{}", old(3))).expect(404);
+    import(entry(&old(3), "other")).expect(200);
+    assert_eq!(relay.get(&format!("/app/{}", old(3))).text("uid"), "other");
 }
 
 #[test]

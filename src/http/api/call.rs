@@ -109,7 +109,7 @@ impl Call {
         let reference: ApplicationReference = self.reference("app")?;
         let found = self.store().application(&reference);
         match (&self.caller.scope, found) {
-            (_, Some(found)) if self.caller.may_see(self.ids(), &found) => Ok(found),
+            (_, Some(found)) if self.caller.may_see(self.store(), &found) => Ok(found),
             // Whether another tenant's application is there is not told.
             (Scope::Application(_), _) => Err(ApiError::Forbidden),
             (Scope::Everything, _) => Err(ApiError::not_found()),

@@ -15,6 +15,8 @@ use super::page;
 use super::shapes::EndpointOut;
 use crate::domain::application::Metadata;
 use crate::domain::endpoint::{Disabled, Endpoint, EndpointKey};
+use crate::domain::endpoint_url::split_user_info;
+use crate::domain::headers::{find_header, set_header};
 use crate::domain::id::{ApplicationId, EndpointId, Ids};
 use crate::domain::signature::SigningKey;
 use crate::domain::subscription::Subscription;
@@ -23,6 +25,7 @@ use crate::http::error::ApiError;
 use crate::http::state::CheckUrl;
 use crate::store::{Author, EndpointReference, Refusal, Reply, Written};
 
+const AUTHORIZATION: &str = "authorization";
 const ROTATE: &str = "is changed with POST …/secret/rotate";
 
 #[derive(Deserialize)]
@@ -72,6 +75,14 @@ struct EndpointPatch {
     version: Option<u16>,
 }
 
+/// What a patch says that is read from its fields.
+struct PatchRead {
+    /// One list that is not given is empty.
+    subscription: Subscription,
+    /// User name and password of the URL, as a header says them.
+    authorization: Option<String>,
+}
+
 /// What a caller may set of an endpoint, after the limits were looked at.
 pub(super) struct Fields {
     pub url: String,
@@ -81,7 +92,9 @@ pub(super) struct Fields {
     pub subscription: Subscription,
     pub throttle_rate: Option<u16>,
     pub metadata: Metadata,
-    pub headers: Option<BTreeMap<String, String>>,
+    headers: Option<BTreeMap<String, String>>,
+    /// User name and password of the URL, as a header says them.
+    authorization: Option<String>,
     pub key: Option<SigningKey>,
 }
 
@@ -90,8 +103,16 @@ impl EndpointIn {
         let mut problems = Problems::default();
         check_rates(self.throttle_rate, self.rate_limit, &mut problems);
         let event_types = either(self.event_types, self.filter_types);
+        let (url, authorization) = read_url(&self.url, check_url, &mut problems);
+        let named = |headers: &BTreeMap<_, _>| find_header(headers, AUTHORIZATION).is_some();
+        if authorization.is_some() && self.headers.as_ref().is_some_and(named) {
+            let words = "holds a user name or password beside an authorization header: \
+                         leave one of them out";
+            problems.add(&["url"], words);
+        }
         let fields = Fields {
-            url: read_url(&self.url, check_url, &mut problems),
+            url,
+            authorization,
             description: self.description.unwrap_or_default(),
             uid: self.uid,
             disabled: self.disabled.unwrap_or(false),
@@ -110,12 +131,12 @@ impl EndpointIn {
 }
 
 impl EndpointPatch {
-    /// Checks every field and brings the URL into its normal form; the subscription comes back
-    /// apart, one list that is not given being empty.
-    fn check(&mut self, check_url: &CheckUrl) -> Result<Subscription, ApiError> {
+    /// Checks every field and brings the URL into its normal form.
+    fn check(&mut self, check_url: &CheckUrl) -> Result<PatchRead, ApiError> {
         let mut problems = Problems::default();
+        let mut authorization = None;
         if let Some(url) = &mut self.url {
-            *url = read_url(url, check_url, &mut problems);
+            (*url, authorization) = read_url(url, check_url, &mut problems);
         }
         let description = self.description.as_deref().unwrap_or_default();
         let uid = self.uid.as_ref().and_then(Option::as_deref);
@@ -133,12 +154,16 @@ impl EndpointPatch {
         let channels = self.channels.clone().flatten();
         let subscription = limits::subscription(event_types, channels, &mut problems);
         problems.finish()?;
-        Ok(subscription)
+        Ok(PatchRead { subscription, authorization })
     }
 
-    fn apply(self, subscription: Subscription, endpoint: &mut Endpoint) {
+    fn apply(self, read: PatchRead, endpoint: &mut Endpoint) {
+        let PatchRead { subscription, authorization } = read;
         if let Some(url) = self.url {
             endpoint.url = url;
+        }
+        if let Some(value) = authorization {
+            set_header(&mut endpoint.headers, AUTHORIZATION.to_owned(), value);
         }
         if let Some(description) = self.description {
             endpoint.description = description;
@@ -171,10 +196,14 @@ fn check_rest(description: &str, uid: Option<&str>, problems: &mut Problems) {
     }
 }
 
-fn read_url(text: &str, check_url: &CheckUrl, problems: &mut Problems) -> String {
-    check_url(text).unwrap_or_else(|message| {
+/// The URL without user name and password, and what these are as a header: the URL is shown in
+/// answers and logs, and they are not.
+fn read_url(text: &str, check_url: &CheckUrl, problems: &mut Problems) -> (String, Option<String>) {
+    let read = split_user_info(text).map_err(|error| error.to_string());
+    let read = read.and_then(|(bare, authorization)| Ok((check_url(&bare)?, authorization)));
+    read.unwrap_or_else(|message| {
         problems.add(&["url"], message);
-        String::new()
+        (String::new(), None)
     })
 }
 
@@ -203,6 +232,15 @@ fn disable(disabled: bool, before: Option<Disabled>) -> Option<Disabled> {
 }
 
 impl Fields {
+    /// The headers that were given, or else those that stand, with what the URL held.
+    pub fn headers_or(&self, standing: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+        let mut headers = self.headers.as_ref().unwrap_or(standing).clone();
+        if let Some(value) = &self.authorization {
+            set_header(&mut headers, AUTHORIZATION.to_owned(), value.clone());
+        }
+        headers
+    }
+
     /// An endpoint of its own, with the key that was given or else `key`.
     pub fn make(
         self,
@@ -214,6 +252,7 @@ impl Fields {
         Endpoint {
             id,
             application,
+            headers: self.headers_or(&BTreeMap::new()),
             uid: self.uid,
             url: self.url,
             description: self.description,
@@ -221,7 +260,6 @@ impl Fields {
             disabled: disable(self.disabled, None),
             throttle_rate: self.throttle_rate,
             metadata: self.metadata,
-            headers: self.headers.unwrap_or_default(),
             keys: vec![EndpointKey { key: self.key.unwrap_or(key), expires_at: None }],
             managed: false,
             created_at: now,
@@ -240,7 +278,7 @@ impl Fields {
             });
         }
         Ok(Endpoint {
-            headers: self.headers.unwrap_or_else(|| old.headers.clone()),
+            headers: self.headers_or(&old.headers),
             uid: self.uid,
             url: self.url,
             description: self.description,
@@ -320,11 +358,11 @@ pub(super) async fn patch(mut call: Call) -> Result<HttpResponse, ApiError> {
     let reference: EndpointReference = call.reference("endpoint")?;
     let body = call.body().await?;
     let mut patch: EndpointPatch = body.json()?;
-    let subscription = patch.check(&call.shared.state.check_url)?;
+    let read = patch.check(&call.shared.state.check_url)?;
     let written = call
         .write(move |transaction| {
             let mut endpoint = Endpoint::clone(&*transaction.endpoint(application.id, &reference)?);
-            patch.apply(subscription, &mut endpoint);
+            patch.apply(read, &mut endpoint);
             endpoint.updated_at = transaction.now();
             let endpoint = transaction.put_endpoint(endpoint, Author::Caller)?;
             Ok(Reply::Endpoint { endpoint, created: false })

@@ -9,7 +9,7 @@ use serde_json::json;
 use super::call::Call;
 use super::limits::{self, Problems};
 use crate::domain::endpoint::Endpoint;
-use crate::domain::headers::{HEADERS_MAX, is_sensitive_header};
+use crate::domain::headers::{HEADERS_MAX, is_sensitive_header, remove_header, set_header};
 use crate::domain::token::Capability;
 use crate::http::error::ApiError;
 use crate::store::{Author, EndpointReference, Refusal, Reply};
@@ -80,10 +80,8 @@ pub(super) async fn patch(mut call: Call) -> Result<HttpResponse, ApiError> {
     problems.finish()?;
     change(&call, application.id, move |endpoint| {
         let mut headers = endpoint.headers.clone();
-        for name in &removed {
-            headers.remove(&name.to_ascii_lowercase());
-        }
-        headers.extend(set);
+        removed.iter().for_each(|name| remove_header(&mut headers, name));
+        set.into_iter().for_each(|(name, value)| set_header(&mut headers, name, value));
         if headers.len() > HEADERS_MAX {
             return Err(Refusal::Invalid {
                 location: vec!["body".to_owned(), "headers".to_owned()],

@@ -1,11 +1,14 @@
 //! What an import does with each entry: creates, updates, leaves or refuses it, and says so.
 //!
 //! Nothing is deleted. An entry is found again by its uid, or else by its id, which becomes the uid
-//! of what is made for it: so an import can be repeated, and ids of another server go on naming
-//! what they named there.
+//! of what is made for it, or a further name of what has a uid: so an import can be repeated, and
+//! ids of another server go on naming what they named there.
+
+use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::endpoint;
 use super::endpoint_secret::rotated;
 use super::environment_import::{ApplicationEntry, EndpointEntry, Entries, Entry, problem};
 use super::event_type;
@@ -13,9 +16,10 @@ use super::limits::{self, GRACE_DEFAULT};
 use crate::domain::application::Application;
 use crate::domain::endpoint::{Disabled, Endpoint};
 use crate::domain::event_type::EventType;
-use crate::domain::id::{ApplicationId, EndpointId, Ids};
+use crate::domain::headers::{find_header, set_header};
+use crate::domain::id::{ApplicationId, EndpointId, Ids, Kind};
 use crate::http::error::Problem;
-use crate::store::{Author, Reference, Refusal, Transaction};
+use crate::store::{Author, Named, Reference, Refusal, Transaction};
 
 /// What was done with an entry.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
@@ -148,11 +152,15 @@ fn put_application(
         let uid = made_uid(fields.uid.clone(), id, matches!(by_id, Some(Reference::Id(_))))?;
         let made = fields.make(ApplicationId::new(transaction.mint()), now);
         let made = Application { uid: Some(uid), ..made };
-        *owner = Some(transaction.put_application(made, Author::Caller)?.id);
-        return Ok((Action::Created, Vec::new()));
+        let made = transaction.put_application(made, Author::Caller)?.id;
+        *owner = Some(made);
+        let notes = remember(transaction, by_id, Named { application: made, endpoint: None }).1;
+        return Ok((Action::Created, notes));
     };
     // Its endpoints have their place, whatever becomes of itself.
     *owner = Some(old.id);
+    let named = Named { application: old.id, endpoint: None };
+    let (remembered, notes) = remember(transaction, by_id, named);
     let uid = fields.uid.clone().or_else(|| old.uid.clone());
     let new = Application {
         uid,
@@ -162,10 +170,28 @@ fn put_application(
         ..fields.make(old.id, now)
     };
     if *old == new {
-        return Ok((Action::Left, Vec::new()));
+        return Ok((if remembered { Action::Updated } else { Action::Left }, notes));
     }
     transaction.put_application(Application { updated_at: now, ..new }, Author::Caller)?;
-    Ok((Action::Updated, Vec::new()))
+    Ok((Action::Updated, notes))
+}
+
+/// Keeps the id that something has where the document comes from as a further name of it; says
+/// whether that changed anything, and why it could not be.
+fn remember<K: Kind>(
+    transaction: &mut Transaction<'_>,
+    id: Option<Reference<K>>,
+    named: Named,
+) -> (bool, Vec<String>) {
+    let Some(Reference::Name(id)) = id else { return (false, Vec::new()) };
+    let kept = match limits::name(&id) {
+        Ok(()) => transaction.put_alias(&id, named),
+        Err(words) => Err(Refusal::Conflict(words)),
+    };
+    match kept {
+        Ok(changed) => (changed, Vec::new()),
+        Err(refusal) => (false, vec![format!("its old id is not kept: {refusal}")]),
+    }
 }
 
 fn put_endpoint(
@@ -189,18 +215,19 @@ fn put_endpoint(
         if given.is_none() {
             notes.push("has a new secret: give it to the receiver".to_owned());
         }
-        notes.extend(sensitive.iter().map(|name| unknown_header(name)));
         let made = fields.make(owner, EndpointId::new(transaction.mint()), key, now);
-        transaction.put_endpoint(Endpoint { uid: Some(uid), ..made }, Author::Caller)?;
+        let unknown = sensitive.iter().filter(|name| find_header(&made.headers, name).is_none());
+        notes.extend(unknown.map(|name| unknown_header(name)));
+        let made = Endpoint { uid: Some(uid), ..made };
+        let made = transaction.put_endpoint(made, Author::Caller)?.id;
+        let named = Named { application: owner, endpoint: Some(made) };
+        notes.extend(remember(transaction, by_id, named).1);
         return Ok((Action::Created, notes));
     };
-    let mut headers = fields.headers.clone().unwrap_or_else(|| old.headers.clone());
-    for name in sensitive {
-        match old.headers.get(&name) {
-            Some(value) => drop(headers.insert(name, value.clone())),
-            None => notes.push(unknown_header(&name)),
-        }
-    }
+    let named = Named { application: owner, endpoint: Some(old.id) };
+    let (remembered, told) = remember(transaction, by_id, named);
+    notes.extend(told);
+    let headers = merged_headers(&fields, &sensitive, &old, &mut notes);
     let current = old.keys.first().map(|held| &held.key);
     let mut keys = old.keys.clone();
     if let Some(given) = given.filter(|given| Some(given) != current) {
@@ -226,10 +253,28 @@ fn put_endpoint(
         ..old.as_ref().clone()
     };
     if *old == new {
-        return Ok((Action::Left, notes));
+        return Ok((if remembered { Action::Updated } else { Action::Left }, notes));
     }
     transaction.put_endpoint(Endpoint { updated_at: now, ..new }, Author::Caller)?;
     Ok((Action::Updated, notes))
+}
+
+/// The document's headers with those that it has by name alone, as they stand.
+fn merged_headers(
+    fields: &endpoint::Fields,
+    sensitive: &[String],
+    old: &Endpoint,
+    notes: &mut Vec<String>,
+) -> BTreeMap<String, String> {
+    let mut headers = fields.headers_or(&old.headers);
+    for name in sensitive {
+        match find_header(&old.headers, name) {
+            Some((name, value)) => set_header(&mut headers, name.clone(), value.clone()),
+            None if find_header(&headers, name).is_none() => notes.push(unknown_header(name)),
+            None => {}
+        }
+    }
+    headers
 }
 
 fn unknown_header(name: &str) -> String {

@@ -193,11 +193,10 @@ fn read_application(
 fn read_endpoint(raw: &RawValue, check_url: &CheckUrl) -> Result<EndpointEntry, ApiError> {
     let beside: Beside<'_> = read_json(raw.get().as_bytes())?;
     let fields = read_json::<EndpointIn>(raw.get().as_bytes())?.check(check_url)?;
-    let sensitive = beside.sensitive.unwrap_or_default().into_iter();
     Ok(EndpointEntry {
         id: beside.id,
         fields,
-        sensitive: sensitive.map(|name| name.to_ascii_lowercase()).collect(),
+        sensitive: beside.sensitive.unwrap_or_default(),
         key: draw_key()?,
     })
 }

@@ -4,13 +4,13 @@
 //! [`crate::domain::headers`], keys in [`crate::domain::signature`], the body as a whole in
 //! `intake.max_body`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::domain::application::Metadata;
 use crate::domain::headers::{HEADERS_MAX, check_header_name, check_header_value};
 use crate::domain::subscription::{CHANNEL_MAX, CHANNELS_MAX, Subscription, SubscriptionError};
-use crate::domain::subscription::{EVENT_TYPE_MAX, is_name};
+use crate::domain::subscription::{EVENT_TYPE_MAX, is_channel, is_name};
 use crate::http::error::{ApiError, Problem};
 
 /// Bytes of a uid or event id at most.
@@ -128,8 +128,8 @@ pub fn tags(tags: &[String]) -> Result<(), String> {
 
 /// One channel.
 pub fn channel(channel: &str) -> Result<(), String> {
-    let rule = format!("must be 1 to {CHANNEL_MAX} of the characters a-z A-Z 0-9 - _ and .");
-    if is_name(channel, CHANNEL_MAX) { Ok(()) } else { Err(rule) }
+    let rule = format!("must be 1 to {CHANNEL_MAX} of the characters a-z A-Z 0-9 - _ . : and +");
+    if is_channel(channel) { Ok(()) } else { Err(rule) }
 }
 
 /// Channels of a message.
@@ -193,18 +193,18 @@ pub fn headers(
     headers: BTreeMap<String, String>,
     problems: &mut Problems,
 ) -> BTreeMap<String, String> {
-    let mut kept = BTreeMap::new();
-    for (name, value) in headers {
-        problems.check(&["headers", &name], header_name(&name));
-        problems.check(&["headers", &name], header_value(&value));
-        if kept.insert(name.to_ascii_lowercase(), value).is_some() {
-            problems.add(&["headers", &name], "is there twice, in another case");
+    let mut seen = BTreeSet::new();
+    for (name, value) in &headers {
+        problems.check(&["headers", name], header_name(name));
+        problems.check(&["headers", name], header_value(value));
+        if !seen.insert(name.to_ascii_lowercase()) {
+            problems.add(&["headers", name], "is there twice, in another case");
         }
     }
-    if kept.len() > HEADERS_MAX {
+    if headers.len() > HEADERS_MAX {
         problems.add(&["headers"], format!("must have at most {HEADERS_MAX} items"));
     }
-    kept
+    headers
 }
 
 /// `text/plain; charset=utf-8`.
@@ -246,9 +246,21 @@ mod tests {
         check("metadata", &[metadata(&data(METADATA_MAX + 1))], false);
         check("tags", &[tags(&list(5)), tags(&[long(TAG_MAX)])], true);
         check("tags", &[tags(&list(6)), tags(&[long(TAG_MAX + 1)]), tags(&[long(0)])], false);
-        check("channels", &[channels(&list(10)), channels(&[long(CHANNEL_MAX)])], true);
+        check(
+            "channels",
+            &[channels(&list(10)), channels(&[long(CHANNEL_MAX)]), channels(&["a:b+c".into()])],
+            true,
+        );
         check("channels", &[channels(&list(0)), channels(&list(11))], false);
-        check("channels", &[channels(&[long(CHANNEL_MAX + 1)]), channels(&["*".into()])], false);
+        check(
+            "channels",
+            &[
+                channels(&[long(CHANNEL_MAX + 1)]),
+                channels(&["*".into()]),
+                channels(&["a/b".into()]),
+            ],
+            false,
+        );
         check("event type", &[event_type("a.b")], true);
         check("event type", &[event_type("a.*"), event_type(""), event_type(&long(257))], false);
         check("content type", &[content_type("text/plain; charset=utf-8")], true);

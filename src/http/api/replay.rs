@@ -10,7 +10,7 @@ use super::application::unexpected;
 use super::call::Call;
 use super::limits::{self, Problems};
 use super::task::TaskOut;
-use crate::domain::subscription::{CHANNEL_MAX, EVENT_TYPES_MAX, is_name};
+use crate::domain::subscription::EVENT_TYPES_MAX;
 use crate::domain::task::{EndpointWork, ReplayFilter, Standing, Window, Work};
 use crate::domain::time::Timestamp;
 use crate::http::error::ApiError;
@@ -119,9 +119,8 @@ pub(super) async fn bulk_replay(mut call: Call) -> Result<HttpResponse, ApiError
     for (index, name) in event_types.iter().enumerate() {
         problems.check(&["eventTypes", &format!("[{index}]")], limits::event_type(name));
     }
-    if input.channel.as_ref().is_some_and(|channel| !is_name(channel, CHANNEL_MAX)) {
-        let words = format!("must be 1 to {CHANNEL_MAX} of the characters a-z A-Z 0-9 - _ and .");
-        problems.add(&["channel"], words);
+    if let Some(channel) = &input.channel {
+        problems.check(&["channel"], limits::channel(channel));
     }
     if let Some(tag) = &input.tag {
         problems.check(&["tag"], limits::text(tag, 1, limits::TAG_MAX));

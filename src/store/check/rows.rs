@@ -16,6 +16,7 @@ use crate::domain::time::Timestamp;
 use crate::domain::token::{ApplicationToken, OperatorKey};
 use crate::store::BodyLocation;
 use crate::store::account::{Account, Place};
+use crate::store::aliases::AliasRow;
 use crate::store::failing::FailingRow;
 use crate::store::journal::record::Change;
 use crate::store::journal::segment::Segments;
@@ -145,6 +146,7 @@ impl Rows {
                 }
                 b't' => decodes::<EventType>(value)?,
                 b'f' => decodes::<FailingRow>(value)?,
+                b'n' => decodes::<AliasRow>(value)?,
                 b'o' => decodes::<OperatorKey>(value)?,
                 _ if *key == keys::salt() => self.salt = decode(value),
                 _ => {}
