@@ -11,6 +11,7 @@ pub mod endpoint_url;
 pub mod event_type;
 pub mod headers;
 pub mod id;
+pub mod lease;
 pub mod message;
 pub mod openapi;
 pub mod operational;

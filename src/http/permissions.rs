@@ -29,7 +29,7 @@ const fn one(capability: Capability) -> Need {
 }
 
 /// Method, path below `/api/v1` as the routes have it, and what is needed.
-pub const TABLE: [(&str, &str, Need); 42] = [
+pub const TABLE: [(&str, &str, Need); 44] = [
     ("GET", "/auth/whoami", Need::Nothing),
     ("POST", "/auth/logout", Need::Nothing),
     ("GET", "/app/{app}", one(ViewBase)),
@@ -66,6 +66,8 @@ pub const TABLE: [(&str, &str, Need); 42] = [
     ("GET", "/app/{app}/poller/{sink}", one(ViewBase)),
     ("GET", "/app/{app}/poller/{sink}/consumer/{consumer}", one(ViewBase)),
     ("POST", "/app/{app}/poller/{sink}/consumer/{consumer}/seek", one(ManageEndpoint)),
+    ("GET", "/app/{app}/polling-endpoint/{sink}/consumer/{consumer}", one(ViewBase)),
+    ("POST", "/app/{app}/polling-endpoint/{sink}/consumer/{consumer}/commit", one(ViewBase)),
     ("GET", "/app/{app}/endpoint/{endpoint}/transformation", one(ViewBase)),
     ("PATCH", "/app/{app}/endpoint/{endpoint}/transformation", one(ManageTransformations)),
     ("POST", "/app/{app}/endpoint/{endpoint}/transformation/simulate", one(ManageTransformations)),

@@ -16,8 +16,10 @@
 //! | `t` | ms, application, message | a body that is expunged at that time |
 //! | `o` | kind, … | token of an application, see [`tokens`] |
 //! | `u` | endpoint | how far each consumer of its messages has read |
+//! | `v` | endpoint, hash of the consumer | what a consumer of its messages has been handed |
 //! | `p` | key, part | the rest of a value too long for one row |
 
+pub mod pollers;
 pub mod tokens;
 
 use std::fmt;
@@ -324,11 +326,6 @@ pub fn expiry(time: Timestamp, application: ApplicationId, message: MessageId) -
 /// The message that a key of `all_expiries` names.
 pub fn expiry_parts(key: &Key) -> Option<(ApplicationId, MessageId)> {
     Some((Id::new(Stamp(key.u64_at(9)?)), Id::new(Stamp(key.u64_at(17)?))))
-}
-
-/// How far the consumers of an endpoint's messages have read.
-pub fn poller(endpoint: EndpointId) -> Key {
-    Key::start(b'u').with_id(endpoint)
 }
 
 /// Every remembered reply.

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::endpoint::Endpoint;
 use crate::domain::id::{EndpointId, MessageId, Stamp};
+use crate::domain::lease::Leases;
 use crate::domain::time::Timestamp;
 use crate::store::records::{self, MessageRow};
 use crate::store::transaction::Transaction;
@@ -103,7 +104,7 @@ impl Store {
 
     /// Up to where a consumer has committed; `None` while it never has.
     pub fn poller_position(&self, endpoint: EndpointId, consumer: &str) -> Option<MessageId> {
-        let key = keys::poller(endpoint);
+        let key = keys::pollers::positions(endpoint);
         let row = self.shared.overlay.get(&key)?;
         let PollerRow(positions) = self.shared.decode(&key, &row);
         positions.get(consumer).copied()
@@ -122,11 +123,22 @@ impl Transaction<'_> {
         if position <= held.unwrap_or(START) {
             return Ok(());
         }
-        self.seek_poller(endpoint, consumer, position)
+        self.change_leases(endpoint.id, consumer, |leases| leases.commit_to(position));
+        self.set_poller(endpoint, consumer, position)
     }
 
-    /// Sets where a consumer goes on, forward or back.
+    /// Sets where a consumer goes on, forward or back; nothing is handed out to it any more.
     pub fn seek_poller(
+        &mut self,
+        endpoint: &Endpoint,
+        consumer: &str,
+        position: MessageId,
+    ) -> Result<(), Refusal> {
+        self.change_leases(endpoint.id, consumer, Leases::restart);
+        self.set_poller(endpoint, consumer, position)
+    }
+
+    pub(super) fn set_poller(
         &mut self,
         endpoint: &Endpoint,
         consumer: &str,
@@ -140,23 +152,32 @@ impl Transaction<'_> {
             )));
         }
         if positions.insert(consumer.to_owned(), position) != Some(position) {
-            let key = keys::poller(endpoint.id);
+            let key = keys::pollers::positions(endpoint.id);
             self.put_row(key, records::encode(&PollerRow(positions)), false);
         }
         Ok(())
     }
 
+    /// Whether a consumer has one, be it the first.
+    pub(super) fn has_position(
+        &self,
+        endpoint: &Endpoint,
+        consumer: &str,
+    ) -> Result<bool, Refusal> {
+        Ok(self.poller_positions(endpoint)?.0.contains_key(consumer))
+    }
+
     fn poller_positions(&self, endpoint: &Endpoint) -> Result<PollerRow, Refusal> {
         self.endpoint(endpoint.application, &Reference::Id(endpoint.id))?;
-        Ok(self.record(&keys::poller(endpoint.id)).unwrap_or_default())
+        Ok(self.record(&keys::pollers::positions(endpoint.id)).unwrap_or_default())
     }
 
     /// Forgets the consumers of an endpoint that goes.
     pub(super) fn forget_pollers(&mut self, endpoint: EndpointId) {
-        let key = keys::poller(endpoint);
-        if self.row(&key).is_some() {
-            self.delete_row(key);
-        }
+        let key = keys::pollers::positions(endpoint);
+        let Some(PollerRow(positions)) = self.record(&key) else { return };
+        positions.keys().for_each(|consumer| self.forget_leases(endpoint, consumer));
+        self.delete_row(key);
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::domain::delivery::{
     Attempt, AttemptContent, Delivery, DeliveryId, Input, State, Trigger, transition,
 };
-use crate::domain::id::{AttemptId, EndpointId, MessageId};
+use crate::domain::id::{AttemptId, EndpointId, MessageId, MessageKind};
 use crate::domain::message::Message;
 use crate::domain::operational::{Event, after_attempt};
 use crate::domain::time::Timestamp;
@@ -71,6 +71,7 @@ impl Transaction<'_> {
     ) -> Result<StoredMessage, Refusal> {
         let application = new.application;
         self.application(&Reference::Id(application))?;
+        self.refuse_id::<MessageKind>("eventId", new.event_id.as_deref())?;
         let event_id_key = match &new.event_id {
             Some(event_id) => {
                 let key = keys::event_id(application, short_hash(event_id.as_bytes()));

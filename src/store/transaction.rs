@@ -119,7 +119,7 @@ impl<'writer> Transaction<'writer> {
         {
             return Err(uid_taken("an application", uid));
         }
-        self.refuse_id::<ApplicationKind>(application.uid.as_deref())?;
+        self.refuse_id::<ApplicationKind>("uid", application.uid.as_deref())?;
         let key = keys::application(id);
         self.put_row(key, records::encode(&application), old.is_none());
         let application = Arc::new(application);
@@ -175,7 +175,7 @@ impl<'writer> Transaction<'writer> {
         {
             return Err(uid_taken("an endpoint of this application", uid));
         }
-        self.refuse_id::<EndpointKind>(endpoint.uid.as_deref())?;
+        self.refuse_id::<EndpointKind>("uid", endpoint.uid.as_deref())?;
         let key = keys::endpoint(application, id);
         let row = EndpointRow::seal(&endpoint, &key, &self.writer.shared.sealer);
         self.put_row(key, records::encode(&row), old.is_none());
@@ -252,15 +252,19 @@ impl<'writer> Transaction<'writer> {
     }
 
     /// Nothing may be named as an id of this relay names another: it could not be reached.
-    fn refuse_id<K: Kind>(&self, uid: Option<&str>) -> Result<(), Refusal> {
-        let is_id = |uid| self.writer.shared.ids.parse::<K>(uid).is_some();
-        match uid.is_some_and(is_id) {
-            false => Ok(()),
-            true => Err(Refusal::Invalid {
-                location: vec!["body".to_owned(), "uid".to_owned()],
-                message: "is an id that this relay gave: choose a name of your own".to_owned(),
-            }),
+    pub(super) fn refuse_id<K: Kind>(
+        &self,
+        field: &str,
+        name: Option<&str>,
+    ) -> Result<(), Refusal> {
+        let is_id = |name| self.writer.shared.ids.parse::<K>(name).is_some();
+        if !name.is_some_and(is_id) {
+            return Ok(());
         }
+        Err(Refusal::Invalid {
+            location: vec!["body".to_owned(), field.to_owned()],
+            message: "is an id that this relay gave: choose a name of your own".to_owned(),
+        })
     }
 
     pub(super) fn set(&mut self, change: CatalogChange) {

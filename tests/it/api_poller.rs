@@ -8,9 +8,11 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use relay::domain::id::{ApplicationId, EndpointId, MessageId};
+use relay::domain::lease::LEASED_MAX;
 use relay::store::disk::RealDisk;
 use relay::store::{
-    CheckOptions, NewMessage, PollFilter, Reference, Reply, START, Store, Verdict, check,
+    CheckOptions, NewMessage, PollFilter, Reference, Reply, START, StartingPosition, Store,
+    Verdict, WriteError, check,
 };
 use serde_json::{Value, json};
 
@@ -188,6 +190,111 @@ fn a_consumer_goes_on_behind_what_it_committed() {
     assert_eq!(event_ids(&after), ["2", "3"]);
 }
 
+fn offsets(page: &Value) -> Vec<u64> {
+    page["data"].as_array().unwrap().iter().map(|item| item["offset"].as_u64().unwrap()).collect()
+}
+
+/// Callers by one name are handed different messages; what is not committed comes again.
+#[test]
+fn leases() {
+    const SHARED: &str = "/app/acme/polling-endpoint/books/consumer/one";
+    let relay = acme();
+    for event_id in ["1", "2", "3", "4"] {
+        send(&relay, event_id, "a.b");
+    }
+    let poll = |relay: &crate::support::server::Relay, query: &str| {
+        relay.get(&format!("{SHARED}?limit=2{query}")).expect(200).json
+    };
+    let first = poll(&relay, "&lease_duration_ms=60000");
+    assert_eq!((event_ids(&first), offsets(&first)), (vec!["1", "2"], vec![1, 2]));
+    assert_eq!((&first["done"], first.get("iterator")), (&json!(false), None));
+    let second = poll(&relay, "");
+    assert_eq!((event_ids(&second), offsets(&second)), (vec!["3", "4"], vec![3, 4]));
+    let none = poll(&relay, "");
+    assert_eq!((&none["data"], &none["done"]), (&json!([]), &json!(true)));
+    // The second lease is the default one, and over first; it holds over a restart.
+    let relay = relay.restart();
+    assert_eq!(poll(&relay, "")["data"], json!([]));
+    relay.folder.clock.advance(Duration::from_secs(30));
+    assert_eq!(offsets(&poll(&relay, "")), [3, 4]);
+    relay.folder.clock.advance(Duration::from_secs(30));
+    assert_eq!(poll(&relay, "")["data"], first["data"]);
+    let commit = |offset: u64| relay.post(&format!("{SHARED}/commit"), json!({"offset": offset}));
+    commit(3).expect(204);
+    commit(1).expect(204);
+    assert_eq!(commit(5).problem(), "body.offset");
+    relay.folder.clock.advance(Duration::from_secs(90));
+    assert_eq!(offsets(&poll(&relay, "")), [4]);
+    commit(4).expect(204);
+    // The position is that of the other call too.
+    assert_eq!(event_ids(&relay.get(CONSUMER).json).len(), 0);
+    let time = json!({"after": "2020-01-01T00:00:00Z"});
+    relay.post(&format!("{CONSUMER}/seek"), time).expect(200);
+    let again = poll(&relay, "");
+    assert_eq!((event_ids(&again), offsets(&again)), (vec!["1", "2"], vec![5, 6]));
+    // One that begins now has nothing to read yet.
+    let late = SHARED.replace("one", "late");
+    let begun = relay.get(&format!("{late}?starting_position=latest")).expect(200).json;
+    assert_eq!(begun["data"], json!([]));
+    relay.folder.clock.advance(Duration::from_secs(1));
+    send(&relay, "5", "a.b");
+    assert_eq!(event_ids(&relay.get(&late).json), ["5"]);
+}
+
+/// However many poll at once, no message is handed to two of them.
+#[test]
+fn one_lease_for_each_message() {
+    let relay = acme();
+    let store = &relay.state.store;
+    let owner = application(store);
+    let sink = store.endpoint(owner, &Reference::Name("books".to_owned())).unwrap();
+    let written: Vec<_> = (0..EACH).map(|_| accept(store, message(owner, "a.b"))).collect();
+    let handed = thread::scope(|scope| {
+        let poll = || {
+            let mut handed = Vec::new();
+            loop {
+                let lease = Duration::from_secs(3_600);
+                let start = StartingPosition::Earliest;
+                match store.lease(&sink, "one", 7, lease, start) {
+                    Ok(leased) if leased.messages.is_empty() => return handed,
+                    Ok(leased) => handed.extend(leased.messages),
+                    Err(WriteError::Busy) => {}
+                    Err(error) => panic!("{error}"),
+                }
+            }
+        };
+        let pollers: Vec<_> = (0..WRITERS).map(|_| scope.spawn(poll)).collect();
+        pollers.into_iter().flat_map(|poller| poller.join().unwrap()).collect::<Vec<_>>()
+    });
+    let mut handed: Vec<_> =
+        handed.into_iter().map(|(offset, stored)| (offset, stored.message.id)).collect();
+    handed.sort_unstable_by_key(|(offset, _)| *offset);
+    assert_eq!(handed, (1..).zip(written).collect::<Vec<_>>());
+}
+
+#[test]
+fn so_many_are_handed_out_at_once() {
+    let relay = acme();
+    let store = &relay.state.store;
+    let owner = application(store);
+    for _ in 0..LEASED_MAX + 1 {
+        let new = message(owner, "a.b");
+        let work = move |transaction: &mut relay::store::Transaction<'_>| {
+            transaction.accept(new).map(Reply::Message)
+        };
+        store.submit(None, work, |result| drop(result.unwrap())).unwrap();
+    }
+    accept(store, message(owner, "a.b"));
+    let path = "/app/acme/polling-endpoint/books/consumer/one";
+    for _ in 0..LEASED_MAX / 250 {
+        relay.get(&format!("{path}?limit=250")).expect(200);
+    }
+    let full = relay.get(path).expect(409);
+    assert!(full.text("detail").contains("commit some of them"), "{}", full.json);
+    relay.post(&format!("{path}/commit"), json!({"offset": 1})).expect(204);
+    assert_eq!(offsets(&relay.get(path).json), [LEASED_MAX as u64 + 1]);
+}
+
 /// A position outlives the segment it was written to, and goes with its endpoint.
 #[test]
 fn positions_are_carried_and_go_with_the_endpoint() {
@@ -226,6 +333,9 @@ fn a_check_knows_the_rows() {
     relay.post("/msg/broadcast", json!({"eventType": "a.b", "payload": {}})).expect(202);
     endpoint(&relay, "late");
     relay.post(&format!("{CONSUMER}/seek"), json!({"after": "2020-01-01T00:00:00Z"})).expect(200);
+    relay.get(&CONSUMER.replace("poller", "polling-endpoint")).expect(200);
+    let entry = json!({"id": "app_2xXVVVVVVVVVVVVVVVVVVVVVVVV", "uid": "acme", "name": "Acme"});
+    relay.post("/environment/import", json!({"applications": [entry]})).expect(204);
     let folder = relay.stop();
     let options = CheckOptions {
         folder: folder.data().to_owned(),

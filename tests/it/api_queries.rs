@@ -44,6 +44,11 @@ fn queries() -> Vec<(&'static str, &'static str, Parameters)> {
     let window = ["since", "until"].map(|name| (name, vec!["soon".to_owned(), "1".to_owned()]));
     let window = window.to_vec();
     let polled: Parameters = paging().into_iter().filter(|(name, _)| *name != "order").collect();
+    let mut leased: Parameters =
+        polled.iter().filter(|(name, _)| *name != "iterator").cloned().collect();
+    let wrong = |values: &[&str]| values.iter().map(ToString::to_string).collect::<Vec<_>>();
+    leased.push(("lease_duration_ms", wrong(&["0", "3600001", "-1", "soon"])));
+    leased.push(("starting_position", wrong(&["first", "1"])));
     let mut by_kind = filtering();
     by_kind.retain(|(name, _)| ["channel", "after"].contains(name));
     by_kind.push(("event_type", vec!["a.*".to_owned(), "a%20b".to_owned(), long(257)]));
@@ -71,7 +76,8 @@ fn queries() -> Vec<(&'static str, &'static str, Parameters)> {
         ("POST", "/environment/export", vec![flag("with_secrets")]),
         ("POST", "/environment/import", vec![flag("dry_run"), flag("per_item")]),
         ("GET", "/app/acme/poller/e", [polled.clone(), by_kind].concat()),
-        ("GET", "/app/acme/poller/e/consumer/one", polled),
+        ("GET", "/app/acme/poller/e/consumer/one", polled.clone()),
+        ("GET", "/app/acme/polling-endpoint/e/consumer/one", leased),
         ("GET", "/background-task", [paging(), vec![running, task]].concat()),
     ]
 }

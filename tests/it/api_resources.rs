@@ -156,6 +156,10 @@ fn names_that_would_hide_something() {
     let endpoint = relay.post("/app/acme/endpoint", json!({"url": "https://h.example"}));
     let taken = json!({"url": "https://h.example", "uid": endpoint.expect(201).text("id")});
     assert_eq!(relay.post("/app/acme/endpoint", taken).problem(), "body.uid");
+    let body = json!({"eventType": "a.b", "payload": {}});
+    let message = relay.post("/app/acme/msg", body).expect(202);
+    let body = json!({"eventType": "a.b", "payload": {}, "eventId": message.text("id")});
+    assert_eq!(relay.post("/app/acme/msg", body).problem(), "body.eventId");
     // What is an id elsewhere is a name like any other here.
     let elsewhere = "app_2xXVVVVVVVVVVVVVVVVVVVVVVVV";
     relay.post("/app", json!({"name": "B", "uid": elsewhere})).expect(201);

@@ -50,7 +50,7 @@ fn openers(method: &str, path: &str) -> Option<&'static [&'static str]> {
     {
         Some(&["CreateAttempts"])
     } else if method == "GET" && (own || shared.iter().any(|begin| path.starts_with(begin)))
-        || own && ends(&["/precheck/active"])
+        || own && ends(&["/precheck/active", "/commit"])
     {
         Some(&["ViewBase"])
     } else if own && ends(&["/endpoint", "/{endpoint_id}", "/headers"]) && method != "GET" {

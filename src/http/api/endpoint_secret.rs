@@ -86,7 +86,7 @@ pub(super) async fn rotate(mut call: Call) -> Result<HttpResponse, ApiError> {
     problems.finish()?;
     let key = match given {
         Some(key) => key,
-        None => draw_like(call.endpoint(&*application)?.keys.first())?,
+        None => draw_like(call.endpoint(&application)?.keys.first())?,
     };
     let written = call
         .write_once(&body, move |transaction| {

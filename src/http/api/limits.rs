@@ -48,6 +48,10 @@ pub const GRACE_DEFAULT: Duration = Duration::from_secs(24 * 3_600);
 /// How long an old key may still sign at most.
 pub const GRACE_MAX: Duration = Duration::from_secs(7 * 24 * 3_600);
 
+/// How long a consumer of a polling endpoint has what it was handed when it says nothing.
+pub const LEASE_DEFAULT: Duration = Duration::from_secs(30);
+/// How long at most.
+pub const LEASE_MAX: Duration = Duration::from_secs(3_600);
 /// How long the token of an application is good at least.
 pub const TOKEN_EXPIRY_MIN: Duration = Duration::from_secs(3_600);
 /// How long it is good at most, and when nothing is asked for.

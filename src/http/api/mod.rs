@@ -26,6 +26,7 @@ pub mod message_in;
 mod openapi_import;
 pub mod page;
 pub mod poller;
+mod poller_lease;
 pub mod query;
 pub mod replay;
 mod schema;
@@ -262,6 +263,16 @@ fn pollers(routes: &mut Routes) {
         .service(
             at("/app/{app}/poller/{sink}/consumer/{consumer}/seek")
                 .post(poller::seek)
+                .into_resource(),
+        )
+        .service(
+            at("/app/{app}/polling-endpoint/{sink}/consumer/{consumer}")
+                .get(poller_lease::poll)
+                .into_resource(),
+        )
+        .service(
+            at("/app/{app}/polling-endpoint/{sink}/consumer/{consumer}/commit")
+                .post(poller_lease::commit)
                 .into_resource(),
         );
 }

@@ -31,7 +31,7 @@ struct PolledOut {
 
 /// PollingEndpointMessageOut.
 #[derive(Serialize)]
-struct PolledMessageOut {
+pub(super) struct PolledMessageOut {
     headers: BTreeMap<String, String>,
     #[serde(flatten)]
     message: MessageOut,
@@ -43,19 +43,19 @@ struct SeekIn {
 }
 
 /// The endpoint that the path calls a sink.
-fn sink(call: &Call) -> Result<Arc<Endpoint>, ApiError> {
+pub(super) fn sink(call: &Call) -> Result<Arc<Endpoint>, ApiError> {
     let application = call.application()?;
     let reference: EndpointReference = call.reference("sink")?;
     call.store().endpoint(application.id, &reference).ok_or_else(ApiError::not_found)
 }
 
 /// The name of a consumer: whatever its caller likes.
-fn consumer(call: &Call) -> Result<String, ApiError> {
+pub(super) fn consumer(call: &Call) -> Result<String, ApiError> {
     let name = call.parameter("consumer");
     if limits::is_reference(name) { Ok(name.to_owned()) } else { Err(ApiError::not_found()) }
 }
 
-fn limit(query: &Query) -> Result<usize, ApiError> {
+pub(super) fn limit(query: &Query) -> Result<usize, ApiError> {
     let limit = query.number("limit")?.unwrap_or(PAGE_DEFAULT);
     if !(1..=PAGE_MAX).contains(&limit) {
         return Err(wrong("limit", &format!("must be 1 to {PAGE_MAX}")));
@@ -157,7 +157,11 @@ async fn answer(
 }
 
 /// With the headers that a delivery would have, but for those that are secret and the signature.
-fn shown(store: &Store, endpoint: &Endpoint, stored: &StoredMessage) -> PolledMessageOut {
+pub(super) fn shown(
+    store: &Store,
+    endpoint: &Endpoint,
+    stored: &StoredMessage,
+) -> PolledMessageOut {
     let own = endpoint.headers.iter().filter(|(name, _)| !is_sensitive_header(name));
     let own = own.map(|(name, value)| (name.clone(), value.clone()));
     let content_type = ("content-type".to_owned(), stored.message.content_type.clone());

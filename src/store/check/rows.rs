@@ -11,6 +11,7 @@ use crate::domain::application::Application;
 use crate::domain::delivery::{Delivery, DeliveryId, State};
 use crate::domain::event_type::EventType;
 use crate::domain::id::{EndpointId, Ids, MessageId, Stamp};
+use crate::domain::lease::Leases;
 use crate::domain::task::Task;
 use crate::domain::time::Timestamp;
 use crate::domain::token::{ApplicationToken, OperatorKey};
@@ -134,6 +135,7 @@ impl Rows {
             b'l' => decodes::<Replays>(value)?,
             b'b' => decodes::<Task>(value)?,
             b'u' => decodes::<PollerRow>(value)?,
+            b'v' => decodes::<Leases>(value)?,
             b'x' => decodes::<BodyLocation>(value)?,
             b't' => {
                 keys::expiry_parts(key)?;
@@ -298,6 +300,7 @@ fn word(prefix: u8) -> &'static str {
         b'r' => "a resend",
         b'o' => "a token",
         b'u' => "a consumer's position",
+        b'v' => "a consumer's leases",
         b'c' => "an entry of the catalog",
         _ => "an unknown row",
     }

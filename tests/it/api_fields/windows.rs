@@ -44,6 +44,8 @@ pub fn windows() -> Vec<Call> {
     let right = json!({"ids": ["none"]});
     let sought = json!({"after": "2026-11-20T00:00:00Z"});
     let seek = vec![at("after", wrong())];
+    let none = json!({"offset": 0});
+    let committed = vec![at("offset", vec![json!(1), json!(-1), json!("1"), json!(1.5)])];
     let news = json!({"eventType": "a", "payload": {}});
     vec![
         ("POST", "/app/acme/endpoint/e/recover", "WindowIn", since.clone(), recover),
@@ -53,6 +55,7 @@ pub fn windows() -> Vec<Call> {
         ("POST", "/stats/usage/app", "UsageIn", used, usage),
         ("POST", "/app/acme/msg/bulk-expunge", "ExpungeIn", right, expunged),
         ("POST", "/app/acme/poller/e/consumer/one/seek", "SeekIn", sought, seek),
+        ("POST", "/app/acme/polling-endpoint/e/consumer/one/commit", "CommitIn", none, committed),
         ("POST", "/msg/broadcast", "MessageIn", news, message()),
         ("POST", "/app/acme/msg/precheck/active", "PrecheckIn", json!({"eventType": "a"}), asked),
     ]

@@ -1,0 +1,241 @@
+//! Messages handed out to the consumers of polling endpoints, each to one caller until its lease
+//! is over.
+
+use std::time::Duration;
+
+use crate::domain::endpoint::Endpoint;
+use crate::domain::id::{EndpointId, MessageId};
+use crate::domain::lease::{LEASED_MAX, Leases, Next};
+use crate::store::transaction::{Transaction, short_hash};
+use crate::store::{
+    PollFilter, Polled, Refusal, Reply, START, Store, StoredMessage, WriteError, keys, position_at,
+    records,
+};
+
+/// How often a poll is tried while others by the same name go before it.
+const TRIES: usize = 16;
+
+/// Where a consumer begins that has read nothing.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum StartingPosition {
+    /// With the first message that is kept.
+    #[default]
+    Earliest,
+    /// With the next message that is accepted.
+    Latest,
+}
+
+/// What a consumer was handed.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Leased {
+    /// Each with its offset, in the order in which they were accepted.
+    pub messages: Vec<(u64, StoredMessage)>,
+    /// Whether nothing more was there.
+    pub done: bool,
+}
+
+/// What one try came to.
+enum Try {
+    Handed(Leased),
+    /// Something else is to be looked at now.
+    Again,
+}
+
+impl Store {
+    /// Hands out the next messages to a consumer, for as long as `lease`; blocks until that is
+    /// durable. Refuses with 409 while [`LEASED_MAX`] are handed out.
+    pub fn lease(
+        &self,
+        endpoint: &Endpoint,
+        consumer: &str,
+        limit: usize,
+        lease: Duration,
+        start: StartingPosition,
+    ) -> Result<Leased, WriteError> {
+        for _ in 0..TRIES {
+            match self.try_lease(endpoint, consumer, limit, lease, start) {
+                Ok(Try::Handed(leased)) => return Ok(leased),
+                Ok(Try::Again) | Err(WriteError::Refused(Refusal::Busy)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Err(WriteError::Busy)
+    }
+
+    fn try_lease(
+        &self,
+        endpoint: &Endpoint,
+        consumer: &str,
+        limit: usize,
+        lease: Duration,
+        start: StartingPosition,
+    ) -> Result<Try, WriteError> {
+        let now = self.now();
+        let position = self.poller_position(endpoint.id, consumer);
+        let before = self.leases(endpoint.id, consumer);
+        if position.is_none() && start == StartingPosition::Latest {
+            let (endpoint, consumer) = (endpoint.clone(), consumer.to_owned());
+            self.write_blocking(None, move |transaction| {
+                transaction.seek_poller(&endpoint, &consumer, position_at(now, now))?;
+                Ok(Reply::Done)
+            })?;
+            return Ok(Try::Again);
+        }
+        let until = now + lease;
+        let mut after = before.clone().unwrap_or_default();
+        let handed = match after.next(now, position.unwrap_or(START), limit) {
+            Next::Full { until } => {
+                let words = format!(
+                    "{LEASED_MAX} messages are handed out and not committed: commit some of them, \
+                     or wait until {until}"
+                );
+                return Err(Refusal::Conflict(words).into());
+            }
+            Next::Again { offset, messages } => {
+                after.renew(offset, messages.len(), until);
+                self.handed_again(endpoint, offset, &messages)
+            }
+            Next::Fresh { after: from, limit } => {
+                let polled = self.poll(endpoint, &PollFilter::default(), from, limit);
+                let Polled { messages, position, done } = polled;
+                if messages.is_empty() && done {
+                    return Ok(Try::Handed(Leased { messages: Vec::new(), done }));
+                }
+                let ids = messages.iter().map(|stored| stored.message.id).collect();
+                let offset = after.hand_out(ids, position, until);
+                Leased { messages: (offset..).zip(messages).collect(), done }
+            }
+        };
+        self.put_leases(endpoint, consumer, before, after)?;
+        // Of those that come again none may be kept any more: the next are looked for.
+        let nothing = handed.messages.is_empty() && handed.done;
+        Ok(if nothing { Try::Again } else { Try::Handed(handed) })
+    }
+
+    /// Those of them that are still kept. More may follow: what is handed out again is not all.
+    fn handed_again(&self, endpoint: &Endpoint, offset: u64, messages: &[MessageId]) -> Leased {
+        let kept = (offset..).zip(messages).filter_map(|(offset, id)| {
+            Some((offset, self.shared.message_by_id(endpoint.application, *id)?))
+        });
+        let messages: Vec<_> = kept.collect();
+        Leased { done: messages.is_empty(), messages }
+    }
+
+    /// Everything up to an offset is done; blocks until that is durable.
+    pub fn commit_lease(
+        &self,
+        endpoint: &Endpoint,
+        consumer: &str,
+        offset: u64,
+    ) -> Result<(), WriteError> {
+        let (endpoint, consumer) = (endpoint.clone(), consumer.to_owned());
+        self.write_blocking(None, move |transaction| {
+            let mut leases = transaction.leases(endpoint.id, &consumer).unwrap_or_default();
+            let done = leases.commit(offset).map_err(|error| Refusal::Invalid {
+                location: vec!["body".to_owned(), "offset".to_owned()],
+                message: error.to_string(),
+            })?;
+            if let Some(position) = done {
+                transaction.put_leases(&endpoint, &consumer, &leases)?;
+                transaction.set_poller(&endpoint, &consumer, position)?;
+            }
+            Ok(Reply::Done)
+        })
+        .map(|_| ())
+    }
+
+    fn leases(&self, endpoint: EndpointId, consumer: &str) -> Option<Leases> {
+        let key = key(endpoint, consumer);
+        self.shared.overlay.get(&key).map(|row| self.shared.decode(&key, &row))
+    }
+
+    /// Refuses as busy when another poll by the same name came between.
+    fn put_leases(
+        &self,
+        endpoint: &Endpoint,
+        consumer: &str,
+        before: Option<Leases>,
+        after: Leases,
+    ) -> Result<(), WriteError> {
+        let (endpoint, consumer) = (endpoint.clone(), consumer.to_owned());
+        self.write_blocking(None, move |transaction| {
+            if transaction.leases(endpoint.id, &consumer) != before {
+                return Err(Refusal::Busy);
+            }
+            transaction.put_leases(&endpoint, &consumer, &after)?;
+            Ok(Reply::Done)
+        })
+        .map(|_| ())
+    }
+}
+
+impl Transaction<'_> {
+    fn leases(&self, endpoint: EndpointId, consumer: &str) -> Option<Leases> {
+        self.record(&key(endpoint, consumer))
+    }
+
+    /// Writes them; a consumer with leases has a position too, by which they are found again.
+    fn put_leases(
+        &mut self,
+        endpoint: &Endpoint,
+        consumer: &str,
+        leases: &Leases,
+    ) -> Result<(), Refusal> {
+        if !self.has_position(endpoint, consumer)? {
+            self.set_poller(endpoint, consumer, START)?;
+        }
+        self.put_row(key(endpoint.id, consumer), records::encode(leases), false);
+        Ok(())
+    }
+
+    /// Changes the leases of a consumer that has any.
+    pub(super) fn change_leases(
+        &mut self,
+        endpoint: EndpointId,
+        consumer: &str,
+        change: impl FnOnce(&mut Leases),
+    ) {
+        let Some(before) = self.leases(endpoint, consumer) else { return };
+        let mut after = before.clone();
+        change(&mut after);
+        if after != before {
+            self.put_row(key(endpoint, consumer), records::encode(&after), false);
+        }
+    }
+
+    /// Forgets the leases of a consumer that goes.
+    pub(super) fn forget_leases(&mut self, endpoint: EndpointId, consumer: &str) {
+        let key = key(endpoint, consumer);
+        if self.row(&key).is_some() {
+            self.delete_row(key);
+        }
+    }
+}
+
+fn key(endpoint: EndpointId, consumer: &str) -> keys::Key {
+    keys::pollers::leases(endpoint, short_hash(consumer.as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::id::Stamp;
+    use crate::domain::time::Timestamp;
+
+    /// The bytes of version 1, for ever.
+    #[test]
+    fn frozen_bytes() {
+        let mut leases = Leases::default();
+        let message = MessageId::new(Stamp(9));
+        leases.hand_out(
+            vec![message, MessageId::new(Stamp(11))],
+            message,
+            Timestamp::from_millis(7),
+        );
+        leases.commit(1).expect("handed out");
+        let bytes = records::encode(&leases);
+        let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(hex, "01010901010b07");
+        assert_eq!(records::decode::<Leases>(&bytes).expect("a row"), leases);
+    }
+}
