@@ -17,7 +17,7 @@ use crate::store::place::index_folder;
 /// sled is given this long to open before the index is rebuilt instead.
 const INDEX_OPEN_DEADLINE: Duration = Duration::from_secs(60);
 /// Rows in memory at once during a rebuild, in bytes: the more, the fewer reach the index twice.
-const REBUILD_OVERLAY: usize = 128 << 20;
+const REBUILD_OVERLAY: usize = 64 << 20;
 /// Records between two reports of progress.
 const PROGRESS_EVERY: u64 = 10_000;
 
