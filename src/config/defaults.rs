@@ -30,7 +30,7 @@ impl Default for Data {
             dir: PathBuf::from("./data"),
             min_free: Size(256 << 20),
             segment_size: Size(64 << 20),
-            index_cache: Size(16 << 20),
+            index_cache: Size(6 << 20),
             compact_above: Size(64 << 20),
             read_deadline: Span(Duration::from_secs(30)),
             overlay: Size(32 << 20),
