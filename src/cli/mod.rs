@@ -32,6 +32,7 @@ mod token;
 mod token_remote;
 mod transfer;
 mod verify;
+mod verify_provider;
 
 use failure::{Exit, Failure};
 

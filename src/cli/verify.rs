@@ -9,6 +9,7 @@ use super::failure::{Exit, Failure};
 use super::output::{self, BAD, GOOD, styled};
 use super::signed_request::{SecretArguments, SignedRequest, parse_header, read_input};
 use super::token::wall_clock;
+use super::verify_provider::{self, Asked};
 use super::{Common, Outcome};
 use crate::domain::signature::{HeaderFamily, SignedHeaders, VerifyError, VerifyingKey, verify};
 use crate::domain::time::Timestamp;
@@ -33,6 +34,15 @@ pub struct VerifyArguments {
     /// A whole request as it was captured: headers, an empty line, the body; - is stdin
     #[arg(long, value_name = "FILE", conflicts_with = "body")]
     request: Option<PathBuf>,
+    /// As this provider signs, like stripe or github; as Standard Webhooks ask for when not given
+    #[arg(long, value_name = "NAME")]
+    provider: Option<String>,
+    /// The URL that the provider was given, for those that sign it
+    #[arg(long, requires = "provider")]
+    url: Option<String>,
+    /// The request's method, for providers that sign it
+    #[arg(long, requires = "provider", default_value = "POST")]
+    method: String,
     /// Verify as of this time, in Unix seconds or RFC 3339, or as of when it was sent: sent
     #[arg(long, value_name = "TIME")]
     at: Option<String>,
@@ -44,6 +54,20 @@ pub struct VerifyArguments {
 /// Verifies and says how it went: exit code 0 or 1.
 pub(super) fn run(arguments: &VerifyArguments, common: &Common) -> Outcome {
     let text = arguments.secret.read()?;
+    if let Some(provider) = &arguments.provider {
+        let request = request(arguments)?;
+        let asked = Asked {
+            provider,
+            secret: &text,
+            url: arguments.url.as_deref(),
+            method: &arguments.method,
+        };
+        // `sent` is when a header of Standard Webhooks says; each provider says it elsewhere.
+        if arguments.at.as_deref() == Some("sent") {
+            return Err(Failure::usage("--at sent is not for --provider").hint("name a time"));
+        }
+        return verify_provider::run(&asked, &request, now(arguments, &request)?, common);
+    }
     let key = VerifyingKey::parse(&text).map_err(|error| {
         Failure::usage(format!("the secret can't be used: {error}"))
             .hint("a Standard Webhooks secret is shown once by the sender, copy all of it")
@@ -85,7 +109,7 @@ fn request(arguments: &VerifyArguments) -> Result<SignedRequest, Failure> {
     for (name, value) in named {
         headers.extend(value.iter().map(|value| (name.to_owned(), value.clone())));
     }
-    if headers.is_empty() {
+    if headers.is_empty() && arguments.provider.is_none() {
         let usage = Failure::usage("no headers are given");
         return Err(usage.hint("give them with -H, or a whole request with --request"));
     }

@@ -16,6 +16,7 @@ pub mod message;
 pub mod openapi;
 pub mod operational;
 
+pub mod provider;
 pub mod retry;
 pub mod schema;
 pub mod secret;

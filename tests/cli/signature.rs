@@ -93,6 +93,40 @@ fn verify_says_what_is_wrong() {
         .expect(1, "not verified: the header webhook-timestamp is missing", "");
 }
 
+/// Made with Python's hmac, of the time, a dot and the body, with the key `hush`.
+#[test]
+fn as_a_provider_signs() {
+    let folder = Folder::new();
+    let header = "Stripe-Signature: t=1795219200,\
+                  v1=4deea9a7f247ffe8f0d560850b2a9e835244d91d2dc666fae79067788df32ef1";
+    let body = br#"{"id":"evt_1","type":"a.b"}"#;
+    let run = |secret: &str, at: &str, body: &[u8], more: &[&str]| {
+        let asked =
+            ["verify", "--provider", "stripe", "--secret", secret, "--at", at, "-H", header];
+        folder.run_with_input(&[&asked[..], more].concat(), body)
+    };
+    let words = "verified: Stripe, 27 bytes, signed 5 s ago, a.b, evt_1\n";
+    run("hush", "1795219205", body, &[]).expect(0, words, "");
+    let json = run("hush", "1795219205", body, &["--json"]).expect(0, "", "").out;
+    let json: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!((&json["event_id"], &json["event_type"]), (&"evt_1".into(), &"a.b".into()));
+
+    let stale = "not verified: the timestamp is 404 s old, 300 s are allowed\n";
+    run("hush", "1795219604", body, &[]).expect(1, stale, "");
+    let spaced = br#"{"id": "evt_1", "type": "a.b"}"#;
+    let told = run("hush", "1795219205", spaced, &[]).expect(1, "of other bytes\n", "");
+    assert!(told.out.contains("written again without spaces"), "{}", told.out);
+    assert!(told.out.contains("how Stripe signs: https://docs.stripe.com/"), "{}", told.out);
+    let json = run("wrong", "1795219205", body, &["--json"]).expect(1, "", "").out;
+    let json: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!((&json["verified"], &json["error"]), (&false.into(), &"mismatch".into()));
+
+    let square = ["verify", "--provider", "square", "--secret", "hush", "-H", "a: b"];
+    folder.run_with_input(&square, b"{}").expect(2, "", "with --url");
+    let none = ["verify", "--provider", "nobody", "--secret", "hush", "-H", "a: b"];
+    folder.run_with_input(&none, b"{}").expect(2, "", "there are adyen-platforms, asana, ");
+}
+
 #[test]
 fn wrong_calls_end_with_2() {
     let folder = Folder::new();

@@ -22,6 +22,7 @@ mod api_tokens_walk;
 mod api_transformation;
 mod environment;
 mod openapi;
+mod providers;
 mod schemas;
 mod store;
 mod store_age;

@@ -1,0 +1,366 @@
+//! What is read out of a request by a row: signatures, the time, and the bytes that were signed.
+
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE, URL_SAFE_NO_PAD};
+use sha1::Sha1;
+use sha2::Digest as _;
+
+use super::request::Request;
+use super::row::{
+    Digest, Encoding, Format, KeyForm, Provider, RowError, SignatureRow, TimestampRow,
+    TimestampUnit,
+};
+use super::verify::{CANDIDATES_MAX, Reason};
+use crate::domain::time::Timestamp;
+
+/// The parts that a message may have.
+pub const PARTS: &str = "{body} {timestamp} {method} {url} {decoded-url} {secret} {sorted-form} \
+                         {header:NAME} {query:NAME} {json:FIELD} {form:FIELD}";
+
+/// A part of the message that is signed.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Part {
+    /// As it stands.
+    Text(String),
+    /// The body's bytes.
+    Body,
+    /// The time as it was sent.
+    Timestamp,
+    /// The method.
+    Method,
+    /// The URL that the provider was given.
+    Url,
+    /// The same with the characters decoded that HubSpot decodes.
+    DecodedUrl,
+    /// The secret itself, where no MAC is made.
+    Secret,
+    /// The fields of a form by name, each name with its values; nothing when the body is none.
+    SortedForm,
+    /// A header.
+    Header(String),
+    /// A query parameter.
+    Query(String),
+    /// A field of a JSON body.
+    Json(String),
+    /// A field of a form.
+    Form(String),
+}
+
+/// Reads `{timestamp}.{body}`.
+pub fn parse_message(text: &str) -> Result<Vec<Part>, RowError> {
+    let (mut parts, mut rest) = (Vec::new(), text);
+    while let Some(start) = rest.find('{') {
+        if start > 0 {
+            parts.push(Part::Text(rest[..start].to_owned()));
+        }
+        let end = rest[start..].find('}').ok_or(RowError::Brace)? + start;
+        let name = &rest[start + 1..end];
+        parts.push(match name.split_once(':') {
+            Some(("header", name)) => Part::Header(name.to_owned()),
+            Some(("query", name)) => Part::Query(name.to_owned()),
+            Some(("json", path)) => Part::Json(path.to_owned()),
+            Some(("form", name)) => Part::Form(name.to_owned()),
+            _ => match name {
+                "body" => Part::Body,
+                "timestamp" => Part::Timestamp,
+                "method" => Part::Method,
+                "url" => Part::Url,
+                "decoded-url" => Part::DecodedUrl,
+                "secret" => Part::Secret,
+                "sorted-form" => Part::SortedForm,
+                other => return Err(RowError::Part(other.to_owned())),
+            },
+        });
+        rest = &rest[end + 1..];
+    }
+    if !rest.is_empty() {
+        parts.push(Part::Text(rest.to_owned()));
+    }
+    Ok(parts)
+}
+
+/// Signatures as they were written, and the pairs that stood beside them.
+pub struct Found {
+    pub signatures: Vec<String>,
+    pub pairs: Vec<(String, String)>,
+}
+
+/// Finds the signatures of the version that counts.
+pub fn signatures(row: &SignatureRow, request: &Request<'_>) -> Result<Found, Reason> {
+    let mut pairs = Vec::new();
+    let mut found: Vec<String> = match row.format {
+        Format::NumberedHeaders => numbered(row, request)?,
+        Format::Plain => vec![place(row, request)?],
+        Format::SpaceList => {
+            let text = place(row, request)?;
+            let items = text.split(' ').filter_map(|item| item.split_once(','));
+            let items = items.filter(|(version, _)| Some(*version) == row.key.as_deref());
+            items.map(|(_, signature)| signature.to_owned()).collect()
+        }
+        Format::Kv => {
+            let text = place(row, request)?;
+            let (delimiter, separator) =
+                (row.delimiter.unwrap_or(','), row.separator.unwrap_or('='));
+            let items = text.split(delimiter).filter_map(|item| item.trim().split_once(separator));
+            pairs = items.map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
+            let wanted = |key: &str| row.key.as_deref().is_none_or(|wanted| wanted == key);
+            let signed = pairs.iter().filter(|(key, _)| wanted(key));
+            signed.map(|(_, value)| value.clone()).collect()
+        }
+    };
+    found = found
+        .into_iter()
+        .filter_map(|text| text.strip_prefix(row.prefix.as_str()).map(str::to_owned))
+        .collect();
+    match found.len() {
+        0 => Err(Reason::NoSignature { place: name(row) }),
+        many if many > CANDIDATES_MAX => Err(Reason::TooMany),
+        _ => Ok(Found { signatures: found, pairs }),
+    }
+}
+
+/// What the place is called in a message.
+fn name(row: &SignatureRow) -> String {
+    match (&row.header, &row.json, &row.form) {
+        (Some(header), _, _) => format!("the header {header}"),
+        (_, Some(path), _) => format!("the body's {path}"),
+        (_, _, form) => format!("the form's {}", form.as_deref().unwrap_or_default()),
+    }
+}
+
+fn place(row: &SignatureRow, request: &Request<'_>) -> Result<String, Reason> {
+    let found = match (&row.header, &row.json, &row.form) {
+        (Some(header), _, _) => {
+            if request.headers(header).nth(1).is_some() {
+                return Err(Reason::Twice { header: header.clone() });
+            }
+            request.header(header).map(str::to_owned)
+        }
+        (_, Some(path), _) => request.json(path),
+        (_, _, Some(field)) => request.form(field).map(|value| value.into_owned()),
+        (None, None, None) => None,
+    };
+    found.filter(|text| !text.is_empty()).ok_or_else(|| Reason::Missing { place: name(row) })
+}
+
+fn numbered(row: &SignatureRow, request: &Request<'_>) -> Result<Vec<String>, Reason> {
+    let header = row.header.as_deref().unwrap_or_default();
+    let numbers = 1..=CANDIDATES_MAX + 1;
+    let found = numbers.filter_map(|number| request.header(&format!("{header}-{number}")));
+    let found: Vec<String> = found.map(str::to_owned).collect();
+    if found.is_empty() {
+        return Err(Reason::Missing { place: format!("the header {header}-1") });
+    }
+    Ok(found)
+}
+
+/// The time of signing as it was sent, and what it means.
+pub fn timestamp(
+    row: &TimestampRow,
+    request: &Request<'_>,
+    pairs: &[(String, String)],
+) -> Result<(String, Timestamp), Reason> {
+    let (place, text) = match (&row.header, &row.field, &row.json) {
+        (Some(header), _, _) => {
+            if request.headers(header).nth(1).is_some() {
+                return Err(Reason::Twice { header: header.clone() });
+            }
+            (format!("the header {header}"), request.header(header).map(str::to_owned))
+        }
+        (_, Some(field), _) => {
+            let mut values = pairs.iter().filter(|(key, _)| key == field);
+            let value = values.next().map(|(_, value)| value.clone());
+            if values.next().is_some() {
+                return Err(Reason::TwoTimes);
+            }
+            (format!("the signature's {field}"), value)
+        }
+        (_, _, path) => {
+            let path = path.as_deref().unwrap_or_default();
+            (format!("the body's {path}"), request.json(path))
+        }
+    };
+    let text = text.filter(|text| !text.is_empty()).ok_or(Reason::Missing { place })?;
+    let digits = || text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?;
+    let time = match row.unit {
+        TimestampUnit::S => digits().and_then(|seconds: u64| seconds.checked_mul(1_000)),
+        TimestampUnit::Ms => digits(),
+        TimestampUnit::Rfc3339 => Timestamp::parse_rfc3339(&text).map(Timestamp::millis),
+    };
+    let time = time.map(Timestamp::from_millis).ok_or(Reason::NoTime)?;
+    Ok((text, time))
+}
+
+/// What a message is made of beside the request.
+pub struct Parts<'a> {
+    /// The time as it was sent.
+    pub timestamp: &'a str,
+    /// The secret's text.
+    pub secret: &'a str,
+    /// The URL to take.
+    pub url: &'a str,
+}
+
+/// The bytes that were signed.
+pub fn message(
+    provider: &Provider,
+    request: &Request<'_>,
+    parts: &Parts<'_>,
+) -> Result<Vec<u8>, Reason> {
+    let mut bytes = Vec::with_capacity(request.body.len() + 64);
+    let need = |place: String, found: Option<String>| found.ok_or(Reason::Missing { place });
+    for part in &provider.message {
+        match part {
+            Part::Text(text) => bytes.extend_from_slice(text.as_bytes()),
+            Part::Body => bytes.extend_from_slice(request.body),
+            Part::Timestamp => bytes.extend_from_slice(parts.timestamp.as_bytes()),
+            Part::Method => bytes.extend_from_slice(request.method.as_bytes()),
+            Part::Url => bytes.extend_from_slice(parts.url.as_bytes()),
+            Part::DecodedUrl => bytes.extend_from_slice(decoded(parts.url).as_bytes()),
+            Part::Secret => bytes.extend_from_slice(parts.secret.as_bytes()),
+            Part::SortedForm => sorted_form(request, &mut bytes),
+            Part::Header(name) => {
+                let value = request.header(name).map(str::to_owned);
+                bytes.extend_from_slice(need(format!("the header {name}"), value)?.as_bytes());
+            }
+            Part::Query(name) => {
+                let value = request.query(name);
+                bytes.extend_from_slice(need(format!("the query's {name}"), value)?.as_bytes());
+            }
+            Part::Json(path) => {
+                let value = request.json(path);
+                bytes.extend_from_slice(need(format!("the body's {path}"), value)?.as_bytes());
+            }
+            Part::Form(name) => {
+                let value = request.form(name).map(|value| value.into_owned());
+                bytes.extend_from_slice(need(format!("the form's {name}"), value)?.as_bytes());
+            }
+        }
+    }
+    Ok(bytes)
+}
+
+/// Each name with its values, both sorted and a value that stands twice taken once (Twilio).
+fn sorted_form(request: &Request<'_>, bytes: &mut Vec<u8>) {
+    if !request.is_form() {
+        return;
+    }
+    let mut fields: Vec<_> = request.fields().collect();
+    fields.sort();
+    fields.dedup();
+    for (name, value) in fields {
+        bytes.extend_from_slice(name.as_bytes());
+        bytes.extend_from_slice(value.as_bytes());
+    }
+}
+
+/// The URL with those characters decoded that HubSpot decodes before it signs.
+fn decoded(url: &str) -> String {
+    const PAIRS: [(&str, &str); 12] = [
+        ("%3A", ":"),
+        ("%2F", "/"),
+        ("%3F", "?"),
+        ("%40", "@"),
+        ("%21", "!"),
+        ("%24", "$"),
+        ("%27", "'"),
+        ("%28", "("),
+        ("%29", ")"),
+        ("%2A", "*"),
+        ("%2C", ","),
+        ("%3B", ";"),
+    ];
+    PAIRS.iter().fold(url.to_owned(), |url, (encoded, plain)| {
+        url.replace(encoded, plain).replace(&encoded.to_ascii_lowercase(), plain)
+    })
+}
+
+/// The URLs that may have been signed: as it is, and with and without its default port.
+pub fn urls(provider: &Provider, request: &Request<'_>) -> Vec<String> {
+    let mut urls = vec![request.url.to_owned()];
+    if !provider.ports {
+        return urls;
+    }
+    for (scheme, port) in [("https://", ":443"), ("http://", ":80")] {
+        let Some(rest) = request.url.strip_prefix(scheme) else { continue };
+        let end = rest.find(['/', '?']).unwrap_or(rest.len());
+        let (authority, path) = rest.split_at(end);
+        if let Some(host) = authority.strip_suffix(port) {
+            urls.push(format!("{scheme}{host}{path}"));
+        } else if !authority.contains(':') {
+            urls.push(format!("{scheme}{authority}{port}{path}"));
+        }
+    }
+    urls
+}
+
+/// The bytes of a signature as it was written; `None` when it is not written so.
+pub fn decode(encoding: Encoding, text: &str) -> Option<Vec<u8>> {
+    match encoding {
+        Encoding::Hex => hex(text),
+        Encoding::Base64 => STANDARD.decode(text).ok(),
+        Encoding::Base64Url => URL_SAFE_NO_PAD.decode(text).or_else(|_| URL_SAFE.decode(text)).ok(),
+    }
+}
+
+/// The key of a secret's text; `None` when the text is none.
+pub fn key(form: KeyForm, text: &str) -> Option<Vec<u8>> {
+    let key = match form {
+        KeyForm::Utf8 => Some(text.as_bytes().to_vec()),
+        KeyForm::Hex => hex(text),
+        KeyForm::Base64 => STANDARD.decode(text).ok(),
+        KeyForm::Whsec => STANDARD.decode(text.strip_prefix("whsec_").unwrap_or(text)).ok(),
+        KeyForm::Sha1 => Some(Sha1::digest(text.as_bytes()).to_vec()),
+        KeyForm::Pem => {
+            let lines = text.lines().map(str::trim).filter(|line| !line.starts_with("-----"));
+            STANDARD.decode(lines.collect::<String>()).ok()
+        }
+    };
+    key.filter(|key| !key.is_empty() && !text.is_empty())
+}
+
+/// The digest of some bytes.
+pub fn digest(digest: Digest, bytes: &[u8]) -> Vec<u8> {
+    match digest {
+        Digest::Sha1 => Sha1::digest(bytes).to_vec(),
+        Digest::Sha256 => sha2::Sha256::digest(bytes).to_vec(),
+        Digest::Sha512 => sha2::Sha512::digest(bytes).to_vec(),
+    }
+}
+
+fn hex(text: &str) -> Option<Vec<u8>> {
+    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
+    let value = |digit: u8| char::from(digit).to_digit(16);
+    let byte = |pair: &[u8; 2]| Some((value(pair[0])? * 16 + value(pair[1])?) as u8);
+    rest.is_empty().then(|| pairs.iter().map(byte).collect())?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages() {
+        let parts = parse_message("v0:{timestamp}:{body}{header:x-a}").unwrap();
+        let text = |text: &str| Part::Text(text.to_owned());
+        let header = Part::Header("x-a".to_owned());
+        assert_eq!(parts, [text("v0:"), Part::Timestamp, text(":"), Part::Body, header]);
+        assert_eq!(parse_message("{a"), Err(RowError::Brace));
+        assert_eq!(parse_message("{a:b}"), Err(RowError::Part("a:b".to_owned())));
+    }
+
+    #[test]
+    fn how_bytes_are_written() {
+        assert_eq!(decode(Encoding::Hex, "00fFa1"), Some(vec![0, 255, 161]));
+        for wrong in ["0", "0g", "+1", "é"] {
+            assert_eq!(decode(Encoding::Hex, wrong), None, "{wrong}");
+        }
+        assert_eq!(decode(Encoding::Base64, "/+8="), Some(vec![255, 239]));
+        assert_eq!(decode(Encoding::Base64, "/+8"), None, "padding is a part of it");
+        assert_eq!(decode(Encoding::Base64Url, "_-8"), decode(Encoding::Base64Url, "_-8="));
+        assert_eq!(key(KeyForm::Utf8, ""), None);
+        assert_eq!(key(KeyForm::Whsec, "whsec_"), None);
+        assert_eq!(key(KeyForm::Whsec, "whsec_AAE="), key(KeyForm::Base64, "AAE="));
+        assert_eq!(key(KeyForm::Hex, "zz"), None);
+    }
+}

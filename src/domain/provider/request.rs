@@ -1,0 +1,108 @@
+//! A request as it came, and the parts of it that rows name.
+
+use std::borrow::Cow;
+
+use serde_json::Value;
+use url::Url;
+use url::form_urlencoded;
+
+/// What came, untouched.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    /// `POST`.
+    pub method: &'a str,
+    /// The URL that the provider was given: scheme, host, path and query.
+    pub url: &'a str,
+    /// Names in any case, and values, in their order.
+    pub headers: &'a [(String, String)],
+    /// The body's bytes.
+    pub body: &'a [u8],
+}
+
+impl<'a> Request<'a> {
+    /// Every value of a header, spaces around it left out.
+    pub fn headers(&self, name: &str) -> impl Iterator<Item = &'a str> {
+        let found = self.headers.iter().filter(move |(held, _)| held.eq_ignore_ascii_case(name));
+        found.map(|(_, value)| value.trim())
+    }
+
+    /// The only value of a header: of two nobody knows which one was signed.
+    pub fn header(&self, name: &str) -> Option<&'a str> {
+        let mut values = self.headers(name);
+        values.next().filter(|_| values.next().is_none())
+    }
+
+    /// The first value of a query parameter, decoded.
+    pub fn query(&self, name: &str) -> Option<String> {
+        let url = Url::parse(self.url).ok()?;
+        let mut pairs = url.query_pairs();
+        pairs.find(|(held, _)| held == name).map(|(_, value)| value.into_owned())
+    }
+
+    /// The first value of a field of a form, decoded.
+    pub fn form(&self, name: &str) -> Option<Cow<'a, str>> {
+        self.fields().find(|(held, _)| held == name).map(|(_, value)| value)
+    }
+
+    /// Every field of a form.
+    pub fn fields(&self) -> form_urlencoded::Parse<'a> {
+        form_urlencoded::parse(self.body)
+    }
+
+    /// Whether the body is said to be a form.
+    pub fn is_form(&self) -> bool {
+        let kind = self.header("content-type").unwrap_or_default();
+        kind.to_ascii_lowercase().starts_with("application/x-www-form-urlencoded")
+    }
+
+    /// A field of a JSON body as text: `a.b`, `0.id` for the first of a list.
+    pub fn json(&self, path: &str) -> Option<String> {
+        let whole: Value = serde_json::from_slice(self.body).ok()?;
+        let found = path.split('.').try_fold(&whole, |value, step| match value {
+            Value::Array(items) => items.get(step.parse::<usize>().ok()?),
+            value => value.get(step),
+        })?;
+        match found {
+            Value::String(text) => Some(text.clone()),
+            Value::Number(number) => Some(number.to_string()),
+            Value::Bool(flag) => Some(flag.to_string()),
+            Value::Null | Value::Array(_) | Value::Object(_) => None,
+        }
+    }
+
+    /// What stands at the first of these places: `header.x-id`, `query.id`, `body.id`.
+    pub fn first_of(&self, places: &[String]) -> Option<String> {
+        places.iter().find_map(|place| match place.split_once('.')? {
+            ("header", name) => self.header(name).map(str::to_owned),
+            ("query", name) => self.query(name),
+            (_, path) => self.json(path),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts() {
+        let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let headers =
+            [header("X-Id", " 7 "), header("x-two", "a"), header("X-Two", "b"), header("e", "")];
+        let request = Request {
+            method: "POST",
+            url: "https://h.example/in?a=1&a=2&b=%20",
+            headers: &headers,
+            body: br#"{"a":{"b":[{"id":"x"},{"id":5}]},"t":true,"n":null}"#,
+        };
+        assert_eq!(request.header("x-id"), Some("7"));
+        assert_eq!(request.header("x-two"), None, "two of them");
+        assert_eq!(request.query("a").as_deref(), Some("1"));
+        assert_eq!(request.query("b").as_deref(), Some(" "));
+        assert_eq!(request.json("a.b.1.id").as_deref(), Some("5"));
+        assert_eq!(request.json("t").as_deref(), Some("true"));
+        assert_eq!((request.json("n"), request.json("a.c"), request.json("a")), (None, None, None));
+        let places = ["header.none", "body.a.b.0.id", "query.a"].map(str::to_owned);
+        assert_eq!(request.first_of(&places).as_deref(), Some("x"));
+    }
+}

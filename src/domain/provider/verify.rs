@@ -1,0 +1,258 @@
+//! Whether a request is from who holds a secret, by a row.
+
+use std::fmt;
+
+use hmac::{Hmac, KeyInit, Mac};
+use ring::signature::{self, UnparsedPublicKey, VerificationAlgorithm};
+use sha1::Sha1;
+use sha2::{Sha256, Sha512};
+use subtle::ConstantTimeEq;
+use thiserror::Error;
+
+use super::content::{self, Parts};
+use super::request::Request;
+use super::row::{Digest, Encoding, Provider, Scheme};
+use crate::domain::time::Timestamp;
+
+/// Signatures that are tried; a request with more is refused.
+pub const CANDIDATES_MAX: usize = 100;
+
+/// Who signed, and when.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Verified {
+    /// Which of the secrets it was, from 0.
+    pub secret: usize,
+    /// When it was signed, where the provider says so.
+    pub signed_at: Option<Timestamp>,
+}
+
+/// Why a request is refused. For the operator: a sender learns no part of it.
+#[derive(Clone, PartialEq, Eq, Debug, Error)]
+pub enum Reason {
+    /// A header or field is not there, or empty.
+    #[error("{place} is missing")]
+    Missing {
+        /// `the header x-signature`.
+        place: String,
+    },
+    /// A header that may stand once.
+    #[error("the header {header} is there twice")]
+    Twice {
+        /// Which one.
+        header: String,
+    },
+    /// The place holds no signature of the version that counts.
+    #[error("{place} holds no signature of the version that counts")]
+    NoSignature {
+        /// `the header x-signature`.
+        place: String,
+    },
+    /// No signature is written as it should be.
+    #[error("the signature is not written in {0}")]
+    Encoding(EncodingName),
+    /// More than [`CANDIDATES_MAX`] signatures.
+    #[error("there are more than {CANDIDATES_MAX} signatures")]
+    TooMany,
+    /// More than one timestamp.
+    #[error("the signature has two timestamps")]
+    TwoTimes,
+    /// The timestamp is none.
+    #[error("the timestamp can't be read")]
+    NoTime,
+    /// It was signed too long ago.
+    #[error("the timestamp is {seconds} s old, {tolerance} s are allowed")]
+    Stale {
+        /// Its age.
+        seconds: u64,
+        /// What is allowed.
+        tolerance: u64,
+    },
+    /// It lies ahead.
+    #[error("the timestamp lies {seconds} s in the future, {tolerance} s are allowed")]
+    Early {
+        /// How far.
+        seconds: u64,
+        /// What is allowed.
+        tolerance: u64,
+    },
+    /// There is no secret, or none that can be read as the row says.
+    #[error("secret {number} can't be used: it is empty or not written as this provider's are")]
+    Secret {
+        /// Which one, from 1; 0 when there are none.
+        number: usize,
+    },
+    /// The digest that the URL carries is not that of the body.
+    #[error("the body is not the one whose digest stands in the URL")]
+    BodyDigest,
+    /// All of it is there, and it was not made with any of the secrets over these bytes.
+    #[error("the signature is of another secret or of other bytes")]
+    Mismatch,
+}
+
+impl Reason {
+    /// A word for scripts and metrics.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Reason::Missing { .. } => "missing",
+            Reason::Twice { .. } | Reason::TwoTimes | Reason::TooMany => "ambiguous",
+            Reason::NoSignature { .. } | Reason::Encoding(_) | Reason::NoTime => "malformed",
+            Reason::Stale { .. } => "stale",
+            Reason::Early { .. } => "early",
+            Reason::Secret { .. } => "secret",
+            Reason::BodyDigest | Reason::Mismatch => "mismatch",
+        }
+    }
+}
+
+/// An encoding in words.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct EncodingName(pub Encoding);
+
+impl fmt::Display for EncodingName {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self.0 {
+            Encoding::Hex => "hexadecimal",
+            Encoding::Base64 => "base64 with padding",
+            Encoding::Base64Url => "base64 for URLs",
+        })
+    }
+}
+
+/// Verifies a request as of `now`. Any of the secrets may have signed it: while one is rotated
+/// there are two. Every signature of the right version is tried with every secret.
+pub fn verify(
+    provider: &Provider,
+    secrets: &[&str],
+    request: &Request<'_>,
+    now: Timestamp,
+) -> Result<Verified, Reason> {
+    if secrets.is_empty() {
+        return Err(Reason::Secret { number: 0 });
+    }
+    let found = content::signatures(&provider.signature, request)?;
+    let (text, signed_at) = match &provider.timestamp {
+        None => (String::new(), None),
+        Some(row) => {
+            let (text, time) = content::timestamp(row, request, &found.pairs)?;
+            row.tolerance.map_or(Ok(()), |tolerance| recent(time, now, tolerance))?;
+            (text, Some(time))
+        }
+    };
+    check_body_digest(provider, request)?;
+    let mut signatures = Vec::with_capacity(found.signatures.len());
+    for text in &found.signatures {
+        match provider.scheme {
+            Scheme::Token => signatures.push(text.as_bytes().to_vec()),
+            _ => signatures.extend(content::decode(provider.encoding, text)),
+        }
+    }
+    if signatures.is_empty() {
+        return Err(Reason::Encoding(EncodingName(provider.encoding)));
+    }
+    for (number, secret) in secrets.iter().enumerate() {
+        let key = content::key(provider.key, secret);
+        let key = key.ok_or(Reason::Secret { number: number + 1 })?;
+        for url in content::urls(provider, request) {
+            let parts = Parts { timestamp: &text, secret, url: &url };
+            let message = content::message(provider, request, &parts)?;
+            let fits = |signature: &Vec<u8>| fits(provider, &key, &message, signature);
+            if signatures.iter().any(fits) {
+                return Ok(Verified { secret: number, signed_at });
+            }
+        }
+    }
+    Err(Reason::Mismatch)
+}
+
+fn recent(time: Timestamp, now: Timestamp, tolerance: u64) -> Result<(), Reason> {
+    let (signed, now) = (time.seconds(), now.seconds());
+    let seconds = now.abs_diff(signed);
+    match seconds > tolerance {
+        false => Ok(()),
+        true if signed < now => Err(Reason::Stale { seconds, tolerance }),
+        true => Err(Reason::Early { seconds, tolerance }),
+    }
+}
+
+fn check_body_digest(provider: &Provider, request: &Request<'_>) -> Result<(), Reason> {
+    let Some(parameter) = &provider.body_digest else { return Ok(()) };
+    let Some(given) = request.query(parameter) else { return Ok(()) };
+    let made = content::digest(Digest::Sha256, request.body);
+    let right = content::decode(Encoding::Hex, &given).is_some_and(|given| same(&given, &made));
+    if right { Ok(()) } else { Err(Reason::BodyDigest) }
+}
+
+/// Whether a signature is of this message and key.
+pub(super) fn fits(provider: &Provider, key: &[u8], message: &[u8], signature: &[u8]) -> bool {
+    match provider.scheme {
+        Scheme::Hmac => same(&mac(provider.digest, key, message), signature),
+        Scheme::Hash => same(&content::digest(provider.digest, message), signature),
+        // Of digests, so that not even the length of the secret shows.
+        Scheme::Token => {
+            same(&content::digest(Digest::Sha256, key), &content::digest(Digest::Sha256, signature))
+        }
+        Scheme::Ed25519 => public(&signature::ED25519, key, message, signature),
+        Scheme::Ecdsa => spki(&signature::ECDSA_P256_SHA256_ASN1, &P256, key, message, signature),
+        Scheme::Rsa => spki(&signature::RSA_PKCS1_2048_8192_SHA256, &[], key, message, signature),
+    }
+}
+
+fn mac(digest: Digest, key: &[u8], message: &[u8]) -> Vec<u8> {
+    const ANY: &str = "invariant: any length is a key";
+    match digest {
+        Digest::Sha1 => {
+            let mac = Hmac::<Sha1>::new_from_slice(key).expect(ANY);
+            mac.chain_update(message).finalize().into_bytes().to_vec()
+        }
+        Digest::Sha256 => {
+            let mac = Hmac::<Sha256>::new_from_slice(key).expect(ANY);
+            mac.chain_update(message).finalize().into_bytes().to_vec()
+        }
+        Digest::Sha512 => {
+            let mac = Hmac::<Sha512>::new_from_slice(key).expect(ANY);
+            mac.chain_update(message).finalize().into_bytes().to_vec()
+        }
+    }
+}
+
+fn same(made: &[u8], given: &[u8]) -> bool {
+    made.ct_eq(given).into()
+}
+
+fn public(
+    algorithm: &'static dyn VerificationAlgorithm,
+    key: &[u8],
+    message: &[u8],
+    signature: &[u8],
+) -> bool {
+    UnparsedPublicKey::new(algorithm, key).verify(message, signature).is_ok()
+}
+
+/// The head of a P-256 key as SPKI (RFC 5480): what follows is the point.
+const P256: [u8; 26] = [
+    0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a,
+    0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00,
+];
+
+/// With a key in its wrapping (SPKI, RFC 5280 section 4.1): the library wants what is inside.
+fn spki(
+    algorithm: &'static dyn VerificationAlgorithm,
+    head: &[u8],
+    key: &[u8],
+    message: &[u8],
+    signature: &[u8],
+) -> bool {
+    let inside = if head.is_empty() { rsa_key(key) } else { key.strip_prefix(head) };
+    inside.is_some_and(|inside| public(algorithm, inside, message, signature))
+}
+
+/// The `RSAPublicKey` (RFC 8017 appendix A.1.1) in an SPKI: the contents of its bit string, which
+/// is the last thing in it.
+fn rsa_key(key: &[u8]) -> Option<&[u8]> {
+    const RSA: [u8; 11] = [0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01];
+    let at = key.windows(RSA.len()).position(|window| window == RSA)? + RSA.len();
+    let rest = key.get(at..)?.strip_prefix(&[0x05, 0x00])?.strip_prefix(&[0x03])?;
+    let long = usize::from(rest.first()? & 0x80 != 0) * usize::from(rest.first()? & 0x7f);
+    // The length, then the count of unused bits: none.
+    rest.get(1 + long..)?.strip_prefix(&[0x00])
+}

@@ -1,0 +1,187 @@
+//! Every provider of the table against requests that were signed by another implementation, and
+//! against what providers published; `providers/make.py` says where each comes from.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use relay::domain::provider::{self, Provider, Reason, Request, explain, known, verify};
+use relay::domain::time::Timestamp;
+use serde::Deserialize;
+
+#[derive(Deserialize)]
+struct Case {
+    provider: String,
+    origin: String,
+    what: String,
+    expected: String,
+    secret: String,
+    method: String,
+    url: String,
+    headers: Vec<(String, String)>,
+    body: String,
+    now: u64,
+}
+
+impl Case {
+    fn row(&self) -> &'static Provider {
+        provider::find(&self.provider).unwrap_or_else(|| panic!("no row {}", self.provider))
+    }
+
+    fn request(&self) -> Request<'_> {
+        Request {
+            method: &self.method,
+            url: &self.url,
+            headers: &self.headers,
+            body: self.body.as_bytes(),
+        }
+    }
+
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(self.now * 1_000)
+    }
+
+    fn verdict(&self, secrets: &[&str]) -> &'static str {
+        word(&verify(self.row(), secrets, &self.request(), self.now()).err())
+    }
+}
+
+fn word(reason: &Option<Reason>) -> &'static str {
+    match reason {
+        None => "verified",
+        Some(Reason::Stale { .. }) => "stale",
+        Some(Reason::Early { .. }) => "early",
+        Some(Reason::Missing { .. }) => "missing",
+        Some(Reason::Secret { .. }) => "secret",
+        Some(Reason::Mismatch | Reason::BodyDigest) => "mismatch",
+        Some(_) => "malformed",
+    }
+}
+
+fn cases() -> Vec<Case> {
+    serde_json::from_str(include_str!("providers/cases.json")).unwrap()
+}
+
+#[test]
+fn requests_of_every_provider() {
+    let mut covered: BTreeMap<&str, usize> = BTreeMap::new();
+    let cases = cases();
+    for case in &cases {
+        let what = format!("{} {} ({})", case.provider, case.what, case.origin);
+        assert_eq!(case.verdict(&[&case.secret]), case.expected, "{what}");
+        *covered.entry(&case.provider).or_default() += usize::from(case.expected != "verified");
+    }
+    for provider in known() {
+        let invalid = covered.get(provider.name.as_str());
+        // A token says nothing of body or time.
+        let least = if provider.name == "mailgun" || provider.name == "braintree" { 2 } else { 3 };
+        let token = provider.scheme == provider::Scheme::Token;
+        assert!(
+            invalid.is_some_and(|count| *count >= least || token),
+            "{} has too few invalid cases: {invalid:?}",
+            provider.name
+        );
+    }
+}
+
+/// Any of several secrets may have signed; which one is told.
+#[test]
+fn secrets_are_rotated() {
+    for case in cases().iter().filter(|case| case.what == "as it is sent") {
+        let mut others = cases().into_iter().filter(|other| other.provider == case.provider);
+        let other = others.find(|other| other.what == "another secret").unwrap().secret;
+        let verified = verify(
+            case.row(),
+            &[other.as_str(), case.secret.as_str()],
+            &case.request(),
+            case.now(),
+        );
+        assert_eq!(verified.map(|verified| verified.secret), Ok(1), "{}", case.provider);
+        assert_eq!(case.verdict(&[]), "secret", "{}", case.provider);
+    }
+}
+
+/// A header that stands twice, a signature of nothing, more of them than are tried: refused.
+#[test]
+fn headers_that_are_doubled_or_empty() {
+    for case in cases().iter().filter(|case| case.what == "as it is sent") {
+        let Some(header) = &case.row().signature.header else { continue };
+        let Some(signed) = case.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case(header))
+        else {
+            continue;
+        };
+        let verdict = |headers: &[(String, String)]| {
+            let request = Request { headers, ..case.request() };
+            word(&verify(case.row(), &[&case.secret], &request, case.now()).err())
+        };
+        let twice = [case.headers.clone(), vec![signed.clone()]].concat();
+        assert_eq!(verdict(&twice), "malformed", "{}", case.provider);
+        for value in ["", ",", "=", "v1=", "t=1", "sha256=", "v1,", "\u{e9}", &"v1=0,".repeat(200)]
+        {
+            let mut headers = case.headers.clone();
+            headers.retain(|(name, _)| !name.eq_ignore_ascii_case(header));
+            headers.push((header.clone(), value.to_owned()));
+            assert_ne!(verdict(&headers), "verified", "{} {value:?}", case.provider);
+        }
+    }
+}
+
+/// What people get wrong is named.
+#[test]
+fn mistakes_are_named() {
+    let cases = cases();
+    let valid = |provider: &str| {
+        let mut found = cases.iter().filter(|case| case.provider == provider);
+        found.find(|case| case.expected == "verified").unwrap()
+    };
+    let check = |case: &Case, row: &Provider, secret: &str, body: &str, part: &str| {
+        let request = Request { body: body.as_bytes(), ..case.request() };
+        let told = explain(row, &[secret], &request, case.now());
+        assert!(told.iter().any(|words| words.contains(part)), "{part}: {told:?}");
+    };
+    let github = valid("github");
+    let (row, body) = (github.row(), github.body.as_str());
+    check(github, row, " a secret of theirs", body, "without the spaces around it");
+    check(github, row, &github.secret, body.trim_end(), "with a line end behind it");
+    check(github, row, &github.secret, &format!("{body}\n"), "without the line end");
+    let shopify = valid("shopify");
+    let mut hex = shopify.row().clone();
+    hex.encoding = provider::Encoding::Hex;
+    check(shopify, &hex, &shopify.secret, &shopify.body, "it fits in base64");
+    let mut sha512 = row.clone();
+    sha512.digest = provider::Digest::Sha512;
+    check(github, &sha512, &github.secret, body, "it fits with SHA-256");
+    let zendesk = valid("zendesk");
+    let mut decoded = zendesk.row().clone();
+    decoded.key = provider::KeyForm::Base64;
+    check(zendesk, &decoded, &zendesk.secret, &zendesk.body, "taken as it is");
+    let told = explain(row, &["wrong"], &github.request(), github.now());
+    assert!(told.is_empty(), "{told:?}");
+}
+
+#[test]
+fn ids_and_types_of_events() {
+    let check = |name: &str, headers: &[(&str, &str)], body: &str, expected: [Option<&str>; 2]| {
+        let row = provider::find(name).unwrap();
+        let headers: Vec<_> =
+            headers.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
+        let (method, url) = ("POST", "https://relay.example.com/in/abc");
+        let request = Request { method, url, headers: &headers, body: body.as_bytes() };
+        let found = [&row.event_id, &row.event_type].map(|places| request.first_of(places));
+        assert_eq!(found.each_ref().map(Option::as_deref), expected, "{name}");
+    };
+    let body = r#"{"id":"evt_1","type":"invoice.paid"}"#;
+    check("stripe", &[], body, [Some("evt_1"), Some("invoice.paid")]);
+    let headers = [("X-GitHub-Delivery", "d-1"), ("X-GitHub-Event", "push")];
+    check("github", &headers, "{}", [Some("d-1"), Some("push")]);
+    let body = r#"{"event_id":"Ev1","type":"event_callback","event":{"type":"app_mention"}}"#;
+    check("slack", &[], body, [Some("Ev1"), Some("app_mention")]);
+    check("slack", &[], r#"{"type":"url_verification"}"#, [None, Some("url_verification")]);
+    let body = r#"[{"event":"open","sg_event_id":"s1"},{"event":"click"}]"#;
+    check("sendgrid", &[], body, [Some("s1"), Some("open")]);
+    check("stripe", &[], "no JSON", [None, None]);
+}
+
+#[test]
+fn every_case_says_where_it_is_from() {
+    let origins: BTreeSet<String> = cases().into_iter().map(|case| case.origin).collect();
+    assert!(origins.len() > 4 && origins.iter().all(|origin| !origin.is_empty()), "{origins:?}");
+}
