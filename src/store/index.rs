@@ -299,24 +299,25 @@ mod tests {
     fn a_read_that_hangs_is_seen() {
         let rows = MemoryIndex::default();
         let index = Index::memory(rows.clone());
-        let held = rows.hold();
-        std::thread::scope(|scope| {
-            for scans in [false, true] {
-                let index = &index;
-                scope.spawn(move || match scans {
+        // One at a time: of two that began in different epochs the later is not old yet when the
+        // first one stops the ring.
+        for scans in [false, true] {
+            let held = rows.hold();
+            std::thread::scope(|scope| {
+                scope.spawn(|| match scans {
                     true => index.scan(&keys::catalog(), &keys::all_due(), false, &mut |_, _| {
                         ControlFlow::Break(())
                     }),
                     false => drop(index.get(&keys::salt())),
                 });
-            }
-            // They come to it when they are run.
-            while index.watch().tick() < 2 {
-                std::thread::yield_now();
-            }
-            drop(held);
-        });
-        assert_eq!(index.watch().tick(), 0);
+                // It comes to it when it is run.
+                while index.watch().tick() == 0 {
+                    std::thread::yield_now();
+                }
+                drop(held);
+            });
+            assert_eq!(index.watch().tick(), 0);
+        }
     }
 
     #[test]
