@@ -173,7 +173,8 @@ fn stand_in(table: &mut DeTable<'_>, node: &Culprit, message: &str, number: usiz
         _ => format!("missing-{number}"),
     };
     let path = [node.path.as_slice(), &[Step::Key(field.to_owned())]].concat();
-    put(table, &path, &node.place, value)
+    // No width: what is wrong with what stands there is not about this.
+    put(table, &path, &(node.place.start..node.place.start), value)
 }
 
 #[cfg(test)]
@@ -242,6 +243,25 @@ colour = 3
         assert_eq!(file.place("endpoint[1].url").map(|place| place.line), Some(19));
         assert_eq!(file.place("endpoint[1].headers.x").map(|place| place.line), Some(17));
         assert_eq!(file.place("retention.max_age"), None);
+    }
+
+    #[test]
+    fn what_is_missing_is_told_once() {
+        let source = "[[endpoint]]\ndescription = \"x\"\n\n[[endpoint]]\nuid = \"b\"\n";
+        let expected = [
+            (1, 1, "missing field `uid`"),
+            (1, 1, "missing field `url`"),
+            (4, 1, "missing field `url`"),
+        ];
+        check(source, &expected);
+        check(
+            "endpoint = [{}, {uid = \"a\"}]\n",
+            &[
+                (1, 13, "missing field `uid`"),
+                (1, 13, "missing field `url`"),
+                (1, 17, "missing field `url`"),
+            ],
+        );
     }
 
     #[test]

@@ -197,7 +197,7 @@ fn secrets_and_the_files_that_hold_them() {
 
 #[test]
 fn problems_of_headers_and_urls_show_no_secret() {
-    let text = "[[endpoint]]\nuid = \"e\"\nurl = \"https://anna:hush@h.example\"\n\
+    let text = "[[endpoint]]\nuid = \"e\"\nurl = \"https://an:na:hush%00@h.example\"\n\
                 [endpoint.headers]\n\"X-Key\" = \"hush\\n\"\n";
     let folder = Folder::new();
     let found = problems(&folder, &folder.options(text, 0o600, &[]));

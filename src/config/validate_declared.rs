@@ -9,8 +9,8 @@ use super::Config;
 use super::declared::DeclaredEndpoint;
 use super::units::AllowedNetwork;
 use crate::domain::address::is_public;
-use crate::domain::endpoint_url::parse_endpoint_url;
-use crate::domain::headers::{HEADERS_MAX, check_header_name, check_header_value};
+use crate::domain::endpoint_url::{parse_endpoint_url, split_user_info};
+use crate::domain::headers::{HEADERS_MAX, check_header_name, check_header_value, find_header};
 use crate::domain::subscription::{EVENT_TYPE_MAX, Subscription, SubscriptionError, is_name};
 
 /// The longest uid or name, in bytes.
@@ -89,7 +89,14 @@ fn endpoint(
     add: &mut impl FnMut(&str, String),
 ) {
     name_problem(&endpoint.uid).into_iter().for_each(|message| add("uid", message));
-    match parse_endpoint_url(&endpoint.url) {
+    let split = split_user_info(&endpoint.url);
+    if matches!(split, Ok((_, Some(_))))
+        && find_header(&endpoint.headers, "authorization").is_some()
+    {
+        let words = "holds a user name or password beside an authorization header: leave one out";
+        add("url", words.to_owned());
+    }
+    match split.and_then(|(bare, _)| parse_endpoint_url(&bare)) {
         Err(error) => add("url", format!("`{}`: {error}", without_user(&endpoint.url))),
         Ok(url) => closed(&url, allow).into_iter().for_each(|message| add("url", message)),
     }
@@ -244,7 +251,8 @@ headers = { Host = "x", "a b" = "x", x = "line\nend", X = "y", "webhook-id" = "z
 throttle_rate = 0
 [[endpoint]]
 uid = "e"
-url = "https://user:hush@h.example"
+url = "https://us:er:hush@h.example"
+headers = { Authorization = "Bearer x" }
 channels = ["a/b"]
 [[endpoint]]
 uid = "e"
@@ -270,7 +278,7 @@ url = "http://[::ffff:10.0.0.1]/"
                 ("endpoint[0].headers.x", "printable"),
                 ("endpoint[0].headers.x", "twice"),
                 ("endpoint[0].throttle_rate", "at least 1"),
-                ("endpoint[1].url", "`https://…@h.example`: the URL holds a user"),
+                ("endpoint[1].url", "beside an authorization header"),
                 ("endpoint[1].channels[0]", "`a/b`: a channel has"),
                 ("endpoint[2].uid", "second endpoint"),
                 ("endpoint[2].url", "a fragment"),

@@ -67,7 +67,9 @@ impl Attempter {
             // Its deliveries are cancelled; this one was under way already.
             Err(StoreError::Expunged) => (Vec::new(), unreadable("the content was expunged")),
             Err(error) => {
-                tracing::error!(%error, "a message's body can't be read");
+                let (ids, id) = (self.store.ids(), ready.delivery());
+                let (message_id, endpoint) = (ids.text(id.message), ids.text(id.endpoint));
+                tracing::error!(message_id, endpoint, %error, "a message's body can't be read");
                 (Vec::new(), unreadable(UNREADABLE))
             }
         };

@@ -13,8 +13,9 @@ use crate::config::declared::{DeclaredApplication, DeclaredEndpoint, DeclaredEve
 use crate::config::secrets::Secrets;
 use crate::domain::application::Application;
 use crate::domain::endpoint::{Disabled, Endpoint, EndpointKey};
-use crate::domain::endpoint_url::parse_endpoint_url;
+use crate::domain::endpoint_url::{parse_endpoint_url, split_user_info};
 use crate::domain::event_type::EventType;
+use crate::domain::headers::set_header;
 use crate::domain::id::{ApplicationId, EndpointId};
 use crate::domain::signature::SigningKey;
 use crate::domain::subscription::Subscription;
@@ -242,12 +243,17 @@ fn put_endpoint(
             updated_at: now,
         },
     };
-    let url = parse_endpoint_url(&declared.url).map_err(|error| invalid("url", &error))?;
+    let (bare, authorization) =
+        split_user_info(&declared.url).map_err(|error| invalid("url", &error))?;
+    let url = parse_endpoint_url(&bare).map_err(|error| invalid("url", &error))?;
     new.url = url.to_string();
     new.description.clone_from(&declared.description);
     new.subscription = Subscription::parse(declared.event_types.clone(), declared.channels.clone())
         .map_err(|error| invalid("subscription", &error))?;
     new.headers.clone_from(&declared.headers);
+    if let Some(value) = authorization {
+        set_header(&mut new.headers, "authorization".to_owned(), value);
+    }
     new.throttle_rate = declared.throttle_rate;
     new.metadata.clone_from(&declared.metadata);
     new.managed = true;

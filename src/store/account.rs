@@ -107,8 +107,8 @@ impl Store {
                 if *place == Place::Nowhere && nowhere < NAMED {
                     nowhere += 1;
                     let ids = self.ids();
-                    let (message, endpoint) = (ids.text(message.id), ids.text(*endpoint));
-                    tracing::error!(message, endpoint, "a delivery that nothing will send");
+                    let (message_id, endpoint) = (ids.text(message.id), ids.text(*endpoint));
+                    tracing::error!(message_id, endpoint, "a delivery that nothing will send");
                 }
             }
         });

@@ -1,18 +1,20 @@
 //! Messages handed out to the consumers of polling endpoints, each to one caller until its lease
 //! is over.
 
+use std::sync::mpsc;
 use std::time::Duration;
 
 use crate::domain::endpoint::Endpoint;
 use crate::domain::id::{EndpointId, MessageId};
 use crate::domain::lease::{LEASED_MAX, Leases, Next};
+use crate::store::shared::LEASING;
 use crate::store::transaction::{Transaction, short_hash};
 use crate::store::{
     PollFilter, Polled, Refusal, Reply, START, Store, StoredMessage, WriteError, keys, position_at,
     records,
 };
 
-/// How often a poll is tried while others by the same name go before it.
+/// How often a poll is tried while commits and seeks by the same name go before it.
 const TRIES: usize = 16;
 
 /// Where a consumer begins that has read nothing.
@@ -37,8 +39,15 @@ pub struct Leased {
 /// What one try came to.
 enum Try {
     Handed(Leased),
-    /// Something else is to be looked at now.
-    Again,
+    /// Another poll came before, or none of these is kept: the consumer stands so now.
+    Again(Standing),
+}
+
+/// How a consumer stands.
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct Standing {
+    leases: Option<Leases>,
+    position: Option<MessageId>,
 }
 
 impl Store {
@@ -52,14 +61,41 @@ impl Store {
         lease: Duration,
         start: StartingPosition,
     ) -> Result<Leased, WriteError> {
+        // Callers by one name take turns: what one is handed the next has to know.
+        let place = usize::from(short_hash(consumer.as_bytes())[0]) % LEASING;
+        let _turn = self.shared.leasing[place].lock().expect("no holder panics");
+        let mut standing = Standing {
+            leases: self.leases(endpoint.id, consumer),
+            position: self.poller_position(endpoint.id, consumer),
+        };
         for _ in 0..TRIES {
-            match self.try_lease(endpoint, consumer, limit, lease, start) {
-                Ok(Try::Handed(leased)) => return Ok(leased),
-                Ok(Try::Again) | Err(WriteError::Refused(Refusal::Busy)) => {}
-                Err(error) => return Err(error),
+            if standing.position.is_none() && start == StartingPosition::Latest {
+                standing = self.begin_at_the_end(endpoint, consumer)?;
+            }
+            match self.try_lease(endpoint, consumer, limit, lease, standing)? {
+                Try::Handed(leased) => return Ok(leased),
+                Try::Again(now) => standing = now,
             }
         }
         Err(WriteError::Busy)
+    }
+
+    fn begin_at_the_end(
+        &self,
+        endpoint: &Endpoint,
+        consumer: &str,
+    ) -> Result<Standing, WriteError> {
+        let (endpoint, consumer, now) = (endpoint.clone(), consumer.to_owned(), self.now());
+        let (sender, standing) = mpsc::channel();
+        self.write_blocking(None, move |transaction| {
+            if transaction.standing(&endpoint, &consumer)?.position.is_none() {
+                transaction.seek_poller(&endpoint, &consumer, position_at(now, now))?;
+            }
+            // The receiver waits below.
+            let _ = sender.send(transaction.standing(&endpoint, &consumer)?);
+            Ok(Reply::Done)
+        })?;
+        standing.try_recv().map_err(|_| WriteError::Stopping)
     }
 
     fn try_lease(
@@ -68,22 +104,12 @@ impl Store {
         consumer: &str,
         limit: usize,
         lease: Duration,
-        start: StartingPosition,
+        before: Standing,
     ) -> Result<Try, WriteError> {
         let now = self.now();
-        let position = self.poller_position(endpoint.id, consumer);
-        let before = self.leases(endpoint.id, consumer);
-        if position.is_none() && start == StartingPosition::Latest {
-            let (endpoint, consumer) = (endpoint.clone(), consumer.to_owned());
-            self.write_blocking(None, move |transaction| {
-                transaction.seek_poller(&endpoint, &consumer, position_at(now, now))?;
-                Ok(Reply::Done)
-            })?;
-            return Ok(Try::Again);
-        }
         let until = now + lease;
-        let mut after = before.clone().unwrap_or_default();
-        let handed = match after.next(now, position.unwrap_or(START), limit) {
+        let mut after = before.leases.clone().unwrap_or_default();
+        let handed = match after.next(now, before.position.unwrap_or(START), limit) {
             Next::Full { until } => {
                 let words = format!(
                     "{LEASED_MAX} messages are handed out and not committed: commit some of them, \
@@ -106,10 +132,13 @@ impl Store {
                 Leased { messages: (offset..).zip(messages).collect(), done }
             }
         };
-        self.put_leases(endpoint, consumer, before, after)?;
+        let standing = self.put_leases(endpoint, consumer, before, after)?;
         // Of those that come again none may be kept any more: the next are looked for.
         let nothing = handed.messages.is_empty() && handed.done;
-        Ok(if nothing { Try::Again } else { Try::Handed(handed) })
+        Ok(match standing {
+            Ok(_) if !nothing => Try::Handed(handed),
+            Ok(now) | Err(now) => Try::Again(now),
+        })
     }
 
     /// Those of them that are still kept. More may follow: what is handed out again is not all.
@@ -149,27 +178,46 @@ impl Store {
         self.shared.overlay.get(&key).map(|row| self.shared.decode(&key, &row))
     }
 
-    /// Refuses as busy when another poll by the same name came between.
+    /// Writes them unless another poll by the same name came between; returns how the consumer
+    /// stands then, as an error when nothing was written. Others need not wait for the disk to
+    /// know: what comes out of it is handed out only when it is durable.
     fn put_leases(
         &self,
         endpoint: &Endpoint,
         consumer: &str,
-        before: Option<Leases>,
+        before: Standing,
         after: Leases,
-    ) -> Result<(), WriteError> {
+    ) -> Result<Result<Standing, Standing>, WriteError> {
         let (endpoint, consumer) = (endpoint.clone(), consumer.to_owned());
-        self.write_blocking(None, move |transaction| {
-            if transaction.leases(endpoint.id, &consumer) != before {
+        let (sender, standing) = mpsc::channel();
+        let written = self.write_blocking(None, move |transaction| {
+            let now = transaction.standing(&endpoint, &consumer)?;
+            if now != before {
+                // The receiver waits below.
+                let _ = sender.send(Err(now));
                 return Err(Refusal::Busy);
             }
             transaction.put_leases(&endpoint, &consumer, &after)?;
+            let _ = sender.send(Ok(transaction.standing(&endpoint, &consumer)?));
             Ok(Reply::Done)
-        })
-        .map(|_| ())
+        });
+        match (written, standing.try_recv()) {
+            (Ok(_), Ok(standing)) => Ok(standing),
+            (Err(WriteError::Refused(Refusal::Busy)), Ok(standing)) => Ok(standing),
+            (Err(error), _) => Err(error),
+            (Ok(_), Err(_)) => Err(WriteError::Stopping),
+        }
     }
 }
 
 impl Transaction<'_> {
+    fn standing(&self, endpoint: &Endpoint, consumer: &str) -> Result<Standing, Refusal> {
+        Ok(Standing {
+            leases: self.leases(endpoint.id, consumer),
+            position: self.position(endpoint, consumer)?,
+        })
+    }
+
     fn leases(&self, endpoint: EndpointId, consumer: &str) -> Option<Leases> {
         self.record(&key(endpoint, consumer))
     }
@@ -181,7 +229,7 @@ impl Transaction<'_> {
         consumer: &str,
         leases: &Leases,
     ) -> Result<(), Refusal> {
-        if !self.has_position(endpoint, consumer)? {
+        if self.position(endpoint, consumer)?.is_none() {
             self.set_poller(endpoint, consumer, START)?;
         }
         self.put_row(key(endpoint.id, consumer), records::encode(leases), false);

@@ -158,13 +158,13 @@ impl Transaction<'_> {
         Ok(())
     }
 
-    /// Whether a consumer has one, be it the first.
-    pub(super) fn has_position(
+    /// Up to where a consumer has committed, as this transaction leaves it.
+    pub(super) fn position(
         &self,
         endpoint: &Endpoint,
         consumer: &str,
-    ) -> Result<bool, Refusal> {
-        Ok(self.poller_positions(endpoint)?.0.contains_key(consumer))
+    ) -> Result<Option<MessageId>, Refusal> {
+        Ok(self.poller_positions(endpoint)?.0.get(consumer).copied())
     }
 
     fn poller_positions(&self, endpoint: &Endpoint) -> Result<PollerRow, Refusal> {

@@ -23,6 +23,9 @@ use crate::store::{Notice, OpenError};
 /// Bytes that must be free for the index to be written: what sled holds back before it writes.
 const INDEX_RESERVE: u64 = 16 << 20;
 
+/// Consumers that are handed messages at the same moment; others by the same lock take turns.
+pub const LEASING: usize = 16;
+
 /// One of so many dropped operational webhooks is in the log.
 const UNTOLD_LOGGED: u64 = 1_000;
 
@@ -55,6 +58,8 @@ pub struct Shared {
     refusal: RwLock<Option<String>>,
     /// Held while expunged bytes are overwritten.
     pub erasing: Mutex<()>,
+    /// Held, one for some consumers each, while what they are handed is written.
+    pub leasing: [Mutex<()>; LEASING],
     counts: Counts,
 }
 
@@ -132,6 +137,7 @@ impl Shared {
             no_room: AtomicBool::new(false),
             refusal: RwLock::new(None),
             erasing: Mutex::new(()),
+            leasing: Default::default(),
             counts: Counts::default(),
         }
     }

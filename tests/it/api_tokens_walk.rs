@@ -41,7 +41,7 @@ fn openers(method: &str, path: &str) -> Option<&'static [&'static str]> {
         Some(&["ViewEndpointSecret", "ManageEndpointSecret", "ManageEndpoint"])
     } else if own && method != "GET" && ends(&["/transformation", "/transformation/simulate"]) {
         Some(&["ManageTransformations"])
-    } else if own && ends(&["/seek"]) {
+    } else if own && ends(&["/seek", "/commit", "/consumer/{consumer_id}"]) {
         Some(&["ManageEndpoint"])
     } else if own && ends(&["/secret/rotate"]) {
         Some(&["ManageEndpointSecret", "ManageEndpoint"])
@@ -50,7 +50,7 @@ fn openers(method: &str, path: &str) -> Option<&'static [&'static str]> {
     {
         Some(&["CreateAttempts"])
     } else if method == "GET" && (own || shared.iter().any(|begin| path.starts_with(begin)))
-        || own && ends(&["/precheck/active", "/commit"])
+        || own && ends(&["/precheck/active"])
     {
         Some(&["ViewBase"])
     } else if own && ends(&["/endpoint", "/{endpoint_id}", "/headers"]) && method != "GET" {

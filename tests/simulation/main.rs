@@ -27,6 +27,10 @@ mod swarm;
 mod told;
 mod world;
 
+/// As the program has it: a simulated store is all maps.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const SEEDS: u64 = 100;
 const STEPS: u64 = 500;
 /// What must have happened at least once in `SEEDS` seeds.

@@ -12,10 +12,10 @@ use super::limits::{self, NAME_MAX, Problems};
 use super::page;
 use super::shapes::ApplicationOut;
 use crate::domain::application::{Application, Metadata};
-use crate::domain::id::{ApplicationId, Ids};
+use crate::domain::id::{ApplicationId, Ids, Kind};
 use crate::domain::time::Timestamp;
 use crate::http::error::ApiError;
-use crate::store::{ApplicationReference, Author, Reply, Written};
+use crate::store::{ApplicationReference, Author, Reference, Reply, Written};
 
 /// A field of a patch: absent is `None`, present is `Some`, where null is left to `T`.
 pub(super) fn present<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
@@ -188,15 +188,35 @@ pub(super) async fn put(mut call: Call) -> Result<HttpResponse, ApiError> {
                         created_at: old.created_at,
                         ..fields.make(old.id, now)
                     };
-                    (new, false)
+                    (
+                        Application { uid: named(new.uid, &reference, old.uid.as_ref()), ..new },
+                        false,
+                    )
                 }
-                Err(_) => (fields.make(ApplicationId::new(transaction.mint()), now), true),
+                Err(_) => {
+                    let new = fields.make(ApplicationId::new(transaction.mint()), now);
+                    (Application { uid: named(new.uid, &reference, None), ..new }, true)
+                }
             };
             let application = transaction.put_application(application, Author::Caller)?;
             Ok(Reply::Application { application, created })
         })
         .await?;
     answer(call.ids(), written)
+}
+
+/// The uid after a PUT whose body has none and whose path names one: that of the path, so that the
+/// same call again changes the same thing.
+pub(super) fn named<K: Kind>(
+    given: Option<String>,
+    path: &Reference<K>,
+    old: Option<&String>,
+) -> Option<String> {
+    match (given, path) {
+        (Some(given), _) => Some(given),
+        (None, Reference::Name(name)) => Some(old.unwrap_or(name).clone()),
+        (None, Reference::Id(_)) => None,
+    }
 }
 
 /// Row 5: changes what is given; null takes away what may be missing.

@@ -7,7 +7,7 @@ use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use serde::Deserialize;
 
-use super::application::{present, unexpected};
+use super::application::{named, present, unexpected};
 use super::call::Call;
 use super::endpoint_secret::{draw_key, read_key};
 use super::limits::{self, DESCRIPTION_MAX, Problems};
@@ -339,10 +339,15 @@ pub(super) async fn put(mut call: Call) -> Result<HttpResponse, ApiError> {
         .write(move |transaction| {
             let now = transaction.now();
             let (endpoint, created) = match transaction.endpoint(application.id, &reference) {
-                Ok(old) => (fields.update(&old, now)?, false),
+                Ok(old) => {
+                    let new = fields.update(&old, now)?;
+                    let uid = named(new.uid.clone(), &reference, old.uid.as_ref());
+                    (Endpoint { uid, ..new }, false)
+                }
                 Err(_) => {
                     let id = EndpointId::new(transaction.mint());
-                    (fields.make(application.id, id, key, now), true)
+                    let new = fields.make(application.id, id, key, now);
+                    (Endpoint { uid: named(new.uid.clone(), &reference, None), ..new }, true)
                 }
             };
             let endpoint = transaction.put_endpoint(endpoint, Author::Caller)?;

@@ -77,6 +77,11 @@ pub(super) async fn patch(mut call: Call) -> Result<HttpResponse, ApiError> {
         }
     }
     let set = limits::headers(set, &mut problems);
+    for name in set.keys() {
+        if removed.iter().any(|removed| removed.eq_ignore_ascii_case(name)) {
+            problems.add(&["headers", name], "is set and taken away, in whatever case");
+        }
+    }
     problems.finish()?;
     change(&call, application.id, move |endpoint| {
         let mut headers = endpoint.headers.clone();

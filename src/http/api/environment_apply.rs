@@ -4,7 +4,8 @@
 //! of what is made for it, or a further name of what has a uid: so an import can be repeated, and
 //! ids of another server go on naming what they named there.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde::Serialize;
 
@@ -17,7 +18,7 @@ use crate::domain::application::Application;
 use crate::domain::endpoint::{Disabled, Endpoint};
 use crate::domain::event_type::EventType;
 use crate::domain::headers::{find_header, set_header};
-use crate::domain::id::{ApplicationId, EndpointId, Ids, Kind};
+use crate::domain::id::{ApplicationId, EndpointId, Id, Ids, Kind};
 use crate::http::error::Problem;
 use crate::store::{Author, Named, Reference, Refusal, Transaction};
 
@@ -46,6 +47,13 @@ pub(super) struct Item {
 /// What was done and what people should know of it.
 type Done = Result<(Action, Vec<String>), Refusal>;
 
+/// What entries before have done, of which no two may mean the same.
+#[derive(Default)]
+struct Taken {
+    applications: BTreeSet<ApplicationId>,
+    endpoints: BTreeSet<EndpointId>,
+}
+
 /// Does what can be done. An entry that is refused leaves no trace, the others stay.
 pub(super) fn apply(transaction: &mut Transaction<'_>, entries: Entries, ids: &Ids) -> Vec<Item> {
     let mut items = Vec::new();
@@ -54,25 +62,92 @@ pub(super) fn apply(transaction: &mut Transaction<'_>, entries: Entries, ids: &I
             put_event_type(transaction, name, fields)
         }));
     }
-    for (entry, endpoints) in entries.applications {
+    let mut taken = Taken::default();
+    let known = |(entry, _): &(Entry<ApplicationEntry>, _)| {
+        let id = entry.read.as_ref().ok().and_then(|entry| entry.id.as_deref());
+        id.is_some_and(|id| transaction.application(&Reference::read(ids, id)).is_ok())
+    };
+    let mut made = Vec::new();
+    for (index, (entry, endpoints)) in known_first(entries.applications, known) {
         let mut owner = None;
         let owner_name = entry.name.clone();
-        items.push(take("application", entry, |entry| {
-            put_application(transaction, entry, ids, &mut owner)
-        }));
-        for mut entry in endpoints {
-            entry.name = format!("{owner_name}/{}", entry.name);
-            items.push(take("endpoint", entry, |entry| match owner {
-                Some(owner) => put_endpoint(transaction, owner, entry, ids),
-                None => Err(Refusal::Conflict("its application was refused".to_owned())),
-            }));
-        }
+        let mut items = vec![take("application", entry, |entry| {
+            put_application(transaction, entry, ids, &mut owner, &mut taken)
+        })];
+        items.extend(apply_endpoints(transaction, endpoints, owner, &owner_name, ids, &mut taken));
+        made.push((index, items));
     }
+    items.extend(in_order(made).flatten());
     let refused = entries.refused.into_iter();
     items.extend(
         refused.map(|(kind, entry)| take(kind, entry, |()| Ok((Action::Left, Vec::new())))),
     );
     items
+}
+
+fn apply_endpoints(
+    transaction: &mut Transaction<'_>,
+    endpoints: Vec<Entry<EndpointEntry>>,
+    owner: Option<ApplicationId>,
+    owner_name: &str,
+    ids: &Ids,
+    taken: &mut Taken,
+) -> Vec<Item> {
+    let known = |entry: &Entry<EndpointEntry>| {
+        let id = entry.read.as_ref().ok().and_then(|entry| entry.id.as_deref());
+        owner.zip(id).is_some_and(|(owner, id)| {
+            transaction.endpoint(owner, &Reference::read(ids, id)).is_ok()
+        })
+    };
+    let mut made = Vec::new();
+    for (index, mut entry) in known_first(endpoints, known) {
+        entry.name = format!("{owner_name}/{}", entry.name);
+        let item = take("endpoint", entry, |entry| match owner {
+            Some(owner) => put_endpoint(transaction, owner, entry, ids, taken),
+            None => Err(Refusal::Conflict("its application was refused".to_owned())),
+        });
+        made.push((index, item));
+    }
+    in_order(made).collect()
+}
+
+/// Entries with their places, those first whose id is known here: one that was renamed where it
+/// comes from gives up its uid before another takes it.
+fn known_first<T>(entries: Vec<T>, known: impl Fn(&T) -> bool) -> Vec<(usize, T)> {
+    let (mut first, rest): (Vec<_>, Vec<_>) =
+        entries.into_iter().enumerate().partition(|(_, entry)| known(entry));
+    first.extend(rest);
+    first
+}
+
+fn in_order<T>(mut made: Vec<(usize, T)>) -> impl Iterator<Item = T> {
+    made.sort_by_key(|(index, _)| *index);
+    made.into_iter().map(|(_, item)| item)
+}
+
+/// What an entry means here: what has its uid or its id. When the two are of different things,
+/// or another entry has meant it before, nobody knows which one it is.
+fn meant<K: Kind, T>(
+    by_uid: Option<&Reference<K>>,
+    by_id: Option<&Reference<K>>,
+    find: impl Fn(&Reference<K>) -> Option<Arc<T>>,
+    id_of: impl Fn(&T) -> Id<K>,
+    taken: &mut BTreeSet<Id<K>>,
+) -> Result<Option<Arc<T>>, Refusal> {
+    let (by_uid, by_id) = (by_uid.and_then(&find), by_id.and_then(&find));
+    if let (Some(one), Some(other)) = (&by_uid, &by_id)
+        && id_of(one) != id_of(other)
+    {
+        let words = "has the uid of one and the id of another that are here: rename one of them";
+        return Err(Refusal::Conflict(words.to_owned()));
+    }
+    let found = by_id.or(by_uid);
+    if found.as_ref().is_some_and(|found| !taken.insert(id_of(found))) {
+        let words = "is what another entry of this document is already: give it an id or uid of \
+                     its own";
+        return Err(Refusal::Conflict(words.to_owned()));
+    }
+    Ok(found)
 }
 
 fn take<T>(kind: &'static str, entry: Entry<T>, put: impl FnOnce(T) -> Done) -> Item {
@@ -139,21 +214,26 @@ fn put_application(
     entry: ApplicationEntry,
     ids: &Ids,
     owner: &mut Option<ApplicationId>,
+    taken: &mut Taken,
 ) -> Done {
-    let ApplicationEntry { id, fields } = entry;
+    let ApplicationEntry { id, mut fields } = entry;
     let now = transaction.now();
-    let by_uid = fields.uid.clone().map(Reference::Name);
+    let by_uid = fields.uid.as_deref().map(|uid| Reference::read(ids, uid));
     let by_id = id.as_deref().map(|id| Reference::read(ids, id));
-    let old = [&by_uid, &by_id]
-        .into_iter()
-        .flatten()
-        .find_map(|reference| transaction.application(reference).ok());
+    let find = |reference: &Reference<_>| transaction.application(reference).ok();
+    let held = &mut taken.applications;
+    let old = meant(by_uid.as_ref(), by_id.as_ref(), find, |held| held.id, held)?;
+    // Elsewhere its id here became its uid.
+    if old.is_some() && matches!(by_uid, Some(Reference::Id(_))) {
+        fields.uid = None;
+    }
     let Some(old) = old else {
         let uid = made_uid(fields.uid.clone(), id, matches!(by_id, Some(Reference::Id(_))))?;
         let made = fields.make(ApplicationId::new(transaction.mint()), now);
         let made = Application { uid: Some(uid), ..made };
         let made = transaction.put_application(made, Author::Caller)?.id;
         *owner = Some(made);
+        taken.applications.insert(made);
         let notes = remember(transaction, by_id, Named { application: made, endpoint: None }).1;
         return Ok((Action::Created, notes));
     };
@@ -199,15 +279,18 @@ fn put_endpoint(
     owner: ApplicationId,
     entry: EndpointEntry,
     ids: &Ids,
+    taken: &mut Taken,
 ) -> Done {
-    let EndpointEntry { id, fields, sensitive, key } = entry;
+    let EndpointEntry { id, mut fields, sensitive, key } = entry;
     let now = transaction.now();
-    let by_uid = fields.uid.clone().map(Reference::Name);
+    let by_uid = fields.uid.as_deref().map(|uid| Reference::read(ids, uid));
     let by_id = id.as_deref().map(|id| Reference::read(ids, id));
-    let old = [&by_uid, &by_id]
-        .into_iter()
-        .flatten()
-        .find_map(|reference| transaction.endpoint(owner, reference).ok());
+    let find = |reference: &Reference<_>| transaction.endpoint(owner, reference).ok();
+    let held = &mut taken.endpoints;
+    let old = meant(by_uid.as_ref(), by_id.as_ref(), find, |held| held.id, held)?;
+    if old.is_some() && matches!(by_uid, Some(Reference::Id(_))) {
+        fields.uid = None;
+    }
     let given = fields.key.clone();
     let mut notes = Vec::new();
     let Some(old) = old else {
@@ -220,6 +303,7 @@ fn put_endpoint(
         notes.extend(unknown.map(|name| unknown_header(name)));
         let made = Endpoint { uid: Some(uid), ..made };
         let made = transaction.put_endpoint(made, Author::Caller)?.id;
+        taken.endpoints.insert(made);
         let named = Named { application: owner, endpoint: Some(made) };
         notes.extend(remember(transaction, by_id, named).1);
         return Ok((Action::Created, notes));

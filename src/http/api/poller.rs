@@ -126,7 +126,8 @@ pub(super) async fn seek(mut call: Call) -> Result<HttpResponse, ApiError> {
     let mut problems = Problems::default();
     let after = Timestamp::parse_rfc3339(&input.after);
     if after.is_none() {
-        problems.add(&["after"], "must be a time such as 2026-11-21T00:00:00Z");
+        let words = "must be a time from 1970 on, such as 2026-11-21T00:00:00Z";
+        problems.add(&["after"], words);
     }
     problems.finish()?;
     let position = position_at(after.unwrap_or_default(), call.store().now());

@@ -188,8 +188,8 @@ impl MessageOut {
             Ok(bytes) => shown(&bytes),
             Err(StoreError::Expunged) => raw(r#"{"expired":true}"#.to_owned()),
             Err(error) => {
-                let message = store.ids().text(stored.message.id);
-                tracing::error!(message, %error, "the body of a message can't be read");
+                let message_id = store.ids().text(stored.message.id);
+                tracing::error!(message_id, %error, "the body of a message can't be read");
                 raw(r#"{"damaged":true}"#.to_owned())
             }
         });
