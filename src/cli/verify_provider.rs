@@ -72,6 +72,7 @@ fn succeed(
         output::json(&json!({
             "verified": true, "provider": provider.name, "signed_at": signed_at,
             "event_id": event_id, "event_type": event_type,
+            "body_is_signed": provider.signs_body(),
         }))?;
         return Ok(Exit::Success);
     }
@@ -80,6 +81,9 @@ fn succeed(
     parts.extend(age.map(|age| format!("signed {age} s ago")));
     parts.extend(event_type.map(|kind| output::plain(&kind)));
     parts.extend(event_id.map(|id| output::plain(&id)));
+    if !provider.signs_body() {
+        parts.push("but the body is not signed".to_owned());
+    }
     output::line(format!("{} {}", styled(GOOD, "verified:"), parts.join(", ")))?;
     Ok(Exit::Success)
 }

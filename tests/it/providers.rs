@@ -3,9 +3,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use hmac::{Hmac, KeyInit, Mac};
 use relay::domain::provider::{self, Provider, Reason, Request, explain, known, verify};
 use relay::domain::time::Timestamp;
 use serde::Deserialize;
+use sha1::Sha1;
 
 #[derive(Deserialize)]
 struct Case {
@@ -175,9 +179,76 @@ fn ids_and_types_of_events() {
     let body = r#"{"event_id":"Ev1","type":"event_callback","event":{"type":"app_mention"}}"#;
     check("slack", &[], body, [Some("Ev1"), Some("app_mention")]);
     check("slack", &[], r#"{"type":"url_verification"}"#, [None, Some("url_verification")]);
+    // An id of the first item would stand for the others too.
     let body = r#"[{"event":"open","sg_event_id":"s1"},{"event":"click"}]"#;
-    check("sendgrid", &[], body, [Some("s1"), Some("open")]);
+    check("sendgrid", &[], body, [None, Some("open")]);
     check("stripe", &[], "no JSON", [None, None]);
+}
+
+/// What would pass without a signature over it, or with one that anybody can get.
+#[test]
+fn what_only_looks_signed() {
+    let cases = cases();
+    let valid = |provider: &str, part: &str| {
+        let mut found = cases.iter().filter(|case| case.provider == provider);
+        let fits = |case: &&Case| case.expected == "verified" && case.url.contains(part);
+        found.find(fits).unwrap()
+    };
+    let verdict = |case: &Case, url: &str, headers: &[(String, String)], body: &[u8]| {
+        let request = Request { url, headers, body, ..case.request() };
+        word(&verify(case.row(), &[&case.secret], &request, case.now()).err())
+    };
+    let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+
+    // Twilio signs the URL and a form: a body of another kind only by its digest in the URL.
+    let twilio = valid("twilio", "bodySHA256");
+    let url = twilio.url.split('?').next().unwrap();
+    let mac = |content: &str| {
+        let mut mac = Hmac::<Sha1>::new_from_slice(twilio.secret.as_bytes()).unwrap();
+        mac.update(content.as_bytes());
+        STANDARD.encode(mac.finalize().into_bytes())
+    };
+    let signed = header("x-twilio-signature", &mac(url));
+    let kind = |kind: &str| vec![signed.clone(), header("content-type", kind)];
+    let form = "application/x-www-form-urlencoded";
+    assert_eq!(verdict(twilio, url, &kind(form), b""), "verified");
+    assert_eq!(verdict(twilio, url, &kind("application/json"), b"{}"), "missing");
+    assert_eq!(verdict(twilio, url, &kind(&format!("{form}X")), b"a=1"), "missing");
+    let two = [kind(form), vec![header("content-type", form)]].concat();
+    assert_eq!(verdict(twilio, url, &two, b"a=1"), "missing");
+
+    // Mailgun signs time and token without anything between them.
+    let mailgun = valid("mailgun", "");
+    let moved = mailgun.body.replace("\"1795219200\"", "\"17952192000\"");
+    let moved = moved.replace("\"token\": \"0", "\"token\": \"");
+    assert_eq!(verdict(mailgun, &mailgun.url, &[], moved.as_bytes()), "malformed");
+
+    // The answer to a handshake of Braintree's is a signature over what was asked.
+    let braintree = valid("braintree", "");
+    let body = braintree.body.replace("PD94bWwgYQ%3D%3D%0A", &"0f".repeat(15));
+    assert_ne!(body, braintree.body);
+    assert_eq!(
+        verdict(braintree, &braintree.url, &braintree.headers, body.as_bytes()),
+        "malformed"
+    );
+    let twice = format!("{}&bt_payload=x", braintree.body);
+    assert_eq!(verdict(braintree, &braintree.url, &braintree.headers, twice.as_bytes()), "missing");
+
+    // A bare digest says which version it is, and covers text only.
+    let hubspot = valid("hubspot-v1", "");
+    let other = vec![hubspot.headers[0].clone(), header("x-hubspot-signature-version", "v2")];
+    assert_eq!(verdict(hubspot, &hubspot.url, &other, hubspot.body.as_bytes()), "malformed");
+    let longer = [hubspot.body.as_bytes(), &[0x80, 0, 0]].concat();
+    assert_eq!(verdict(hubspot, &hubspot.url, &hubspot.headers, &longer), "mismatch");
+
+    // A second header of a numbered place, and a time with a zone's name behind it.
+    let docusign = valid("docusign", "");
+    let doubled = [docusign.headers.clone(), vec![docusign.headers[1].clone()]].concat();
+    assert_eq!(verdict(docusign, &docusign.url, &doubled, docusign.body.as_bytes()), "malformed");
+    let zendesk = valid("zendesk", "");
+    let time = "x-zendesk-webhook-signature-timestamp";
+    let zoned = vec![zendesk.headers[0].clone(), header(time, "2026-11-21T00:00:00Z[UTC]")];
+    assert_eq!(verdict(zendesk, &zendesk.url, &zoned, zendesk.body.as_bytes()), "malformed");
 }
 
 #[test]

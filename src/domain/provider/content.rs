@@ -92,15 +92,15 @@ pub fn signatures(row: &SignatureRow, request: &Request<'_>) -> Result<Found, Re
         Format::NumberedHeaders => numbered(row, request)?,
         Format::Plain => vec![place(row, request)?],
         Format::SpaceList => {
-            let text = place(row, request)?;
+            let text = listed(row, request, ' ')?;
             let items = text.split(' ').filter_map(|item| item.split_once(','));
             let items = items.filter(|(version, _)| Some(*version) == row.key.as_deref());
             items.map(|(_, signature)| signature.to_owned()).collect()
         }
         Format::Kv => {
-            let text = place(row, request)?;
             let (delimiter, separator) =
                 (row.delimiter.unwrap_or(','), row.separator.unwrap_or('='));
+            let text = listed(row, request, delimiter)?;
             let items = text.split(delimiter).filter_map(|item| item.trim().split_once(separator));
             pairs = items.map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
             let wanted = |key: &str| row.key.as_deref().is_none_or(|wanted| wanted == key);
@@ -116,6 +116,15 @@ pub fn signatures(row: &SignatureRow, request: &Request<'_>) -> Result<Found, Re
         0 => Err(Reason::NoSignature { place: name(row) }),
         many if many > CANDIDATES_MAX => Err(Reason::TooMany),
         _ => Ok(Found { signatures: found, pairs }),
+    }
+}
+
+/// A place that holds a list, which is refused before it is taken apart when it is too long.
+fn listed(row: &SignatureRow, request: &Request<'_>, delimiter: char) -> Result<String, Reason> {
+    let text = place(row, request)?;
+    match text.split(delimiter).nth(CANDIDATES_MAX) {
+        Some(_) => Err(Reason::TooMany),
+        None => Ok(text),
     }
 }
 
@@ -145,9 +154,14 @@ fn place(row: &SignatureRow, request: &Request<'_>) -> Result<String, Reason> {
 
 fn numbered(row: &SignatureRow, request: &Request<'_>) -> Result<Vec<String>, Reason> {
     let header = row.header.as_deref().unwrap_or_default();
-    let numbers = 1..=CANDIDATES_MAX + 1;
-    let found = numbers.filter_map(|number| request.header(&format!("{header}-{number}")));
-    let found: Vec<String> = found.map(str::to_owned).collect();
+    let mut found = Vec::new();
+    for number in 1..=CANDIDATES_MAX + 1 {
+        let header = format!("{header}-{number}");
+        if request.headers(&header).nth(1).is_some() {
+            return Err(Reason::Twice { header });
+        }
+        found.extend(request.header(&header).map(str::to_owned));
+    }
     if found.is_empty() {
         return Err(Reason::Missing { place: format!("the header {header}-1") });
     }
@@ -185,7 +199,12 @@ pub fn timestamp(
     let time = match row.unit {
         TimestampUnit::S => digits().and_then(|seconds: u64| seconds.checked_mul(1_000)),
         TimestampUnit::Ms => digits(),
-        TimestampUnit::Rfc3339 => Timestamp::parse_rfc3339(&text).map(Timestamp::millis),
+        TimestampUnit::Rfc3339 => {
+            // The library reads more than the RFC has, such as a zone's name behind.
+            let plain = |byte: u8| byte.is_ascii_digit() || b"T:.Z+-".contains(&byte);
+            let time = text.bytes().all(plain).then(|| Timestamp::parse_rfc3339(&text));
+            time.flatten().map(Timestamp::millis)
+        }
     };
     let time = time.map(Timestamp::from_millis).ok_or(Reason::NoTime)?;
     Ok((text, time))
@@ -219,6 +238,9 @@ pub fn message(
             Part::DecodedUrl => bytes.extend_from_slice(decoded(parts.url).as_bytes()),
             Part::Secret => bytes.extend_from_slice(parts.secret.as_bytes()),
             Part::SortedForm => sorted_form(request, &mut bytes),
+            Part::Header(name) if request.headers(name).nth(1).is_some() => {
+                return Err(Reason::Twice { header: name.clone() });
+            }
             Part::Header(name) => {
                 let value = request.header(name).map(str::to_owned);
                 bytes.extend_from_slice(need(format!("the header {name}"), value)?.as_bytes());
@@ -285,9 +307,11 @@ pub fn urls(provider: &Provider, request: &Request<'_>) -> Vec<String> {
         let Some(rest) = request.url.strip_prefix(scheme) else { continue };
         let end = rest.find(['/', '?']).unwrap_or(rest.len());
         let (authority, path) = rest.split_at(end);
+        // Behind a user's name and password, and behind an address in brackets.
+        let host = authority.rsplit(['@', ']']).next().unwrap_or(authority);
         if let Some(host) = authority.strip_suffix(port) {
             urls.push(format!("{scheme}{host}{path}"));
-        } else if !authority.contains(':') {
+        } else if !host.contains(':') {
             urls.push(format!("{scheme}{authority}{port}{path}"));
         }
     }

@@ -12,7 +12,7 @@ mod verify;
 pub use explain::explain;
 pub use request::Request;
 pub use row::{
-    Digest, Encoding, Format, KeyForm, Provider, RowError, Scheme, SignatureRow, TimestampRow,
-    TimestampUnit, find, known,
+    Challenge, Digest, Encoding, Format, KeyForm, Provider, RowError, Scheme, SignatureRow,
+    TimestampRow, TimestampUnit, find, known,
 };
 pub use verify::{CANDIDATES_MAX, Reason, Verified, verify};

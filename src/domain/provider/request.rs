@@ -32,16 +32,19 @@ impl<'a> Request<'a> {
         values.next().filter(|_| values.next().is_none())
     }
 
-    /// The first value of a query parameter, decoded.
+    /// The only value of a query parameter, decoded.
     pub fn query(&self, name: &str) -> Option<String> {
         let url = Url::parse(self.url).ok()?;
-        let mut pairs = url.query_pairs();
-        pairs.find(|(held, _)| held == name).map(|(_, value)| value.into_owned())
+        let mut found = url.query_pairs().filter(|(held, _)| held == name);
+        let value = found.next().map(|(_, value)| value.into_owned());
+        value.filter(|_| found.next().is_none())
     }
 
-    /// The first value of a field of a form, decoded.
+    /// The only value of a field of a form, decoded: programs differ in which of two they take.
     pub fn form(&self, name: &str) -> Option<Cow<'a, str>> {
-        self.fields().find(|(held, _)| held == name).map(|(_, value)| value)
+        let mut found = self.fields().filter(|(held, _)| held == name);
+        let value = found.next().map(|(_, value)| value);
+        value.filter(|_| found.next().is_none())
     }
 
     /// Every field of a form.
@@ -52,7 +55,8 @@ impl<'a> Request<'a> {
     /// Whether the body is said to be a form.
     pub fn is_form(&self) -> bool {
         let kind = self.header("content-type").unwrap_or_default();
-        kind.to_ascii_lowercase().starts_with("application/x-www-form-urlencoded")
+        let essence = kind.split(';').next().unwrap_or_default().trim();
+        essence.eq_ignore_ascii_case("application/x-www-form-urlencoded")
     }
 
     /// A field of a JSON body as text: `a.b`, `0.id` for the first of a list.
@@ -91,18 +95,19 @@ mod tests {
             [header("X-Id", " 7 "), header("x-two", "a"), header("X-Two", "b"), header("e", "")];
         let request = Request {
             method: "POST",
-            url: "https://h.example/in?a=1&a=2&b=%20",
+            url: "https://h.example/in?a=1&a=2&b=%20&c=3",
             headers: &headers,
             body: br#"{"a":{"b":[{"id":"x"},{"id":5}]},"t":true,"n":null}"#,
         };
         assert_eq!(request.header("x-id"), Some("7"));
         assert_eq!(request.header("x-two"), None, "two of them");
-        assert_eq!(request.query("a").as_deref(), Some("1"));
+        assert_eq!(request.query("a"), None, "two of them");
+        assert_eq!(request.query("c").as_deref(), Some("3"));
         assert_eq!(request.query("b").as_deref(), Some(" "));
         assert_eq!(request.json("a.b.1.id").as_deref(), Some("5"));
         assert_eq!(request.json("t").as_deref(), Some("true"));
         assert_eq!((request.json("n"), request.json("a.c"), request.json("a")), (None, None, None));
-        let places = ["header.none", "body.a.b.0.id", "query.a"].map(str::to_owned);
+        let places = ["header.none", "body.a.b.0.id", "query.c"].map(str::to_owned);
         assert_eq!(request.first_of(&places).as_deref(), Some("x"));
     }
 }

@@ -1,5 +1,6 @@
 //! A row of the table: what is signed, how, and where its parts stand.
 
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use serde::Deserialize;
@@ -180,9 +181,23 @@ struct Row {
     ports: bool,
     body_digest: Option<String>,
     #[serde(default)]
+    lengths: BTreeMap<String, usize>,
+    #[serde(default)]
+    required: BTreeMap<String, String>,
+    challenge: Option<Challenge>,
+    #[serde(default)]
     event_id: Vec<String>,
     #[serde(default)]
     event_type: Vec<String>,
+}
+
+/// Where a handshake's challenge stands. Its answer is a signature over it, so that nothing of that
+/// shape, 20 to 40 lower-case hexadecimal digits, may pass for an event.
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Challenge {
+    /// In this field of a form.
+    pub form: String,
 }
 
 #[derive(Deserialize)]
@@ -223,6 +238,12 @@ pub struct Provider {
     pub ports: bool,
     /// A query parameter that holds the SHA-256 of the body in hexadecimal.
     pub body_digest: Option<String>,
+    /// Characters that fields of a JSON body have, where nothing else keeps them apart.
+    pub lengths: BTreeMap<String, usize>,
+    /// Headers that must have these values.
+    pub required: BTreeMap<String, String>,
+    /// Where a handshake's challenge stands, which no event may look like.
+    pub challenge: Option<Challenge>,
     /// Where the event's id stands, the first that is there: `header.x-id`, `body.id`.
     pub event_id: Vec<String>,
     /// Where the event's type stands.
@@ -250,6 +271,12 @@ pub enum RowError {
 }
 
 impl Provider {
+    /// Whether the body is a part of what is signed.
+    pub fn signs_body(&self) -> bool {
+        let covers = |part: &Part| matches!(part, Part::Body | Part::SortedForm | Part::Form(_));
+        self.scheme != Scheme::Token && self.message.iter().any(covers)
+    }
+
     /// Whether the URL that the provider was given is a part of what it signs.
     pub fn signs_url(&self) -> bool {
         self.message.iter().any(|part| matches!(part, Part::Url | Part::DecodedUrl))
@@ -295,6 +322,9 @@ impl TryFrom<Row> for Provider {
             timestamp: row.timestamp,
             ports: row.ports,
             body_digest: row.body_digest,
+            lengths: row.lengths,
+            required: row.required,
+            challenge: row.challenge,
             event_id: row.event_id,
             event_type: row.event_type,
         })

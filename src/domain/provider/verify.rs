@@ -17,6 +17,9 @@ use crate::domain::time::Timestamp;
 /// Signatures that are tried; a request with more is refused.
 pub const CANDIDATES_MAX: usize = 100;
 
+/// Signatures by public keys that are tried.
+const PUBLIC_MAX: usize = 4;
+
 /// Who signed, and when.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Verified {
@@ -81,6 +84,25 @@ pub enum Reason {
         /// Which one, from 1; 0 when there are none.
         number: usize,
     },
+    /// A header that has another value than this provider's requests have.
+    #[error("the header {header} is not {value}")]
+    Required {
+        /// Which one.
+        header: String,
+        /// What it has to be.
+        value: String,
+    },
+    /// A field that is longer or shorter than it can be.
+    #[error("{place} has not the {length} characters that it has")]
+    Length {
+        /// `the body's signature.token`.
+        place: String,
+        /// How many it has.
+        length: usize,
+    },
+    /// What looks like the challenge of a handshake, whose answer anybody may have asked for.
+    #[error("the payload looks like the challenge of a handshake")]
+    Challenge,
     /// The digest that the URL carries is not that of the body.
     #[error("the body is not the one whose digest stands in the URL")]
     BodyDigest,
@@ -95,7 +117,12 @@ impl Reason {
         match self {
             Reason::Missing { .. } => "missing",
             Reason::Twice { .. } | Reason::TwoTimes | Reason::TooMany => "ambiguous",
-            Reason::NoSignature { .. } | Reason::Encoding(_) | Reason::NoTime => "malformed",
+            Reason::NoSignature { .. }
+            | Reason::Encoding(_)
+            | Reason::NoTime
+            | Reason::Required { .. }
+            | Reason::Length { .. }
+            | Reason::Challenge => "malformed",
             Reason::Stale { .. } => "stale",
             Reason::Early { .. } => "early",
             Reason::Secret { .. } => "secret",
@@ -138,7 +165,8 @@ pub fn verify(
             (text, Some(time))
         }
     };
-    check_body_digest(provider, request)?;
+    check_rest(provider, request)?;
+    let keys = keys(provider, secrets)?;
     let mut signatures = Vec::with_capacity(found.signatures.len());
     for text in &found.signatures {
         match provider.scheme {
@@ -149,19 +177,30 @@ pub fn verify(
     if signatures.is_empty() {
         return Err(Reason::Encoding(EncodingName(provider.encoding)));
     }
-    for (number, secret) in secrets.iter().enumerate() {
-        let key = content::key(provider.key, secret);
-        let key = key.ok_or(Reason::Secret { number: number + 1 })?;
+    for (number, (secret, key)) in secrets.iter().zip(&keys).enumerate() {
         for url in content::urls(provider, request) {
             let parts = Parts { timestamp: &text, secret, url: &url };
             let message = content::message(provider, request, &parts)?;
-            let fits = |signature: &Vec<u8>| fits(provider, &key, &message, signature);
-            if signatures.iter().any(fits) {
+            if any_fits(provider, key, &message, &signatures) {
                 return Ok(Verified { secret: number, signed_at });
             }
         }
     }
     Err(Reason::Mismatch)
+}
+
+/// The keys, all of them readable: an unusable one is told whether another fits or not.
+fn keys(provider: &Provider, secrets: &[&str]) -> Result<Vec<Vec<u8>>, Reason> {
+    let key = |(index, secret): (usize, &&str)| {
+        let key = content::key(provider.key, secret).filter(|key| match provider.scheme {
+            Scheme::Ed25519 => key.len() == 32,
+            Scheme::Ecdsa => key.starts_with(&P256),
+            Scheme::Rsa => rsa_key(key).is_some(),
+            Scheme::Hmac | Scheme::Hash | Scheme::Token => true,
+        });
+        key.ok_or(Reason::Secret { number: index + 1 })
+    };
+    secrets.iter().enumerate().map(key).collect()
 }
 
 fn recent(time: Timestamp, now: Timestamp, tolerance: u64) -> Result<(), Reason> {
@@ -174,26 +213,74 @@ fn recent(time: Timestamp, now: Timestamp, tolerance: u64) -> Result<(), Reason>
     }
 }
 
+/// What a provider asks for beside a signature that fits.
+fn check_rest(provider: &Provider, request: &Request<'_>) -> Result<(), Reason> {
+    for (header, value) in &provider.required {
+        if request.header(header) != Some(value) {
+            return Err(Reason::Required { header: header.clone(), value: value.clone() });
+        }
+    }
+    for (field, length) in &provider.lengths {
+        let place = || format!("the body's {field}");
+        let text = request.json(field).ok_or_else(|| Reason::Missing { place: place() })?;
+        if text.chars().count() != *length {
+            return Err(Reason::Length { place: place(), length: *length });
+        }
+    }
+    if let Some(challenge) = &provider.challenge {
+        let text = request.form(&challenge.form).unwrap_or_default();
+        let text = text.trim();
+        let hex = text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        if hex && (20..=40).contains(&text.len()) {
+            return Err(Reason::Challenge);
+        }
+    }
+    // What a bare digest of secret and body leaves open: more can be put behind, with padding
+    // between that begins with a byte which no text has there.
+    if provider.scheme == Scheme::Hash && std::str::from_utf8(request.body).is_err() {
+        return Err(Reason::Mismatch);
+    }
+    check_body_digest(provider, request)
+}
+
 fn check_body_digest(provider: &Provider, request: &Request<'_>) -> Result<(), Reason> {
     let Some(parameter) = &provider.body_digest else { return Ok(()) };
-    let Some(given) = request.query(parameter) else { return Ok(()) };
+    let Some(given) = request.query(parameter) else {
+        // Without a digest a form alone is covered by the signature.
+        let covered = request.body.is_empty() || request.is_form();
+        let place = format!("the query's {parameter}");
+        return if covered { Ok(()) } else { Err(Reason::Missing { place }) };
+    };
     let made = content::digest(Digest::Sha256, request.body);
     let right = content::decode(Encoding::Hex, &given).is_some_and(|given| same(&given, &made));
     if right { Ok(()) } else { Err(Reason::BodyDigest) }
 }
 
-/// Whether a signature is of this message and key.
-pub(super) fn fits(provider: &Provider, key: &[u8], message: &[u8], signature: &[u8]) -> bool {
-    match provider.scheme {
-        Scheme::Hmac => same(&mac(provider.digest, key, message), signature),
-        Scheme::Hash => same(&content::digest(provider.digest, message), signature),
+/// Whether one of the signatures is of this message and key. What is compared is made once, however
+/// many there are; those that take a verification each may be few.
+fn any_fits(provider: &Provider, key: &[u8], message: &[u8], signatures: &[Vec<u8>]) -> bool {
+    let made = match provider.scheme {
+        Scheme::Hmac => mac(provider.digest, key, message),
+        Scheme::Hash => content::digest(provider.digest, message),
         // Of digests, so that not even the length of the secret shows.
         Scheme::Token => {
-            same(&content::digest(Digest::Sha256, key), &content::digest(Digest::Sha256, signature))
+            let made = content::digest(Digest::Sha256, key);
+            let given = |signature: &Vec<u8>| content::digest(Digest::Sha256, signature);
+            return signatures.iter().any(|signature| same(&made, &given(signature)));
         }
-        Scheme::Ed25519 => public(&signature::ED25519, key, message, signature),
+        Scheme::Ed25519 | Scheme::Ecdsa | Scheme::Rsa => {
+            let few = signatures.iter().take(PUBLIC_MAX);
+            return few.into_iter().any(|signature| verifies(provider, key, message, signature));
+        }
+    };
+    signatures.iter().any(|signature| same(&made, signature))
+}
+
+fn verifies(provider: &Provider, key: &[u8], message: &[u8], signature: &[u8]) -> bool {
+    match provider.scheme {
         Scheme::Ecdsa => spki(&signature::ECDSA_P256_SHA256_ASN1, &P256, key, message, signature),
         Scheme::Rsa => spki(&signature::RSA_PKCS1_2048_8192_SHA256, &[], key, message, signature),
+        _ => public(&signature::ED25519, key, message, signature),
     }
 }
 

@@ -151,18 +151,21 @@ body = json.dumps({"action": "create", "webhookTimestamp": NOW * 1000})
 add("linear", "linear-signature",
     [["linear-signature", digest("sha256", body.encode(), SECRET.encode())]], body=body,
     stale=True)
-made = digest("sha256", f"{NOW}token".encode(), SECRET.encode())
+token = "0123456789" * 5
+made = digest("sha256", f"{NOW}{token}".encode(), SECRET.encode())
 add("mailgun", None, [], covers_body=False, body=json.dumps(
-    {"signature": {"timestamp": str(NOW), "token": "token", "signature": made}}))
+    {"signature": {"timestamp": str(NOW), "token": token, "signature": made}}))
 
 made = digest("sha256", (URL + BODY).encode(), SECRET.encode(), "base64")
 add("square", "x-square-hmacsha256-signature", [["x-square-hmacsha256-signature", made]])
 made = digest("sha1", (BODY + URL).encode(), SECRET.encode(), "base64")
 add("trello", "x-trello-webhook", [["x-trello-webhook", made]])
 made = hashlib.sha256((SECRET + BODY).encode()).hexdigest()
-add("hubspot-v1", "x-hubspot-signature", [["x-hubspot-signature", made]])
+add("hubspot-v1", "x-hubspot-signature",
+    [["x-hubspot-signature", made], ["x-hubspot-signature-version", "v1"]])
 made = hashlib.sha256((SECRET + "POST" + URL + BODY).encode()).hexdigest()
-add("hubspot-v2", "x-hubspot-signature", [["x-hubspot-signature", made]])
+add("hubspot-v2", "x-hubspot-signature",
+    [["x-hubspot-signature", made], ["x-hubspot-signature-version", "v2"]])
 add("gitlab", "x-gitlab-token", [["x-gitlab-token", SECRET]], covers_body=False)
 add("telegram", "x-telegram-bot-api-secret-token",
     [["x-telegram-bot-api-secret-token", SECRET]], covers_body=False)
