@@ -134,17 +134,28 @@ fn decode<T: DeserializeOwned>(value: &[u8]) -> Option<T> {
 impl Transaction<'_> {
     /// Has the bytes at a location overwritten; says whose they were if they still were someone's.
     fn give_up(&mut self, key: Key, location: BodyLocation) -> Option<Content> {
-        if key.prefix() == b'm'
-            && let Some(row) = self.record::<MessageRow>(&key).filter(|row| row.body == location)
-        {
-            let stored = StoredMessage { message: row.message.into(), body: row.body };
-            self.expunge_message(&stored);
-            return Some(Content::Message(stored.message.id));
+        let content = match key.prefix() {
+            b'm' => self.give_up_message(&key, location),
+            _ => self.give_up_attempt(&key, location),
+        };
+        if content.is_none() {
+            self.erase_later(location);
         }
+        content
+    }
+
+    fn give_up_message(&mut self, key: &Key, location: BodyLocation) -> Option<Content> {
+        let row = self.record::<MessageRow>(key).filter(|row| row.body == location)?;
+        let stored = StoredMessage { message: row.message.into(), body: row.body };
+        self.expunge_message(&stored);
+        Some(Content::Message(stored.message.id))
+    }
+
+    fn give_up_attempt(&mut self, key: &Key, location: BodyLocation) -> Option<Content> {
+        let mut row = self.record::<AttemptRow>(key).filter(|row| row.content == location)?;
         self.erase_later(location);
-        let mut row = self.record::<AttemptRow>(&key).filter(|row| row.content == location)?;
         row.content = BodyLocation::GONE;
-        self.put_row(key, records::encode(&row), false);
+        self.put_row(*key, records::encode(&row), false);
         Some(Content::Attempt(row.attempt.id))
     }
 }

@@ -191,6 +191,22 @@ fn a_damaged_body_is_named_and_given_up_when_told_to() {
     assert_eq!(repair(&folder, 0)["account"]["waiting"], MESSAGES - 1);
 }
 
+/// What was expunged before is nobody's any more: only its place is written again.
+#[test]
+fn damage_where_a_body_was_expunged() {
+    let folder = Folder::new();
+    let relay = filled(&folder);
+    let at = place_of(&fs::read(segment(&folder)).unwrap(), "body-6");
+    let (status, _) = relay.call("DELETE", "/api/v1/app/default/msg/event-6/content", None);
+    assert_eq!(status, 204);
+    relay.stop();
+    write_over(&segment(&folder), at, 1);
+    repair(&folder, 1);
+    folder.run(&["repair", "--accept-loss"]).expect(0, "nothing had to be given up\n", "");
+    let account = &repair(&folder, 0)["account"];
+    assert_eq!((&account["accepted"], &account["cancelled"]), (&MESSAGES.into(), &1.into()));
+}
+
 #[test]
 fn an_index_that_is_gone_or_wrong_is_made_anew() {
     let folder = Folder::new();
