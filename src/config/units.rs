@@ -9,6 +9,8 @@ use ipnet::IpNet;
 use jiff::fmt::friendly::{Designator, Spacing, SpanParser, SpanPrinter};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::domain::address::is_public;
+
 /// A duration of whole milliseconds, written `"15s"`, `"5m"`, `"1h 30m"`, `"90d"`; a day has 24
 /// hours, a week 7 days, and units without a fixed length (months, years) are refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -120,9 +122,14 @@ impl fmt::Display for Size {
     }
 }
 
+/// Whether deliveries may reach an address: a public one, or one that `guard.allow` opens.
+pub fn is_open(allow: &[AllowedNetwork], address: SocketAddr) -> bool {
+    is_public(address.ip()) || allow.iter().any(|allowed| allowed.opens(address))
+}
+
 impl AllowedNetwork {
     /// Whether it opens an address; an IPv4 address written as an IPv6 one is taken as what it is.
-    pub fn opens(&self, address: SocketAddr) -> bool {
+    fn opens(&self, address: SocketAddr) -> bool {
         self.port.is_none_or(|port| port == address.port())
             && self.network.contains(&address.ip().to_canonical())
     }

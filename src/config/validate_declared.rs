@@ -1,16 +1,17 @@
 //! What `[[application]]`, `[[event_type]]` and `[[endpoint]]` may declare: the same as the API.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, SocketAddr};
 
-use url::{Host, Url};
+use url::Url;
 
 use super::Config;
 use super::declared::DeclaredEndpoint;
-use super::units::AllowedNetwork;
-use crate::domain::address::is_public;
+use super::units::{AllowedNetwork, is_open};
+use crate::domain::address::literal;
 use crate::domain::endpoint_url::{parse_endpoint_url, split_user_info};
-use crate::domain::headers::{HEADERS_MAX, check_header_name, check_header_value, find_header};
+use crate::domain::headers::{
+    AUTHORIZATION, HEADERS_MAX, check_header_name, check_header_value, find_header,
+};
 use crate::domain::subscription::{EVENT_TYPE_MAX, Subscription, SubscriptionError, is_name};
 
 /// The longest uid or name, in bytes.
@@ -90,8 +91,7 @@ fn endpoint(
 ) {
     name_problem(&endpoint.uid).into_iter().for_each(|message| add("uid", message));
     let split = split_user_info(&endpoint.url);
-    if matches!(split, Ok((_, Some(_))))
-        && find_header(&endpoint.headers, "authorization").is_some()
+    if matches!(split, Ok((_, Some(_)))) && find_header(&endpoint.headers, AUTHORIZATION).is_some()
     {
         let words = "holds a user name or password beside an authorization header: leave one out";
         add("url", words.to_owned());
@@ -111,19 +111,10 @@ fn endpoint(
     metadata_problem(&endpoint.metadata).into_iter().for_each(|message| add("metadata", message));
 }
 
-/// An address that nothing would be sent to. A name may point anywhere: it is judged at every
-/// connection.
+/// An address that nothing would be sent to.
 fn closed(url: &Url, allow: &[AllowedNetwork]) -> Option<String> {
-    let address = match url.host()? {
-        Host::Ipv4(address) => IpAddr::V4(address),
-        Host::Ipv6(address) => IpAddr::V6(address),
-        Host::Domain(_) => return None,
-    };
-    let port = url.port_or_known_default().unwrap_or(0);
-    let opens = |allowed: &AllowedNetwork| allowed.opens(SocketAddr::new(address, port));
-    (!is_public(address) && !allow.iter().any(opens)).then(|| {
-        format!("nothing is sent to {address}, which is not public, unless guard.allow opens it")
-    })
+    let address = literal(url).filter(|address| !is_open(allow, *address))?.ip();
+    Some(format!("nothing is sent to {address}, which is not public, unless guard.allow opens it"))
 }
 
 /// Names the wrong item by its place in its list.

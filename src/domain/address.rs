@@ -1,7 +1,9 @@
 //! Which addresses are public: IPv4 by a block list of special-purpose ranges (RFC 6890), IPv6 by
 //! an allow rule, global unicast less what tunnels to somewhere else.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use url::{Host, Url};
 
 /// First address and prefix length of every IPv4 range that no delivery may reach.
 const BLOCKED_V4: [(Ipv4Addr, u32); 16] = [
@@ -33,6 +35,17 @@ const BLOCKED_V6: [(Ipv6Addr, u32); 4] = [
     (Ipv6Addr::new(0x2002, 0, 0, 0, 0, 0, 0, 0), 16),
     (Ipv6Addr::new(0x3fff, 0, 0, 0, 0, 0, 0, 0), 20),
 ];
+
+/// The address that a URL names itself, with its port; `None` for a name, which may point anywhere
+/// and is judged at every connection.
+pub fn literal(url: &Url) -> Option<SocketAddr> {
+    let address = match url.host()? {
+        Host::Ipv4(address) => IpAddr::V4(address),
+        Host::Ipv6(address) => IpAddr::V6(address),
+        Host::Domain(_) => return None,
+    };
+    Some(SocketAddr::new(address, url.port_or_known_default().unwrap_or(0)))
+}
 
 /// Whether an address is one of the public internet. An IPv4 address written as an IPv6 one is
 /// judged as what it is.

@@ -119,6 +119,9 @@ pub fn parse_endpoint_url(text: &str) -> Result<Url, UrlError> {
 /// Takes `user:password@` out of a URL; it comes back as the value of an `Authorization` header
 /// (RFC 7617). The rest is for [`parse_endpoint_url`].
 pub fn split_user_info(text: &str) -> Result<(Cow<'_, str>, Option<String>), UrlError> {
+    if text.len() > MAX_URL_BYTES {
+        return Err(UrlError::TooLong);
+    }
     let Some(authority) = authority(text) else { return Ok((text.into(), None)) };
     let Some((user_info, _)) = authority.split_once('@') else { return Ok((text.into(), None)) };
     // What is unusual there is read in more than one way: `parse_endpoint_url` refuses it.
@@ -311,6 +314,8 @@ mod tests {
         ] {
             assert_eq!(split_user_info(text), Err(UrlError::UserInfo), "{text}");
         }
+        let long = format!("https://{}@h.example/", "a".repeat(MAX_URL_BYTES));
+        assert_eq!(split_user_info(&long), Err(UrlError::TooLong), "with what is taken out");
         // What is left is refused where it holds another.
         let (bare, _) = split_user_info("https://a@b@h.example/").unwrap();
         assert_eq!(parse_endpoint_url(&bare), Err(UrlError::UserInfo));

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 
 use thiserror::Error;
 
+/// Carries user name and password (RFC 9110 section 11.6.2).
+pub const AUTHORIZATION: &str = "authorization";
 /// Own headers of an endpoint at most.
 pub const HEADERS_MAX: usize = 50;
 /// Bytes of a header's name at most.

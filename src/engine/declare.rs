@@ -15,7 +15,7 @@ use crate::domain::application::Application;
 use crate::domain::endpoint::{Disabled, Endpoint, EndpointKey};
 use crate::domain::endpoint_url::{parse_endpoint_url, split_user_info};
 use crate::domain::event_type::EventType;
-use crate::domain::headers::set_header;
+use crate::domain::headers::{AUTHORIZATION, set_header};
 use crate::domain::id::{ApplicationId, EndpointId};
 use crate::domain::signature::SigningKey;
 use crate::domain::subscription::Subscription;
@@ -252,7 +252,7 @@ fn put_endpoint(
         .map_err(|error| invalid("subscription", &error))?;
     new.headers.clone_from(&declared.headers);
     if let Some(value) = authorization {
-        set_header(&mut new.headers, "authorization".to_owned(), value);
+        set_header(&mut new.headers, AUTHORIZATION.to_owned(), value);
     }
     new.throttle_rate = declared.throttle_rate;
     new.metadata.clone_from(&declared.metadata);

@@ -7,10 +7,10 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
 use thiserror::Error;
-use url::{Host, Url};
+use url::Url;
 
-use crate::config::units::AllowedNetwork;
-use crate::domain::address::is_public;
+use crate::config::units::{AllowedNetwork, is_open};
+use crate::domain::address::literal;
 
 /// An address that no delivery may reach; for the operator's log, not for tenants.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
@@ -55,7 +55,7 @@ impl AddressGuard {
         if self.own.iter().any(|own| is_own(*own, plain)) {
             return Err(Blocked { address, reason: BlockReason::Own });
         }
-        if is_public(plain.ip()) || self.allow.iter().any(|allowed| allowed.opens(plain)) {
+        if is_open(&self.allow, plain) {
             return Ok(());
         }
         Err(Blocked { address, reason: BlockReason::NotPublic })
@@ -70,12 +70,7 @@ impl AddressGuard {
     /// The check at creation: a literal address is judged, a name passes and is judged at every
     /// connection.
     pub fn check_url(&self, url: &Url) -> Result<(), Blocked> {
-        let port = url.port_or_known_default().unwrap_or(0);
-        match url.host() {
-            Some(Host::Ipv4(address)) => self.check(SocketAddr::from((address, port))),
-            Some(Host::Ipv6(address)) => self.check(SocketAddr::from((address, port))),
-            Some(Host::Domain(_)) | None => Ok(()),
-        }
+        literal(url).map_or(Ok(()), |address| self.check(address))
     }
 }
 

@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 use crate::domain::application::Application;
 use crate::domain::endpoint::Endpoint;
 use crate::domain::event_type::EventType;
+use crate::domain::headers::HEADERS_MAX;
 use crate::domain::id::{ApplicationId, ApplicationKind, EndpointId, EndpointKind, Kind, Stamp};
 use crate::domain::time::Timestamp;
 use crate::store::aliases::Named;
@@ -176,6 +177,13 @@ impl<'writer> Transaction<'writer> {
             return Err(uid_taken("an endpoint of this application", uid));
         }
         self.refuse_id::<EndpointKind>("uid", endpoint.uid.as_deref())?;
+        // However they came together: set one by one, or one of them out of the URL.
+        if endpoint.headers.len() > HEADERS_MAX {
+            return Err(Refusal::Invalid {
+                location: vec!["body".to_owned(), "headers".to_owned()],
+                message: format!("an endpoint has at most {HEADERS_MAX} headers"),
+            });
+        }
         let key = keys::endpoint(application, id);
         let row = EndpointRow::seal(&endpoint, &key, &self.writer.shared.sealer);
         self.put_row(key, records::encode(&row), old.is_none());

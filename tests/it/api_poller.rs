@@ -34,17 +34,7 @@ fn application(store: &Store) -> ApplicationId {
 }
 
 fn message(application: ApplicationId, event_type: &str) -> NewMessage {
-    NewMessage {
-        application,
-        event_type: event_type.to_owned(),
-        event_id: None,
-        channels: Vec::new(),
-        tags: Vec::new(),
-        content_type: "application/json".to_owned(),
-        deliver_at: None,
-        content_kept: None,
-        body: Bytes::from_static(b"{}"),
-    }
+    NewMessage::plain(application, event_type.to_owned(), Bytes::from_static(b"{}"))
 }
 
 fn accept(store: &Store, new: NewMessage) -> MessageId {

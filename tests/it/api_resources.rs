@@ -142,6 +142,12 @@ fn credentials_in_a_url_become_a_header() {
     assert_eq!(value(), "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==");
     let both = json!({"url": url, "headers": {"Authorization": "Bearer x"}});
     assert_eq!(relay.post("/app/acme/endpoint", both).problem(), "body.url");
+    // It counts as one of the headers, and its length as that of the URL.
+    let full: serde_json::Map<_, _> = (0..50).map(|at| (format!("x-{at}"), json!("v"))).collect();
+    let full = json!({"url": url, "headers": full});
+    assert_eq!(relay.post("/app/acme/endpoint", full).problem(), "body.headers");
+    let long = json!({"url": format!("https://{}@h.example/", "a".repeat(2_048))});
+    assert_eq!(relay.post("/app/acme/endpoint", long).problem(), "body.url");
     let odd = json!({"url": "https://a%3Ab:c@h.example/"});
     assert_eq!(relay.post("/app/acme/endpoint", odd).problem(), "body.url");
 }

@@ -22,17 +22,8 @@ fn accept(
     application: ApplicationId,
     key: Idempotency,
 ) -> Result<Written, WriteError> {
-    let message = NewMessage {
-        application,
-        event_type: "invoice.paid".to_owned(),
-        event_id: None,
-        channels: Vec::new(),
-        tags: Vec::new(),
-        content_type: "application/json".to_owned(),
-        deliver_at: None,
-        content_kept: None,
-        body: Bytes::from_static(b"{}"),
-    };
+    let message =
+        NewMessage::plain(application, "invoice.paid".to_owned(), Bytes::from_static(b"{}"));
     store.write_blocking(Some(key), move |transaction| {
         transaction.accept(message).map(Reply::Message)
     })

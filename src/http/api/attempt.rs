@@ -10,16 +10,14 @@ use super::limits::is_reference;
 use super::message::{filter, from_time, status};
 use super::page;
 use super::query::{Query, wrong};
-use super::shapes::{AttemptOut, EndpointOut, MessageOut, Standing, With};
+use super::shapes::{AttemptOut, EndpointOut, MessageOut, Standing, With, content};
 use crate::domain::application::Application;
-use crate::domain::delivery::AttemptContent;
 use crate::domain::headers::is_sensitive_header;
 use crate::domain::id::{AttemptId, AttemptKind};
 use crate::domain::token::Capability;
 use crate::http::error::ApiError;
 use crate::store::{
-    AttemptFilter, EndpointReference, Page, PageRequest, Reference, Reply, Store, StoreError,
-    StoredAttempt,
+    AttemptFilter, EndpointReference, Page, PageRequest, Reference, Reply, Store, StoredAttempt,
 };
 
 /// What of attempts a list shows.
@@ -171,15 +169,7 @@ pub(super) async fn headers(call: Call) -> Result<HttpResponse, ApiError> {
         .read(move |store| {
             let stored = store.message(application.id, &message).ok_or_else(ApiError::not_found)?;
             let stored = store.attempt(&stored, attempt).ok_or_else(ApiError::not_found)?;
-            match store.attempt_content(&stored.content) {
-                Err(StoreError::Expunged) => Ok(AttemptContent::default()),
-                Err(error @ StoreError::Damaged { .. }) => {
-                    let attempt_id = store.ids().text(attempt);
-                    tracing::error!(attempt = attempt_id, %error, "an attempt can't be read");
-                    Ok(AttemptContent::default())
-                }
-                content => Ok(content?),
-            }
+            Ok(content(store, &stored)?)
         })
         .await?;
     let (mut sent, mut sensitive) = (BTreeMap::new(), Vec::new());

@@ -16,7 +16,7 @@ use super::shapes::EndpointOut;
 use crate::domain::application::Metadata;
 use crate::domain::endpoint::{Disabled, Endpoint, EndpointKey};
 use crate::domain::endpoint_url::split_user_info;
-use crate::domain::headers::{find_header, set_header};
+use crate::domain::headers::{AUTHORIZATION, find_header, set_header};
 use crate::domain::id::{ApplicationId, EndpointId, Ids};
 use crate::domain::signature::SigningKey;
 use crate::domain::subscription::Subscription;
@@ -25,7 +25,6 @@ use crate::http::error::ApiError;
 use crate::http::state::CheckUrl;
 use crate::store::{Author, EndpointReference, Refusal, Reply, Written};
 
-const AUTHORIZATION: &str = "authorization";
 const ROTATE: &str = "is changed with POST …/secret/rotate";
 
 #[derive(Deserialize)]

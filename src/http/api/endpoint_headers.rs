@@ -87,12 +87,6 @@ pub(super) async fn patch(mut call: Call) -> Result<HttpResponse, ApiError> {
         let mut headers = endpoint.headers.clone();
         removed.iter().for_each(|name| remove_header(&mut headers, name));
         set.into_iter().for_each(|(name, value)| set_header(&mut headers, name, value));
-        if headers.len() > HEADERS_MAX {
-            return Err(Refusal::Invalid {
-                location: vec!["body".to_owned(), "headers".to_owned()],
-                message: format!("an endpoint has at most {HEADERS_MAX} headers"),
-            });
-        }
         Ok(headers)
     })
     .await

@@ -1,24 +1,23 @@
 //! What an import does with each entry: creates, updates, leaves or refuses it, and says so.
 //!
-//! Nothing is deleted. An entry is found again by its uid, or else by its id, which becomes the uid
-//! of what is made for it, or a further name of what has a uid: so an import can be repeated, and
-//! ids of another server go on naming what they named there.
+//! Nothing is deleted, and an import can be repeated: what an entry means here is in
+//! [`environment_match`](super::environment_match).
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::collections::BTreeMap;
 
 use serde::Serialize;
 
 use super::endpoint;
 use super::endpoint_secret::rotated;
 use super::environment_import::{ApplicationEntry, EndpointEntry, Entries, Entry, problem};
+use super::environment_match::{Taken, in_order, known_first, made_uid, meant, remember};
 use super::event_type;
-use super::limits::{self, GRACE_DEFAULT};
+use super::limits::GRACE_DEFAULT;
 use crate::domain::application::Application;
 use crate::domain::endpoint::{Disabled, Endpoint};
 use crate::domain::event_type::EventType;
 use crate::domain::headers::{find_header, set_header};
-use crate::domain::id::{ApplicationId, EndpointId, Id, Ids, Kind};
+use crate::domain::id::{ApplicationId, EndpointId, Ids};
 use crate::http::error::Problem;
 use crate::store::{Author, Named, Reference, Refusal, Transaction};
 
@@ -46,13 +45,6 @@ pub(super) struct Item {
 
 /// What was done and what people should know of it.
 type Done = Result<(Action, Vec<String>), Refusal>;
-
-/// What entries before have done, of which no two may mean the same.
-#[derive(Default)]
-struct Taken {
-    applications: BTreeSet<ApplicationId>,
-    endpoints: BTreeSet<EndpointId>,
-}
 
 /// Does what can be done. An entry that is refused leaves no trace, the others stay.
 pub(super) fn apply(transaction: &mut Transaction<'_>, entries: Entries, ids: &Ids) -> Vec<Item> {
@@ -111,45 +103,6 @@ fn apply_endpoints(
     in_order(made).collect()
 }
 
-/// Entries with their places, those first whose id is known here: one that was renamed where it
-/// comes from gives up its uid before another takes it.
-fn known_first<T>(entries: Vec<T>, known: impl Fn(&T) -> bool) -> Vec<(usize, T)> {
-    let (mut first, rest): (Vec<_>, Vec<_>) =
-        entries.into_iter().enumerate().partition(|(_, entry)| known(entry));
-    first.extend(rest);
-    first
-}
-
-fn in_order<T>(mut made: Vec<(usize, T)>) -> impl Iterator<Item = T> {
-    made.sort_by_key(|(index, _)| *index);
-    made.into_iter().map(|(_, item)| item)
-}
-
-/// What an entry means here: what has its uid or its id. When the two are of different things,
-/// or another entry has meant it before, nobody knows which one it is.
-fn meant<K: Kind, T>(
-    by_uid: Option<&Reference<K>>,
-    by_id: Option<&Reference<K>>,
-    find: impl Fn(&Reference<K>) -> Option<Arc<T>>,
-    id_of: impl Fn(&T) -> Id<K>,
-    taken: &mut BTreeSet<Id<K>>,
-) -> Result<Option<Arc<T>>, Refusal> {
-    let (by_uid, by_id) = (by_uid.and_then(&find), by_id.and_then(&find));
-    if let (Some(one), Some(other)) = (&by_uid, &by_id)
-        && id_of(one) != id_of(other)
-    {
-        let words = "has the uid of one and the id of another that are here: rename one of them";
-        return Err(Refusal::Conflict(words.to_owned()));
-    }
-    let found = by_id.or(by_uid);
-    if found.as_ref().is_some_and(|found| !taken.insert(id_of(found))) {
-        let words = "is what another entry of this document is already: give it an id or uid of \
-                     its own";
-        return Err(Refusal::Conflict(words.to_owned()));
-    }
-    Ok(found)
-}
-
 fn take<T>(kind: &'static str, entry: Entry<T>, put: impl FnOnce(T) -> Done) -> Item {
     let Entry { at, name, read } = entry;
     let done =
@@ -189,24 +142,6 @@ fn put_event_type(
     }
     transaction.put_event_type(EventType { updated_at: now, ..new }, Author::Caller)?;
     Ok((Action::Updated, Vec::new()))
-}
-
-/// The uid of what is made for an entry: its own, or its id where it has none.
-fn made_uid(uid: Option<String>, id: Option<String>, is_ours: bool) -> Result<String, Refusal> {
-    let refuse = |words: &str| Err(Refusal::Conflict(words.to_owned()));
-    match (uid, id) {
-        (Some(uid), _) => Ok(uid),
-        (None, Some(_)) if is_ours => refuse(
-            "has an id of this relay and is not there any more; give it a uid to make it anew",
-        ),
-        (None, Some(id)) => match limits::name(&id) {
-            Ok(()) => Ok(id),
-            Err(words) => refuse(&format!("id: {words}")),
-        },
-        (None, None) => refuse(
-            "has neither uid nor id, so that each import would make it once more; give it a uid",
-        ),
-    }
 }
 
 fn put_application(
@@ -254,24 +189,6 @@ fn put_application(
     }
     transaction.put_application(Application { updated_at: now, ..new }, Author::Caller)?;
     Ok((Action::Updated, notes))
-}
-
-/// Keeps the id that something has where the document comes from as a further name of it; says
-/// whether that changed anything, and why it could not be.
-fn remember<K: Kind>(
-    transaction: &mut Transaction<'_>,
-    id: Option<Reference<K>>,
-    named: Named,
-) -> (bool, Vec<String>) {
-    let Some(Reference::Name(id)) = id else { return (false, Vec::new()) };
-    let kept = match limits::name(&id) {
-        Ok(()) => transaction.put_alias(&id, named),
-        Err(words) => Err(Refusal::Conflict(words)),
-    };
-    match kept {
-        Ok(changed) => (changed, Vec::new()),
-        Err(refusal) => (false, vec![format!("its old id is not kept: {refusal}")]),
-    }
 }
 
 fn put_endpoint(

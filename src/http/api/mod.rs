@@ -16,6 +16,7 @@ pub mod endpoint_secret;
 mod environment;
 mod environment_apply;
 mod environment_import;
+mod environment_match;
 pub mod event_type;
 pub mod example;
 pub mod explain;

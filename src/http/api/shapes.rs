@@ -198,8 +198,7 @@ impl MessageOut {
 }
 
 /// A body as a payload: itself when it is a JSON object, which is all that client libraries take;
-/// any other is shown as text, and as
-/// base64 when it is none.
+/// any other is shown as text, or as base64 when it is none.
 pub fn shown(bytes: &[u8]) -> Box<RawValue> {
     let whole = serde_json::from_slice::<Box<RawValue>>(bytes);
     match whole {
@@ -288,24 +287,7 @@ impl AttemptOut {
         msg: Option<MessageOut>,
     ) -> Result<AttemptOut, StoreError> {
         let (ids, attempt) = (store.ids(), &stored.attempt);
-        let content = match store.attempt_content(&stored.content) {
-            Err(StoreError::Expunged) => AttemptContent {
-                // Where it went is no secret of the content.
-                url: url_now(store, attempt.delivery.endpoint),
-                ..AttemptContent::default()
-            },
-            // One that is damaged must not hide the others of a list.
-            Err(error @ StoreError::Damaged { .. }) => {
-                let attempt_id = ids.text(attempt.id);
-                tracing::error!(attempt = attempt_id, %error, "an attempt can't be read");
-                AttemptContent {
-                    url: url_now(store, attempt.delivery.endpoint),
-                    response_body: DAMAGED.as_bytes().to_vec(),
-                    ..AttemptContent::default()
-                }
-            }
-            content => content?,
-        };
+        let content = content(store, stored)?;
         let delivered = attempt.outcome == Outcome::Delivered;
         let response = String::from_utf8(content.response_body)
             .unwrap_or_else(|error| STANDARD.encode(error.as_bytes()));
@@ -326,6 +308,26 @@ impl AttemptOut {
             timestamp: attempt.started_at.to_string(),
             msg,
         })
+    }
+}
+
+/// What an attempt sent and was answered. Of one that was expunged or is damaged what is still
+/// known, so that it hides no others in a list.
+pub fn content(store: &Store, stored: &StoredAttempt) -> Result<AttemptContent, StoreError> {
+    let attempt = &stored.attempt;
+    // Where it went is no secret of the content.
+    let lost = || AttemptContent {
+        url: url_now(store, attempt.delivery.endpoint),
+        ..AttemptContent::default()
+    };
+    match store.attempt_content(&stored.content) {
+        Err(StoreError::Expunged) => Ok(lost()),
+        Err(error @ StoreError::Damaged { .. }) => {
+            let attempt_id = store.ids().text(attempt.id);
+            tracing::error!(attempt_id, %error, "an attempt can't be read");
+            Ok(AttemptContent { response_body: DAMAGED.as_bytes().to_vec(), ..lost() })
+        }
+        content => content,
     }
 }
 
