@@ -1,15 +1,7 @@
 //! What is read out of a request by a row: signatures, the time, and the bytes that were signed.
 
-use base64::Engine;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE, URL_SAFE_NO_PAD};
-use sha1::Sha1;
-use sha2::Digest as _;
-
 use super::request::Request;
-use super::row::{
-    Digest, Encoding, Format, KeyForm, Provider, RowError, SignatureRow, TimestampRow,
-    TimestampUnit,
-};
+use super::row::{Format, Provider, RowError, SignatureRow, TimestampRow, TimestampUnit};
 use super::verify::{CANDIDATES_MAX, Reason};
 use crate::domain::time::Timestamp;
 
@@ -318,47 +310,6 @@ pub fn urls(provider: &Provider, request: &Request<'_>) -> Vec<String> {
     urls
 }
 
-/// The bytes of a signature as it was written; `None` when it is not written so.
-pub fn decode(encoding: Encoding, text: &str) -> Option<Vec<u8>> {
-    match encoding {
-        Encoding::Hex => hex(text),
-        Encoding::Base64 => STANDARD.decode(text).ok(),
-        Encoding::Base64Url => URL_SAFE_NO_PAD.decode(text).or_else(|_| URL_SAFE.decode(text)).ok(),
-    }
-}
-
-/// The key of a secret's text; `None` when the text is none.
-pub fn key(form: KeyForm, text: &str) -> Option<Vec<u8>> {
-    let key = match form {
-        KeyForm::Utf8 => Some(text.as_bytes().to_vec()),
-        KeyForm::Hex => hex(text),
-        KeyForm::Base64 => STANDARD.decode(text).ok(),
-        KeyForm::Whsec => STANDARD.decode(text.strip_prefix("whsec_").unwrap_or(text)).ok(),
-        KeyForm::Sha1 => Some(Sha1::digest(text.as_bytes()).to_vec()),
-        KeyForm::Pem => {
-            let lines = text.lines().map(str::trim).filter(|line| !line.starts_with("-----"));
-            STANDARD.decode(lines.collect::<String>()).ok()
-        }
-    };
-    key.filter(|key| !key.is_empty() && !text.is_empty())
-}
-
-/// The digest of some bytes.
-pub fn digest(digest: Digest, bytes: &[u8]) -> Vec<u8> {
-    match digest {
-        Digest::Sha1 => Sha1::digest(bytes).to_vec(),
-        Digest::Sha256 => sha2::Sha256::digest(bytes).to_vec(),
-        Digest::Sha512 => sha2::Sha512::digest(bytes).to_vec(),
-    }
-}
-
-fn hex(text: &str) -> Option<Vec<u8>> {
-    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
-    let value = |digit: u8| char::from(digit).to_digit(16);
-    let byte = |pair: &[u8; 2]| Some((value(pair[0])? * 16 + value(pair[1])?) as u8);
-    rest.is_empty().then(|| pairs.iter().map(byte).collect())?
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -371,20 +322,5 @@ mod tests {
         assert_eq!(parts, [text("v0:"), Part::Timestamp, text(":"), Part::Body, header]);
         assert_eq!(parse_message("{a"), Err(RowError::Brace));
         assert_eq!(parse_message("{a:b}"), Err(RowError::Part("a:b".to_owned())));
-    }
-
-    #[test]
-    fn how_bytes_are_written() {
-        assert_eq!(decode(Encoding::Hex, "00fFa1"), Some(vec![0, 255, 161]));
-        for wrong in ["0", "0g", "+1", "é"] {
-            assert_eq!(decode(Encoding::Hex, wrong), None, "{wrong}");
-        }
-        assert_eq!(decode(Encoding::Base64, "/+8="), Some(vec![255, 239]));
-        assert_eq!(decode(Encoding::Base64, "/+8"), None, "padding is a part of it");
-        assert_eq!(decode(Encoding::Base64Url, "_-8"), decode(Encoding::Base64Url, "_-8="));
-        assert_eq!(key(KeyForm::Utf8, ""), None);
-        assert_eq!(key(KeyForm::Whsec, "whsec_"), None);
-        assert_eq!(key(KeyForm::Whsec, "whsec_AAE="), key(KeyForm::Base64, "AAE="));
-        assert_eq!(key(KeyForm::Hex, "zz"), None);
     }
 }

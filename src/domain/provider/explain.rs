@@ -1,8 +1,9 @@
 //! Why a signature may not fit: what people get wrong, tried one by one.
 
 use super::content;
+use super::encoding::{Digest, Encoding, KeyForm};
 use super::request::Request;
-use super::row::{Digest, Encoding, KeyForm, Provider, Scheme};
+use super::row::{Provider, Scheme};
 use super::verify::{Reason, verify};
 use crate::domain::time::Timestamp;
 

@@ -4,15 +4,17 @@
 //! providers are in `table.toml`; a row of the same form describes any other.
 
 mod content;
+mod encoding;
 mod explain;
 mod request;
 mod row;
 mod verify;
 
+pub use encoding::{Digest, Encoding, KeyForm};
 pub use explain::explain;
 pub use request::Request;
 pub use row::{
-    Challenge, Digest, Encoding, Format, KeyForm, Provider, RowError, Scheme, SignatureRow,
-    TimestampRow, TimestampUnit, find, known,
+    Challenge, Format, Provider, RowError, Scheme, SignatureRow, TimestampRow, TimestampUnit, find,
+    known,
 };
 pub use verify::{CANDIDATES_MAX, Reason, Verified, verify};

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use thiserror::Error;
 
 use super::content::{Part, parse_message};
+use super::encoding::{Digest, Encoding, KeyForm};
 
 /// The providers that are known, as they stand in `table.toml`.
 static KNOWN: LazyLock<Vec<Provider>> = LazyLock::new(|| {
@@ -42,51 +43,6 @@ pub enum Scheme {
     Ecdsa,
     /// RSASSA-PKCS1-v1_5 (RFC 8017); the secret is the public key as SPKI.
     Rsa,
-}
-
-/// A hash function.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Digest {
-    /// SHA-1, of those that never moved on.
-    Sha1,
-    /// SHA-256.
-    #[default]
-    Sha256,
-    /// SHA-512.
-    Sha512,
-}
-
-/// How a signature is written.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Encoding {
-    /// Hexadecimal, in either case.
-    #[default]
-    Hex,
-    /// Base64 with padding (RFC 4648 section 4).
-    Base64,
-    /// Base64 for URLs, padded or not (RFC 4648 section 5).
-    Base64Url,
-}
-
-/// How the secret's text becomes the key.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum KeyForm {
-    /// Its bytes as they are.
-    #[default]
-    Utf8,
-    /// Hexadecimal.
-    Hex,
-    /// Base64.
-    Base64,
-    /// Base64 behind `whsec_`, which may be missing.
-    Whsec,
-    /// The SHA-1 of its bytes.
-    Sha1,
-    /// A PEM block (RFC 7468).
-    Pem,
 }
 
 /// How the header or field that holds signatures is made up.

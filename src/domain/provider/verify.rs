@@ -10,8 +10,9 @@ use subtle::ConstantTimeEq;
 use thiserror::Error;
 
 use super::content::{self, Parts};
+use super::encoding::{self, Digest, Encoding};
 use super::request::Request;
-use super::row::{Digest, Encoding, Provider, Scheme};
+use super::row::{Provider, Scheme};
 use crate::domain::time::Timestamp;
 
 /// Signatures that are tried; a request with more is refused.
@@ -171,7 +172,7 @@ pub fn verify(
     for text in &found.signatures {
         match provider.scheme {
             Scheme::Token => signatures.push(text.as_bytes().to_vec()),
-            _ => signatures.extend(content::decode(provider.encoding, text)),
+            _ => signatures.extend(encoding::decode(provider.encoding, text)),
         }
     }
     if signatures.is_empty() {
@@ -192,7 +193,7 @@ pub fn verify(
 /// The keys, all of them readable: an unusable one is told whether another fits or not.
 fn keys(provider: &Provider, secrets: &[&str]) -> Result<Vec<Vec<u8>>, Reason> {
     let key = |(index, secret): (usize, &&str)| {
-        let key = content::key(provider.key, secret).filter(|key| match provider.scheme {
+        let key = encoding::key(provider.key, secret).filter(|key| match provider.scheme {
             Scheme::Ed25519 => key.len() == 32,
             Scheme::Ecdsa => key.starts_with(&P256),
             Scheme::Rsa => rsa_key(key).is_some(),
@@ -251,8 +252,8 @@ fn check_body_digest(provider: &Provider, request: &Request<'_>) -> Result<(), R
         let place = format!("the query's {parameter}");
         return if covered { Ok(()) } else { Err(Reason::Missing { place }) };
     };
-    let made = content::digest(Digest::Sha256, request.body);
-    let right = content::decode(Encoding::Hex, &given).is_some_and(|given| same(&given, &made));
+    let made = encoding::digest(Digest::Sha256, request.body);
+    let right = encoding::decode(Encoding::Hex, &given).is_some_and(|given| same(&given, &made));
     if right { Ok(()) } else { Err(Reason::BodyDigest) }
 }
 
@@ -261,11 +262,11 @@ fn check_body_digest(provider: &Provider, request: &Request<'_>) -> Result<(), R
 fn any_fits(provider: &Provider, key: &[u8], message: &[u8], signatures: &[Vec<u8>]) -> bool {
     let made = match provider.scheme {
         Scheme::Hmac => mac(provider.digest, key, message),
-        Scheme::Hash => content::digest(provider.digest, message),
+        Scheme::Hash => encoding::digest(provider.digest, message),
         // Of digests, so that not even the length of the secret shows.
         Scheme::Token => {
-            let made = content::digest(Digest::Sha256, key);
-            let given = |signature: &Vec<u8>| content::digest(Digest::Sha256, signature);
+            let made = encoding::digest(Digest::Sha256, key);
+            let given = |signature: &Vec<u8>| encoding::digest(Digest::Sha256, signature);
             return signatures.iter().any(|signature| same(&made, &given(signature)));
         }
         Scheme::Ed25519 | Scheme::Ecdsa | Scheme::Rsa => {
