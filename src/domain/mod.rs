@@ -9,6 +9,7 @@ pub mod delivery;
 pub mod endpoint;
 pub mod endpoint_url;
 pub mod event_type;
+pub mod filter;
 pub mod headers;
 pub mod id;
 pub mod lease;

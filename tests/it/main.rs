@@ -21,6 +21,7 @@ mod api_tokens;
 mod api_tokens_walk;
 mod api_transformation;
 mod environment;
+mod filters;
 mod openapi;
 mod providers;
 mod schemas;
