@@ -4,7 +4,11 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use relay::domain::filter::{FIELDS, Filter, OPERATORS, Subject};
+use relay::domain::filter::{
+    BYTES_PER_STEP, EVALUATION_DEPTH_MAX, EVALUATION_STEPS_MAX, FIELDS, FILTER_BYTES_MAX,
+    FILTER_DEPTH_MAX, FILTER_LIST_MAX, FILTER_NODES_MAX, FILTER_REGEXES_MAX, Filter, OPERATORS,
+    REGEX_BYTES_MAX, REGEX_COMPILED_MAX, Subject,
+};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -134,5 +138,77 @@ fn every_operator_is_in_the_table() {
     for field in FIELDS {
         let mut used = table.cases.iter().filter(|case| case.filter.get(field).is_some());
         assert!(used.next().is_some(), "no case asks for {field}");
+    }
+}
+
+const DOCUMENT: &str = include_str!("../../docs/filters.md");
+
+/// The blocks of one language.
+fn blocks(language: &str) -> Vec<&'static str> {
+    let fence = format!("```{language}\n");
+    DOCUMENT.split(&fence).skip(1).filter_map(|rest| rest.split("```").next()).collect()
+}
+
+/// What stands between backticks in a cell.
+fn values(cell: &str) -> Vec<Value> {
+    let quoted = cell.split('`').skip(1).step_by(2);
+    quoted.map(|text| serde_json::from_str(text).unwrap_or_else(|_| panic!("{text}"))).collect()
+}
+
+#[test]
+fn examples_of_the_document() {
+    let json = blocks("json");
+    assert_eq!(json.len(), 3);
+    for text in json {
+        Filter::parse_text(text).unwrap_or_else(|error| panic!("{text}: {error}"));
+    }
+    let toml: Vec<Filter> = blocks("toml")
+        .into_iter()
+        .map(|text| match &toml::from_str::<Value>(text).unwrap()["filter"] {
+            Value::String(json) => Filter::parse_text(json).unwrap(),
+            tree => Filter::parse(tree).unwrap(),
+        })
+        .collect();
+    assert_eq!(toml.len(), 2);
+    assert_eq!(toml[0], toml[1], "both forms are the same filter");
+    let error = Filter::parse(&serde_json::json!({"body": {"amount": {"$gt": true}}})).unwrap_err();
+    assert!(DOCUMENT.contains(&format!("```text\n{error}\n```")), "{error}");
+
+    let mut held = 0;
+    for row in DOCUMENT.lines().filter(|line| line.starts_with("| `{")) {
+        let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+        let [_, filter, matching, others, _] = cells[..] else { panic!("{row}") };
+        let [filter] = &values(filter)[..] else { panic!("{row}") };
+        let filter = Filter::parse(&serde_json::json!({"body": filter})).unwrap();
+        for (cell, expected) in [(matching, true), (others, false)] {
+            for body in values(cell) {
+                let subject = Subject { body: Some(&body), ..Subject::default() };
+                assert_eq!(filter.matches(&subject), expected, "{row}: {body}");
+                held += 1;
+            }
+        }
+    }
+    assert!(held > 30, "{held} bodies");
+    for name in FIELDS.into_iter().chain(OPERATORS) {
+        assert!(DOCUMENT.contains(&format!("`{name}`")), "{name} is not explained");
+    }
+}
+
+#[test]
+fn limits_of_the_document() {
+    let said = DOCUMENT.split_whitespace().collect::<Vec<_>>().join(" ");
+    for words in [
+        format!("{} KiB, {FILTER_DEPTH_MAX} levels", FILTER_BYTES_MAX >> 10),
+        format!("{FILTER_NODES_MAX} values, {FILTER_LIST_MAX} members"),
+        format!("{FILTER_REGEXES_MAX} patterns of `$regex`"),
+        format!("{} KiB as written", REGEX_BYTES_MAX >> 10),
+        format!("{} KiB compiled", REGEX_COMPILED_MAX >> 10),
+        format!(
+            "{},000,000 steps and {EVALUATION_DEPTH_MAX} levels",
+            EVALUATION_STEPS_MAX / 1_000_000
+        ),
+        format!("{BYTES_PER_STEP} bytes of a text"),
+    ] {
+        assert!(said.contains(&words), "{words}");
     }
 }
