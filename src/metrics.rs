@@ -52,6 +52,13 @@ pub struct SchemaLabels {
     pub answer: SchemaAnswer,
 }
 
+/// The label of `relay_source_requests_total`.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+pub struct ReceivedLabels {
+    /// What was made of them: `accepted`, `duplicate`, `refused` and so on.
+    pub verdict: &'static str,
+}
+
 /// The labels of `relay_http_requests_total`.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
 pub struct RequestLabels {
@@ -94,6 +101,8 @@ pub struct Metrics {
     pub disk_free: Gauge,
     /// Messages that did not fit the schema of their event type, by what was answered.
     pub schema_faults: Family<SchemaLabels, Counter>,
+    /// Requests to sources, by what was made of them.
+    pub received: Family<ReceivedLabels, Counter>,
     /// Requests answered, by route and status.
     pub http_requests: Family<RequestLabels, Counter>,
     /// Seconds from a request's head to its answer's.
@@ -128,6 +137,7 @@ impl Metrics {
             untold: Counter::default(),
             disk_free: Gauge::default(),
             schema_faults: Family::default(),
+            received: Family::default(),
             http_requests: Family::default(),
             http_request_duration: Histogram::new(REQUEST_SECONDS),
             registry: std::sync::Arc::default(),
@@ -194,6 +204,8 @@ impl Metrics {
         registry.register("schema_faults", help, faults);
         let untold = "Operational webhooks that there was no space for";
         registry.register("operational_webhooks_dropped", untold, self.untold.clone());
+        let help = "Requests to sources, by what was made of them";
+        registry.register("source_requests", help, self.received.clone());
         let requests = self.http_requests.clone();
         registry.register("http_requests", "Requests answered, by route and status", requests);
         registry.register_with_unit(

@@ -7,6 +7,8 @@ use super::client::{Client, TokenArgument};
 use super::failure::Failure;
 use crate::config::declared::DeclaredEndpoint;
 use crate::config::load::Loaded;
+use crate::config::source::DeclaredSource;
+use crate::domain::secret::Secret;
 use crate::engine::declare::Declared;
 
 /// What is known of the changes.
@@ -59,8 +61,28 @@ fn body(declared: &Declared) -> Value {
             "application": endpoint.application, "endpoint": endpoint.uid, "key": key,
         }))
     });
+    let bare = |source: &DeclaredSource| DeclaredSource {
+        secret: None,
+        secret_file: None,
+        secrets: Vec::new(),
+        secret_files: Vec::new(),
+        token: None,
+        token_file: None,
+        verify_token: None,
+        ..source.clone()
+    };
+    let sources: Vec<_> = declared.sources.iter().map(|(source, _)| bare(source)).collect();
+    let text = |secret: &Secret| String::from_utf8_lossy(secret.expose()).into_owned();
+    let secrets = declared.sources.iter().map(|(source, given)| {
+        json!({
+            "source": source.uid, "secrets": given.secrets.iter().map(text).collect::<Vec<_>>(),
+            "token": given.token.as_ref().map(text),
+            "verify_token": given.verify_token.as_ref().map(text),
+        })
+    });
     json!({
         "application": declared.applications, "event_type": declared.event_types,
         "endpoint": endpoints, "keys": keys.collect::<Vec<_>>(),
+        "source": sources, "secrets": secrets.collect::<Vec<_>>(),
     })
 }

@@ -4,10 +4,13 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::secrets::SecretText;
+use super::source::DeclaredSource;
 use super::units::AllowedNetwork;
 use super::{Config, Guard, validate_declared};
+use crate::domain::filter::{Filter, FilterError};
 
 /// `[[application]]`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -67,9 +70,25 @@ pub struct DeclaredEndpoint {
     /// Free text.
     #[serde(default)]
     pub metadata: BTreeMap<String, String>,
+    /// Sources by uid or id; all, and what is sent, when empty.
+    #[serde(default)]
+    pub sources: Vec<String>,
+    /// What must hold of the content: a table, or JSON as text.
+    pub filter: Option<Value>,
     /// Takes nothing while true.
     #[serde(default)]
     pub disabled: bool,
+}
+
+impl DeclaredEndpoint {
+    /// The filter, read.
+    pub fn filter(&self) -> Result<Option<Filter>, FilterError> {
+        match &self.filter {
+            None => Ok(None),
+            Some(Value::String(text)) => Filter::parse_text(text).map(Some),
+            Some(tree) => Filter::parse(tree).map(Some),
+        }
+    }
 }
 
 /// What is wrong with declared parts, for a relay with this `guard.allow`: pairs of a setting's
@@ -79,11 +98,13 @@ pub fn problems(
     applications: &[DeclaredApplication],
     event_types: &[DeclaredEventType],
     endpoints: &[DeclaredEndpoint],
+    sources: &[DeclaredSource],
 ) -> Vec<(String, String)> {
     validate_declared::check(&Config {
         applications: applications.to_vec(),
         event_types: event_types.to_vec(),
         endpoints: endpoints.to_vec(),
+        declared_sources: sources.to_vec(),
         guard: Guard { allow: allow.to_vec() },
         ..Config::default()
     })

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::units::{Size, Span};
 use super::{
     Auth, Data, Delivery, HeaderNames, Intake, Log, LogFormat, Retention, SchemaCheck, Server,
+    Sources,
 };
 
 impl Default for Server {
@@ -86,6 +87,18 @@ impl Default for Delivery {
 impl Default for Retention {
     fn default() -> Retention {
         Retention { max_age: Span(Duration::from_secs(90 * 24 * 3_600)), max_bytes: Size(8 << 30) }
+    }
+}
+
+impl Default for Sources {
+    fn default() -> Sources {
+        let day = Span(Duration::from_secs(24 * 3_600));
+        Sources {
+            dedup_window: day,
+            rotation_overlap: day,
+            quarantine_requests: 10_000,
+            quarantine_bytes: Size(64 << 20),
+        }
     }
 }
 

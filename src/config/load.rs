@@ -247,6 +247,16 @@ fn open_secrets(
             .filter(|(_, endpoint)| endpoint.secret.is_some())
             .map(|(index, _)| format!("endpoint[{index}].secret")),
     );
+    for (index, source) in config.declared_sources.iter().enumerate() {
+        let given = [
+            ("secret", source.secret.is_some()),
+            ("secrets", !source.secrets.is_empty()),
+            ("token", source.token.is_some()),
+            ("verify_token", source.verify_token.is_some()),
+        ];
+        let given = given.into_iter().filter(|(_, given)| *given);
+        found.extend(given.map(|(key, _)| format!("source[{index}].{key}")));
+    }
     let message = format!("{message}, or keep the secret in a file of its own");
     found.into_iter().map(|setting| (setting, message.clone())).collect()
 }

@@ -17,6 +17,7 @@ mod file;
 pub mod load;
 pub mod problem;
 pub mod secrets;
+pub mod source;
 pub mod units;
 mod validate;
 mod validate_declared;
@@ -26,6 +27,7 @@ mod tests;
 
 use declared::{DeclaredApplication, DeclaredEndpoint, DeclaredEventType};
 use secrets::SecretText;
+use source::DeclaredSource;
 use units::{AllowedNetwork, Size, Span};
 
 /// Everything that can be set. Unknown keys are errors.
@@ -46,6 +48,8 @@ pub struct Config {
     pub guard: Guard,
     /// How long and how much is kept.
     pub retention: Retention,
+    /// What providers send.
+    pub sources: Sources,
     /// What is logged.
     pub log: Log,
     /// Applications declared in the file.
@@ -57,6 +61,9 @@ pub struct Config {
     /// Endpoints declared in the file.
     #[serde(rename = "endpoint", skip_serializing_if = "Vec::is_empty")]
     pub endpoints: Vec<DeclaredEndpoint>,
+    /// Sources declared in the file.
+    #[serde(rename = "source", skip_serializing_if = "Vec::is_empty")]
+    pub declared_sources: Vec<DeclaredSource>,
 }
 
 /// The HTTP listener.
@@ -211,6 +218,21 @@ pub struct Retention {
     pub max_age: Span,
     /// Bytes of the whole data folder above which the oldest go.
     pub max_bytes: Size,
+}
+
+/// What providers send.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Sources {
+    /// How long an event is remembered, so that one that is sent again is no second message; 7 days
+    /// at most.
+    pub dedup_window: Span,
+    /// How long the URL and the secrets of a source that were rotated away still count.
+    pub rotation_overlap: Span,
+    /// Refused requests of one source that are kept, at most, and kept in a day.
+    pub quarantine_requests: u64,
+    /// Bytes of their bodies.
+    pub quarantine_bytes: Size,
 }
 
 /// How a log line is written.

@@ -11,8 +11,10 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::Config;
+use super::source::DeclaredSource;
 use crate::domain::secret::{Secret, read_operator_key};
 use crate::domain::signature::SigningKey;
+use crate::domain::source::{SECRET_MAX, TOKEN_MAX, TOKEN_MIN, is_token};
 
 /// The most that is read of a secret's file, in bytes.
 const FILE_LIMIT: u64 = 64 << 10;
@@ -23,6 +25,11 @@ const JWT_SECRET_MIN: usize = 16;
 pub struct SecretText(Secret);
 
 impl SecretText {
+    /// As if it had been written in the file.
+    pub fn new(text: &str) -> SecretText {
+        SecretText(Secret::new(text.as_bytes().to_vec()))
+    }
+
     /// The text, for whoever parses it.
     pub fn expose(&self) -> &str {
         std::str::from_utf8(self.0.expose()).expect("invariant: made from a string")
@@ -55,6 +62,19 @@ pub struct Secrets {
     /// The 32 bytes of `data.sealing_key`; made in the data folder when `None`.
     pub sealing_key: Option<Secret>,
     endpoint_keys: BTreeMap<(String, String), SigningKey>,
+    /// By the uid of the declared source.
+    pub sources: BTreeMap<String, SourceSecrets>,
+}
+
+/// What `relay.toml` gives a declared source.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct SourceSecrets {
+    /// What requests are signed with, the newest first.
+    pub secrets: Vec<Secret>,
+    /// The end of its URL.
+    pub token: Option<Secret>,
+    /// What a handshake has to name.
+    pub verify_token: Option<Secret>,
 }
 
 impl Secrets {
@@ -117,7 +137,21 @@ pub(super) fn resolve(
             secrets.endpoint_keys.insert(name, key);
         }
     }
+    for (index, source) in config.declared_sources.iter().enumerate() {
+        let given = reader.source(&format!("source[{index}]"), source);
+        secrets.sources.insert(source.uid.clone(), given);
+    }
     (secrets, reader.problems)
+}
+
+fn as_it_is(text: &str) -> Result<Secret, String> {
+    if text.is_empty() {
+        return Err("is empty: anybody could sign with it".to_owned());
+    }
+    if text.len() > SECRET_MAX {
+        return Err(format!("has more than {SECRET_MAX} bytes"));
+    }
+    Ok(Secret::new(text.into()))
 }
 
 struct Reader<'config> {
@@ -126,6 +160,26 @@ struct Reader<'config> {
 }
 
 impl Reader<'_> {
+    fn source(&mut self, setting: &str, source: &DeclaredSource) -> SourceSecrets {
+        let given = |key: &str, inline, file| Given {
+            setting: format!("{setting}.{key}"),
+            inline,
+            file,
+            credential: None,
+        };
+        let one = given("secret", source.secret.as_ref(), source.secret_file.as_deref());
+        let more = source.secrets.iter().map(|text| given("secrets", Some(text), None));
+        let files = source.secret_files.iter().map(|path| given("secret", None, Some(path)));
+        let all: Vec<Given<'_>> = std::iter::once(one).chain(more).chain(files).collect();
+        let token = given("token", source.token.as_ref(), source.token_file.as_deref());
+        let verify_token = given("verify_token", source.verify_token.as_ref(), None);
+        SourceSecrets {
+            secrets: all.iter().filter_map(|given| self.read(given, as_it_is)).collect(),
+            token: self.read(&token, read_token),
+            verify_token: self.read(&verify_token, as_it_is),
+        }
+    }
+
     fn read<T>(
         &mut self,
         given: &Given<'_>,
@@ -194,6 +248,12 @@ fn read_jwt_secret(text: &str) -> Result<Secret, String> {
         ));
     }
     Ok(Secret::new(text.as_bytes().to_vec()))
+}
+
+/// The end of a source's URL.
+fn read_token(text: &str) -> Result<Secret, String> {
+    let rule = format!("has {TOKEN_MIN} to {TOKEN_MAX} letters, digits, `-` and `_`");
+    if is_token(text) { as_it_is(text) } else { Err(rule) }
 }
 
 fn read_sealing_key(text: &str) -> Result<Secret, String> {

@@ -71,9 +71,9 @@ fn the_reference_names_every_setting_and_its_variable() {
         expected.split('`').skip(1).step_by(2).map(str::to_owned).collect()
     };
     let sections = keys("nothing = 1");
-    assert_eq!(sections.len(), 11, "{sections:?}");
+    assert_eq!(sections.len(), 13, "{sections:?}");
     for section in sections {
-        if ["application", "event_type", "endpoint"].contains(&section.as_str()) {
+        if ["application", "event_type", "endpoint", "source"].contains(&section.as_str()) {
             assert!(REFERENCE.contains(&format!("# [[{section}]]\n")));
             for key in keys(&format!("[[{section}]]\nnothing = 1")) {
                 assert!(REFERENCE.contains(&format!(" {key} = ")), "{section}.{key}");
@@ -97,11 +97,18 @@ fn what_the_reference_declares_in_comments_is_right() {
     let declared = REFERENCE[start..].replace("\n# ", "\n").replacen("# ", "", 1);
     let folder = Folder::new();
     let key = folder.write("key", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n", 0o600);
-    let declared = declared.replace("/etc/relay/acme-books", key.to_str().unwrap());
+    let token = folder.write("token", "0123456789abcdef\n", 0o600);
+    let files = [("acme-books", &key), ("stripe", &key), ("own", &key), ("shop-url", &token)];
+    let declared = files.iter().fold(declared, |text, (name, path)| {
+        text.replace(&format!("/etc/relay/{name}\""), &format!("{}\"", path.display()))
+    });
     let loaded = load(&folder.options(&declared, 0o644, &[])).unwrap();
     assert_eq!(loaded.config.endpoints.len(), 1);
     assert!(loaded.secrets.endpoint_key("acme", "acme-books").is_some());
     assert_eq!(loaded.secrets.endpoint_key("default", "acme-books"), None);
+    assert_eq!(loaded.config.declared_sources.len(), 2);
+    assert_eq!(loaded.secrets.sources["shop"].secrets.len(), 1);
+    assert!(loaded.secrets.sources["shop"].token.is_some());
 }
 
 #[test]

@@ -160,6 +160,12 @@ fn rest(config: &Config, checks: &mut Checks) {
     checks.require(bytes.0 >= segment.0.saturating_mul(4), "retention.max_bytes", || {
         format!("{bytes} is less than 4 journal segments (data.segment_size is {segment})")
     });
+    let sources = &config.sources;
+    checks.span("sources.dedup_window", sources.dedup_window, 1_000, 7 * DAY * 1_000);
+    checks.span("sources.rotation_overlap", sources.rotation_overlap, 0, 365 * DAY * 1_000);
+    let kept = sources.quarantine_requests;
+    checks.within("sources.quarantine_requests", kept, 0, 1_000_000);
+    checks.size("sources.quarantine_bytes", sources.quarantine_bytes, 0, TIB);
     let level = &config.log.level;
     // A lone word that is no level would be taken for the name of a module.
     let lone = !level.contains(['=', ',']);

@@ -12,7 +12,9 @@ use crate::domain::endpoint_url::{parse_endpoint_url, split_user_info};
 use crate::domain::headers::{
     AUTHORIZATION, HEADERS_MAX, check_header_name, check_header_value, find_header,
 };
-use crate::domain::subscription::{EVENT_TYPE_MAX, Subscription, SubscriptionError, is_name};
+use crate::domain::subscription::{
+    EVENT_TYPE_MAX, SUBSCRIBED_SOURCES_MAX, Subscription, SubscriptionError, is_name,
+};
 
 /// The longest uid or name, in bytes.
 pub const NAME_MAX: usize = EVENT_TYPE_MAX;
@@ -45,6 +47,7 @@ pub(super) fn check(config: &Config) -> Vec<(String, String)> {
         }
         self::endpoint(endpoint, &config.guard.allow, &mut add);
     }
+    found.extend(super::source::check(config));
     found
 }
 
@@ -104,6 +107,16 @@ fn endpoint(
     if let Err(error) = parsed {
         subscription(endpoint, error, add);
     }
+    if endpoint.sources.len() > SUBSCRIBED_SOURCES_MAX {
+        add("sources", format!("more than {SUBSCRIBED_SOURCES_MAX} sources"));
+    }
+    for (index, name) in endpoint.sources.iter().enumerate() {
+        let setting = format!("sources[{index}]");
+        name_problem(name).into_iter().for_each(|message| add(&setting, message));
+    }
+    if let Err(error) = endpoint.filter() {
+        add("filter", error.to_string());
+    }
     headers(&endpoint.headers, add);
     throttle_problem(endpoint.throttle_rate)
         .into_iter()
@@ -157,7 +170,7 @@ fn headers(headers: &BTreeMap<String, String>, add: &mut impl FnMut(&str, String
     }
 }
 
-fn name_problem(name: &str) -> Option<String> {
+pub(super) fn name_problem(name: &str) -> Option<String> {
     (!is_name(name, NAME_MAX))
         .then(|| format!("`{name}` is no name: 1 to {NAME_MAX} letters, digits, `-`, `_`, `.`"))
 }
@@ -175,7 +188,7 @@ fn throttle_problem(rate: Option<u16>) -> Option<String> {
     (rate == Some(0)).then(|| "is at least 1; leave it out for no limit".to_owned())
 }
 
-fn metadata_problem(metadata: &BTreeMap<String, String>) -> Option<String> {
+pub(super) fn metadata_problem(metadata: &BTreeMap<String, String>) -> Option<String> {
     let bytes: usize = metadata.iter().map(|(name, value)| name.len() + value.len()).sum();
     (bytes > METADATA_MAX).then(|| format!("has {bytes} bytes, {METADATA_MAX} at most are right"))
 }

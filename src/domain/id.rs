@@ -65,6 +65,12 @@ pub enum TaskKind {}
 /// Names an operator key.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum KeyKind {}
+/// Names a source.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum SourceKind {}
+/// Names a request that came to a source.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum RequestKind {}
 
 impl Kind for ApplicationKind {
     const PREFIX: &'static str = "app_";
@@ -83,6 +89,12 @@ impl Kind for TaskKind {
 }
 impl Kind for KeyKind {
     const PREFIX: &'static str = "key_";
+}
+impl Kind for SourceKind {
+    const PREFIX: &'static str = "src_";
+}
+impl Kind for RequestKind {
+    const PREFIX: &'static str = "in_";
 }
 
 /// A stamp that names a thing of one kind.
@@ -103,6 +115,10 @@ pub type AttemptId = Id<AttemptKind>;
 pub type TaskId = Id<TaskKind>;
 /// Names an operator key, `key_…`.
 pub type KeyId = Id<KeyKind>;
+/// Names a source, `src_…`.
+pub type SourceId = Id<SourceKind>;
+/// Names a request that came to a source, `in_…`.
+pub type RequestId = Id<RequestKind>;
 
 impl<K> Id<K> {
     /// The id with this stamp.

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::domain::id::{ApplicationId, EndpointId, MessageId};
+use crate::domain::received::Origin;
 use crate::domain::time::Timestamp;
 
 /// What came with a message, without its body bytes.
@@ -26,6 +27,8 @@ pub struct Message {
     pub deliver_at: Option<Timestamp>,
     /// The endpoints matched at acceptance: one delivery each, no more and no fewer.
     pub endpoints: Vec<EndpointId>,
+    /// The source that it came to; `None` when the application sent it.
+    pub origin: Option<Origin>,
 }
 
 impl Message {

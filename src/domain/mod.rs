@@ -13,15 +13,18 @@ pub mod filter;
 pub mod headers;
 pub mod id;
 pub mod lease;
+pub mod looked;
 pub mod message;
 pub mod openapi;
 pub mod operational;
-
 pub mod provider;
+pub mod received;
+pub mod receiving;
 pub mod retry;
 pub mod schema;
 pub mod secret;
 pub mod signature;
+pub mod source;
 pub mod subscription;
 
 pub mod task;

@@ -1,11 +1,14 @@
-//! What an endpoint wants: event types (exact or by pattern) and channels.
+//! What an endpoint wants: event types (exact or by pattern), channels, sources and content.
 //!
 //! A pattern is a dotted name in which a whole segment may be `*`, any one segment, and the last
 //! may be `**`, one segment or more: `invoice.*` wants `invoice.paid`, `invoice.**` wants
 //! `invoice.paid.late` too, `**` wants everything. `*` inside a segment is not a pattern.
 
-use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
 use thiserror::Error;
+
+use crate::domain::filter::Filter;
 
 /// Bytes of an event type name or a pattern at most.
 pub const EVENT_TYPE_MAX: usize = 256;
@@ -16,13 +19,31 @@ pub const CHANNEL_MAX: usize = 128;
 /// Channels of one subscription or message at most.
 pub const CHANNELS_MAX: usize = 10;
 
+/// Sources of one subscription at most.
+pub const SUBSCRIBED_SOURCES_MAX: usize = 100;
+
 /// Which messages an endpoint is sent.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Subscription {
     /// Names or patterns; empty means every event type.
     pub event_types: Vec<String>,
     /// Channels; empty means every message, whatever its channels.
     pub channels: Vec<String>,
+    /// Sources by id or uid; empty means messages of any, and those that were sent.
+    pub sources: Vec<String>,
+    /// What must hold of the content; nothing when `None`.
+    pub filter: Option<Arc<Filter>>,
+}
+
+/// What a subscription looks at.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Candidate<'a> {
+    /// Of the message.
+    pub event_type: &'a str,
+    /// That it carries.
+    pub channels: &'a [String],
+    /// The names of its source, uid and id; `None` when the application sent it.
+    pub source: Option<[&'a str; 2]>,
 }
 
 /// A subscription that can't be kept; `index` counts from 0 in the list that is wrong.
@@ -69,12 +90,18 @@ impl Subscription {
         if let Some(index) = channels.iter().position(|name| !is_channel(name)) {
             return Err(SubscriptionError::Channel { index });
         }
-        Ok(Subscription { event_types: each_once(event_types), channels: each_once(channels) })
+        Ok(Subscription {
+            event_types: each_once(event_types),
+            channels: each_once(channels),
+            ..Subscription::default()
+        })
     }
 
-    /// Whether a message of this type, carrying these channels, is sent.
-    pub fn wants(&self, event_type: &str, channels: &[String]) -> bool {
-        self.wants_event_type(event_type) && self.wants_channels(channels)
+    /// Whether a message is sent, as far as its names tell.
+    pub fn wants(&self, message: &Candidate<'_>) -> bool {
+        self.wants_event_type(message.event_type)
+            && self.wants_channels(message.channels)
+            && self.wants_source(message.source)
     }
 
     /// Whether the event type alone would let a message through.
@@ -86,6 +113,14 @@ impl Subscription {
     /// Whether the channels alone would: one in common, or no channels asked for.
     pub fn wants_channels(&self, channels: &[String]) -> bool {
         self.channels.is_empty() || self.channels.iter().any(|wanted| channels.contains(wanted))
+    }
+}
+
+impl Subscription {
+    /// Whether the source alone would: one of its names is asked for, or none is.
+    pub fn wants_source(&self, names: Option<[&str; 2]>) -> bool {
+        let asked = |names: [&str; 2]| self.sources.iter().any(|wanted| names.contains(&&**wanted));
+        self.sources.is_empty() || names.is_some_and(asked)
     }
 }
 
@@ -159,9 +194,10 @@ mod tests {
     fn what_is_wanted() {
         let check =
             |event_types: &[&str], channels: &[&str], event_type: &str, carried: &[&str]| {
-                Subscription::parse(names(event_types), names(channels))
-                    .unwrap()
-                    .wants(event_type, &names(carried))
+                let channels = names(channels);
+                let wanted = Subscription::parse(names(event_types), channels).unwrap();
+                let channels = names(carried);
+                wanted.wants(&Candidate { event_type, channels: &channels, source: None })
             };
         for (pattern, event_type, expected) in [
             ("invoice.paid", "invoice.paid", true),
@@ -193,6 +229,14 @@ mod tests {
         assert!(!check(&[], &["eu"], "a", &["us"]), "no channel in common");
         assert!(!check(&[], &["eu"], "a", &[]), "a message without channels, as Svix has it");
         assert!(!check(&["b"], &["eu"], "a", &["eu"]), "both must fit");
+        let check = |sources: &[&str], source: Option<[&str; 2]>| {
+            let wanted = Subscription { sources: names(sources), ..Subscription::default() };
+            wanted.wants(&Candidate { event_type: "a", channels: &[], source })
+        };
+        assert!(check(&[], None) && check(&[], Some(["shop", "src_1"])), "of any or none");
+        assert!(check(&["x", "shop"], Some(["shop", "src_1"])), "by its uid");
+        assert!(check(&["src_1"], Some(["shop", "src_1"])), "by its id");
+        assert!(!check(&["x"], Some(["shop", "src_1"])) && !check(&["x"], None));
     }
 
     #[test]
@@ -225,8 +269,8 @@ mod tests {
         #[test]
         fn a_name_wants_itself_alone(name in "[a-zA-Z0-9_.-]{1,40}", other in "[a-z.]{1,6}") {
             let wanted = Subscription::parse(vec![name.clone()], Vec::new()).unwrap();
-            prop_assert!(wanted.wants(&name, &[]));
-            prop_assert_eq!(wanted.wants(&other, &[]), name == other);
+            prop_assert!(wanted.wants_event_type(&name));
+            prop_assert_eq!(wanted.wants_event_type(&other), name == other);
         }
 
         #[test]
@@ -240,18 +284,18 @@ mod tests {
             let name = segments.join(".");
             let longer = [name.as_str(), "more"].join(".");
             let wanted = Subscription::parse(vec![pattern.join(".")], Vec::new()).unwrap();
-            prop_assert!(wanted.wants(&name, &[]));
-            prop_assert!(!wanted.wants(&longer, &[]));
+            prop_assert!(wanted.wants_event_type(&name));
+            prop_assert!(!wanted.wants_event_type(&longer));
             pattern.truncate(starred);
             pattern.push("**".to_owned());
             let rest = Subscription::parse(vec![pattern.join(".")], Vec::new()).unwrap();
-            prop_assert!(rest.wants(&longer, &[]));
+            prop_assert!(rest.wants_event_type(&longer));
         }
 
         #[test]
         fn any_text_is_kept_or_refused(text in "\\PC{0,20}", event_type in "\\PC{0,20}") {
             if let Ok(kept) = Subscription::parse(vec![text], Vec::new()) {
-                kept.wants(&event_type, &[]);
+                kept.wants_event_type(&event_type);
             }
         }
     }

@@ -3,10 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
+
 use crate::config::HeaderNames;
 use crate::domain::delivery::{AttemptContent, Outcome};
 use crate::domain::endpoint::Endpoint;
 use crate::domain::headers::is_sensitive_header;
+use crate::domain::received::Head;
 use crate::domain::signature::sign;
 use crate::domain::time::{Clock, Timestamp};
 use crate::engine::answer::Answer;
@@ -16,6 +19,10 @@ use crate::store::{Ready, Store, StoreError};
 
 /// What is shown in the place of a credential.
 const REDACTED: &str = "(redacted)";
+/// The uid or id of the source that a message came to.
+const SOURCE: &str = "relay-source";
+/// Whether the provider's signature was verified: `true` or `false`.
+const VERIFIED: &str = "relay-verified";
 /// What the attempt of a damaged body says.
 const UNREADABLE: &str =
     "the stored body can't be read: ask the operator, whom relay repair tells the place";
@@ -52,9 +59,9 @@ impl Attempter {
             return None;
         }
         let started_at = self.clock.now();
-        let (headers, answer) = match self.store.body_to_send(ready) {
-            Ok(body) => {
-                let headers = self.headers(ready, &endpoint, &body);
+        let (headers, answer) = match self.content(ready) {
+            Ok((head, body)) => {
+                let headers = self.headers(ready, &endpoint, &body, &head);
                 let request = OutgoingRequest {
                     url: endpoint.url.as_str().into(),
                     headers,
@@ -82,12 +89,28 @@ impl Attempter {
         Some(Made { answer, started_at, content })
     }
 
-    fn headers(&self, ready: &Ready, endpoint: &Endpoint, body: &[u8]) -> Vec<(String, String)> {
+    fn content(&self, ready: &Ready) -> Result<(Option<Head>, Bytes), StoreError> {
+        Ok((self.store.head_to_send(ready)?, self.store.body_to_send(ready)?))
+    }
+
+    fn headers(
+        &self,
+        ready: &Ready,
+        endpoint: &Endpoint,
+        body: &[u8],
+        head: &Option<Head>,
+    ) -> Vec<(String, String)> {
         let message = &ready.message.message;
         let id = self.store.ids().text(message.id);
         let timestamp = self.clock.wall().seconds();
         let keys = endpoint.signing_keys(self.clock.now());
         let signature = sign(keys, &id, timestamp, body);
+        let mut received = head.as_ref().map(Head::passed_on).unwrap_or_default();
+        if let Some(origin) = &message.origin {
+            received.push((SOURCE.to_owned(), origin.name.clone()));
+            received.push((VERIFIED.to_owned(), origin.verified.to_string()));
+        }
+        let user_agent = head.as_ref().and_then(Head::user_agent);
         outgoing_headers(&HeaderParts {
             message_id: &id,
             timestamp,
@@ -95,7 +118,8 @@ impl Attempter {
             content_type: &message.content_type,
             endpoint_headers: &endpoint.headers,
             names: self.names,
-            user_agent: USER_AGENT,
+            received: &received,
+            user_agent: user_agent.unwrap_or(USER_AGENT),
         })
     }
 }

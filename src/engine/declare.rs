@@ -1,16 +1,19 @@
-//! Applying what `relay.toml` declares: applications, event types, endpoints.
+//! Applying what `relay.toml` declares: applications, event types, endpoints, sources.
 //!
 //! All of it in one transaction, at start and on reload. What is declared is marked `managed` and
 //! the API may not change it; what leaves the file is disabled (an endpoint) or archived (an event
 //! type) and free to be changed again, never deleted.
 
+pub mod sources;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use crate::config::Config;
 use crate::config::declared::{DeclaredApplication, DeclaredEndpoint, DeclaredEventType};
-use crate::config::secrets::Secrets;
+use crate::config::secrets::{Secrets, SourceSecrets};
+use crate::config::source::DeclaredSource;
 use crate::domain::application::Application;
 use crate::domain::endpoint::{Disabled, Endpoint, EndpointKey};
 use crate::domain::endpoint_url::{parse_endpoint_url, split_user_info};
@@ -37,6 +40,10 @@ pub struct Declared {
     pub event_types: Vec<DeclaredEventType>,
     /// `[[endpoint]]`, with its key if the file gives one.
     pub endpoints: Vec<(DeclaredEndpoint, Option<SigningKey>)>,
+    /// `[[source]]`, with what is secret of it.
+    pub sources: Vec<(DeclaredSource, SourceSecrets)>,
+    /// `sources.rotation_overlap`.
+    pub overlap: Duration,
 }
 
 impl Declared {
@@ -46,10 +53,16 @@ impl Declared {
             let key = secrets.endpoint_key(&endpoint.application, &endpoint.uid).cloned();
             (endpoint.clone(), key)
         };
+        let with_secrets = |source: &DeclaredSource| {
+            let given = secrets.sources.get(&source.uid).cloned().unwrap_or_default();
+            (source.clone(), given)
+        };
         Declared {
             applications: config.applications.clone(),
             event_types: config.event_types.clone(),
             endpoints: config.endpoints.iter().map(with_key).collect(),
+            sources: config.declared_sources.iter().map(with_secrets).collect(),
+            overlap: config.sources.rotation_overlap.0,
         }
     }
 }
@@ -89,6 +102,7 @@ fn change(transaction: &mut Transaction<'_>, declared: &Declared) -> Result<Vec<
         kept.insert(put_endpoint(transaction, application, endpoint, key.as_ref(), &mut changes)?);
     }
     left_endpoints(transaction, &kept, &mut changes)?;
+    sources::apply(transaction, &declared.sources, &owners, declared.overlap, &mut changes)?;
     Ok(changes)
 }
 
@@ -103,7 +117,9 @@ fn applications(
         .map(|application| (application.uid.clone(), application.clone()))
         .collect();
     let by_endpoints = declared.endpoints.iter().map(|(endpoint, _)| endpoint.application.clone());
-    let implied = by_endpoints.chain(wanted.is_empty().then(|| DEFAULT.to_owned()));
+    let by_sources = declared.sources.iter().map(|(source, _)| source.application.clone());
+    let implied =
+        by_endpoints.chain(by_sources).chain(wanted.is_empty().then(|| DEFAULT.to_owned()));
     for uid in implied.collect::<Vec<_>>() {
         wanted.entry(uid.clone()).or_insert_with(|| DeclaredApplication {
             uid,
@@ -250,6 +266,9 @@ fn put_endpoint(
     new.description.clone_from(&declared.description);
     new.subscription = Subscription::parse(declared.event_types.clone(), declared.channels.clone())
         .map_err(|error| invalid("subscription", &error))?;
+    new.subscription.sources.clone_from(&declared.sources);
+    let filter = declared.filter().map_err(|error| invalid("filter", &error))?;
+    new.subscription.filter = filter.map(Arc::new);
     new.headers.clone_from(&declared.headers);
     if let Some(value) = authorization {
         set_header(&mut new.headers, AUTHORIZATION.to_owned(), value);

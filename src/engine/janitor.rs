@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::domain::time::Timestamp;
 use crate::engine::compactor::{self, Compactor};
+use crate::engine::intake::Intake;
 use crate::metrics::Metrics;
 use crate::store::{ReclaimError, Store, WriteError};
 
@@ -50,7 +51,12 @@ pub struct Janitor {
 
 impl Janitor {
     /// Starts it.
-    pub fn start(settings: JanitorSettings, store: Store, metrics: Metrics) -> Janitor {
+    pub fn start(
+        settings: JanitorSettings,
+        store: Store,
+        intake: Intake,
+        metrics: Metrics,
+    ) -> Janitor {
         let call = Arc::new((Mutex::new(Call::None), Condvar::new()));
         let (called, on_segment) = (Arc::clone(&call), Arc::clone(&call));
         store.on_segment(move || {
@@ -64,6 +70,7 @@ impl Janitor {
             compactor: Compactor::new(settings.compact_above, settings.min_free),
             settings,
             store,
+            intake,
             metrics,
             more: false,
             reclaiming: Duration::ZERO,
@@ -131,6 +138,7 @@ fn wait(call: &(Mutex<Call>, Condvar), pause: Duration) -> Call {
 struct Round {
     settings: JanitorSettings,
     store: Store,
+    intake: Intake,
     metrics: Metrics,
     compactor: Compactor,
     /// There may be another segment to go: between two the index has its turn, or it would fill
@@ -170,6 +178,7 @@ impl Round {
 
     fn tidy(&self) -> Result<(), ReclaimError> {
         while self.store.tidy()? {}
+        while self.intake.release_all_held()? {}
         while self.store.trusts_ages() && self.store.expire_contents()? {}
         while self.store.trusts_ages() && self.store.sweep_tokens()? {}
         Ok(())

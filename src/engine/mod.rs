@@ -6,6 +6,7 @@
 //!   [`transport`] the HTTP request, [`guard`] and [`resolver`] where it may go.
 //! - [`janitor`] gives disk back, forgets what has expired, watches the free space and makes the
 //!   index smaller.
+//! - [`intake`] decides about requests to sources.
 //! - [`tasks`] goes on with background tasks.
 //! - [`declare`] applies what `relay.toml` declares.
 
@@ -17,6 +18,7 @@ pub mod connection;
 pub mod declare;
 pub mod driver;
 pub mod guard;
+pub mod intake;
 pub mod janitor;
 mod origin;
 pub mod outgoing;

@@ -16,16 +16,19 @@ pub struct HeaderParts<'a> {
     pub signature: &'a str,
     /// The message's content type.
     pub content_type: &'a str,
+    /// What a provider sent with it, and where it came to.
+    pub received: &'a [(String, String)],
     /// The endpoint's own headers.
     pub endpoint_headers: &'a BTreeMap<String, String>,
     /// `delivery.headers`.
     pub names: HeaderNames,
-    /// `relay/<version>`.
+    /// `relay/<version>`, or the provider's.
     pub user_agent: &'a str,
 }
 
-/// The headers of one attempt in the order they are sent: content type, signature, user agent, then
-/// the endpoint's own, which replace none of those, whatever the catalog holds.
+/// The headers of one attempt in the order they are sent: content type, signature, user agent, what
+/// the provider sent, then the endpoint's own, which replace what the provider sent and nothing
+/// else, whatever the catalog holds.
 pub fn outgoing_headers(parts: &HeaderParts<'_>) -> Vec<(String, String)> {
     let own = parts.endpoint_headers;
     let mut headers = Vec::with_capacity(8 + own.len());
@@ -41,6 +44,9 @@ pub fn outgoing_headers(parts: &HeaderParts<'_>) -> Vec<(String, String)> {
         headers.push(((*signature).to_owned(), parts.signature.to_owned()));
     }
     headers.push(("user-agent".to_owned(), parts.user_agent.to_owned()));
+    let replaced = |name: &String| own.keys().any(|own| own.eq_ignore_ascii_case(name));
+    let received = parts.received.iter().filter(|(name, _)| !replaced(name));
+    headers.extend(received.cloned());
     let own = own.iter().filter(|(name, _)| !is_reserved_header(name));
     headers.extend(own.map(|(name, value)| (name.clone(), value.clone())));
     headers
@@ -61,6 +67,7 @@ mod tests {
             timestamp: 7,
             signature: "v1,abc=",
             content_type: "application/json",
+            received: &[],
             endpoint_headers: &own,
             names,
             user_agent: "relay/0",

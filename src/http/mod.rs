@@ -2,6 +2,7 @@
 //!
 //! [`server`] is the way in; [`api`] has one file for each resource; [`auth`] decides who calls;
 //! [`error`] is every answer that is not a success; [`ops`] is for whoever runs the relay;
+//! `intake` is where providers post to;
 //! [`permissions`] says what the token of an application may do;
 //! [`routes`] lists every path, and [`docs`] tells of them.
 
@@ -10,11 +11,13 @@ pub mod auth;
 pub mod docs;
 pub mod error;
 mod failures;
+mod intake;
 mod linger;
 mod observe;
 pub mod ops;
 pub mod permissions;
 mod portal;
+pub mod public;
 pub mod routes;
 mod schemas;
 pub mod server;

@@ -9,7 +9,9 @@ use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
 
+use crate::engine::intake;
 use crate::http::error::ApiError;
+use crate::http::intake::HIDDEN;
 use crate::http::linger::Coming;
 use crate::http::server::Shared;
 use crate::metrics::RequestLabels;
@@ -84,7 +86,10 @@ fn log<B>(response: &ServiceResponse<B>, route: &str, id: &str, began: Instant) 
         let known = error.as_error::<ApiError>();
         known.and_then(ApiError::cause).map_or_else(|| error.to_string(), str::to_owned)
     });
-    let (method, path, cause) = (request.method().as_str(), request.path(), cause.as_deref());
+    let (method, cause) = (request.method().as_str(), cause.as_deref());
+    // Who knows the path of a source may post to it.
+    let secret = request.path().starts_with(intake::PATH);
+    let path = if secret { HIDDEN } else { request.path() };
     let millis = began.elapsed().as_secs_f64() * 1_000.0;
     let code = status.as_u16();
     if status == StatusCode::INTERNAL_SERVER_ERROR {

@@ -1,12 +1,13 @@
 //! `/portal`: where the links of `app-portal-access` lead. The portal itself comes with the
 //! dashboard; until then a page says so. The key is in the link's fragment, which no browser sends.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 
 use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse};
 use url::Url;
 
+use crate::http::public;
 use crate::http::routes::{Routes, at};
 
 /// Below `server.public_url`.
@@ -22,21 +23,8 @@ pub(super) fn routes(routes: &mut Routes) {
 
 /// A link that opens the portal with `token`: below `public_url`, else where the server listens.
 pub(super) fn link(public_url: Option<&Url>, listening: SocketAddr, token: &str) -> String {
-    let base = match public_url {
-        Some(url) => url.as_str().trim_end_matches('/').to_owned(),
-        None => format!("http://{}", reachable(listening)),
-    };
+    let base = public::base(public_url, listening);
     format!("{base}{PATH}#key={token}")
-}
-
-/// What listens on every address is reached on this machine's own.
-fn reachable(mut listening: SocketAddr) -> SocketAddr {
-    match listening.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => listening.set_ip(Ipv4Addr::LOCALHOST.into()),
-        IpAddr::V6(ip) if ip.is_unspecified() => listening.set_ip(Ipv6Addr::LOCALHOST.into()),
-        _ => {}
-    }
-    listening
 }
 
 async fn page(request: HttpRequest) -> HttpResponse {

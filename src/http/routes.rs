@@ -8,10 +8,12 @@ use actix_web::middleware::from_fn;
 use actix_web::{FromRequest, Handler, HttpResponse, Resource, Responder, web};
 
 use crate::http::error::ApiError;
-use crate::http::{api, auth, docs, ops, permissions, portal};
+use crate::http::{api, auth, docs, intake, ops, permissions, portal};
 
 /// What stands before every path that asks for a key.
 const API: &str = "/api/v1";
+/// Where client libraries of the Svix API look for sources.
+const INGEST: &str = "/ingest/api/v1";
 
 /// One call that the server takes.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -24,7 +26,7 @@ pub struct Route {
     pub guarded: bool,
 }
 
-/// Every call that the server takes; any other is answered 404, or 405 where the path is known.
+/// Every call of the API and the pages; any other is answered 404, or 405 where the path is known.
 pub fn all() -> Vec<Route> {
     let list = |table: Routes, prefix: &str, guarded: bool| {
         let calls = table.0.into_iter().flat_map(|listed| {
@@ -51,6 +53,16 @@ pub(super) fn register(config: &mut web::ServiceConfig) {
         })))
     };
     config.service(guarded().0.into_iter().fold(scope, add));
+    let mut receiving = Routes::default();
+    intake::routes(&mut receiving);
+    for listed in receiving.0 {
+        config.service(listed.resource);
+    }
+    // The same calls by the path that client libraries have for them.
+    let mut ingest = Routes::default();
+    api::sources(&mut ingest);
+    let scope = web::scope(INGEST).wrap(from_fn(auth::require)).default_service(web::to(unknown));
+    config.service(ingest.0.into_iter().fold(scope, add));
 }
 
 /// What needs no key.
@@ -159,7 +171,7 @@ impl At {
         Listed { path, methods, resource: resource.default_service(web::to(refuse)) }
     }
 
-    fn on<H, A>(self, method: Method, handler: H) -> At
+    pub fn on<H, A>(self, method: Method, handler: H) -> At
     where
         H: Handler<A, Output: Responder>,
         A: FromRequest + 'static,

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::config::Config;
 use crate::domain::time::Clock;
+use crate::engine::intake::Intake;
 use crate::http::auth::Access;
 use crate::metrics::Metrics;
 use crate::store::Store;
@@ -25,6 +26,8 @@ pub struct State {
     pub access: Arc<Access>,
     /// Parses an endpoint's URL and asks the address guard.
     pub check_url: CheckUrl,
+    /// Decides about requests to sources.
+    pub intake: Intake,
     /// Counters and gauges.
     pub metrics: Metrics,
     /// Whether requests should be sent here.

@@ -43,6 +43,8 @@ pub(super) struct AliasRow {
     pub named: Named,
 }
 
+records::one_version!(AliasRow);
+
 /// Every alias, by where it is looked for.
 #[derive(Default)]
 pub(super) struct Aliases(HashMap<(Option<ApplicationId>, String), Named>);

@@ -114,6 +114,8 @@ impl Transaction<'_> {
             deliver_at: message.deliver_at,
             content_kept: source.content_kept,
             body: source.body.clone(),
+            received: None,
+            filtered: Default::default(),
         };
         match self.accept(new) {
             Ok(_) => Ok(None),

@@ -11,13 +11,14 @@ use serde::{Deserialize, Serialize};
 use crate::domain::delivery::{Delivery, DeliveryId};
 use crate::domain::id::{ApplicationId, EndpointId};
 use crate::domain::message::Message;
+use crate::domain::received::Verdict;
 use crate::domain::task::Task;
 use crate::store::journal::record::{ALIGN, BODY_HEADER, Change};
 use crate::store::journal::recover::Loss;
 use crate::store::journal::segment::{SegmentHeader, Segments};
 use crate::store::keys::{self, KEY_MAX, Key};
 use crate::store::overlay::Overlay;
-use crate::store::records::{self, AttemptRow, MessageRow, ReplyRow};
+use crate::store::records::{self, AttemptRow, MessageRow, ReplyRow, RequestRow};
 use crate::store::retention::is_queued;
 use crate::store::transaction::{Transaction, short_hash};
 use crate::store::writer::Writer;
@@ -43,6 +44,8 @@ struct OldestRow {
     /// Number of the record before its first: all up to there was carried out of what went.
     previous: u64,
 }
+
+records::one_version!(OldestRow);
 
 /// Segments that are gone and were never emptied; the oldest that is left is at `last + 1`.
 pub fn missing_oldest(overlay: &Overlay, segments: &Segments) -> io::Result<Option<Loss>> {
@@ -106,11 +109,15 @@ impl Transaction<'_> {
                 let row: MessageRow = self.writer.shared.decode(&key, value);
                 let held = self.delivery_rows(&row.message);
                 let rows: usize = held.iter().map(|(_, held)| 1 + held.attempt_ids.len()).sum();
-                again + row.body.length() as usize + (2 + rows) * DELETE
+                again + BODY_HEADER + ALIGN + row.length() + (2 + rows) * DELETE
             }
             b'a' => {
                 let row: AttemptRow = self.writer.shared.decode(&key, value);
                 again + row.content.length() as usize
+            }
+            b's' => {
+                let row: RequestRow = self.writer.shared.decode(&key, value);
+                again + BODY_HEADER + ALIGN + (row.body.length() + row.head.length()) as usize
             }
             _ => again,
         }
@@ -149,8 +156,28 @@ impl Transaction<'_> {
                 self.delete_row(key);
                 0
             }
+            b's' => self.carry_request(key, &value),
+            b'w' => {
+                self.delete_row(key);
+                0
+            }
             _ => self.again(key, value),
         }
+    }
+
+    /// What came while its source was paused is kept; the rest goes with its bytes.
+    fn carry_request(&mut self, key: Key, value: &bytes::Bytes) -> usize {
+        let row: RequestRow = self.writer.shared.decode(&key, value);
+        if row.request.verdict == Verdict::Held
+            && let Some(body) = self.copy(&row.body)
+            && let Some(head) = self.copy(&row.head)
+        {
+            let length = body.length() + head.length();
+            let value = records::encode(&RequestRow { head, body, ..row });
+            return length as usize + self.again(key, value);
+        }
+        self.delete_row(key);
+        0
     }
 
     /// Whether a row is about a delivery whose message is gone: one that was being made while the
@@ -190,8 +217,10 @@ impl Transaction<'_> {
         let row: MessageRow = self.writer.shared.decode(&key, value);
         if self.is_waiting(&row.message) || self.is_broadcast(&row.message) {
             let Some(body) = self.copy(&row.body) else { return self.again(key, value.clone()) };
-            let value = records::encode(&MessageRow { message: row.message, body });
-            return row.body.length() as usize + self.again(key, value);
+            let head = row.head.and_then(|head| self.copy(&head));
+            let length = row.length();
+            let value = records::encode(&MessageRow { message: row.message, body, head });
+            return length + self.again(key, value);
         }
         self.delete_row(key);
         if let Some(event_id) = &row.message.event_id {

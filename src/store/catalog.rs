@@ -1,5 +1,5 @@
-//! Applications, endpoints, which of them fail, and event types, all of them in memory: accepting a
-//! message asks for every endpoint of its application.
+//! Applications, endpoints, which of them fail, sources and event types, all of them in memory:
+//! accepting a message asks for every endpoint of its application.
 //!
 //! The writer has tables of its own that it changes at once; what readers see is changed when the
 //! record is durable.
@@ -11,19 +11,20 @@ use std::sync::Arc;
 use crate::domain::application::Application;
 use crate::domain::endpoint::Endpoint;
 use crate::domain::event_type::EventType;
-use crate::domain::id::{ApplicationId, EndpointId, KeyId};
+use crate::domain::id::{ApplicationId, EndpointId, KeyId, SourceId};
 use crate::domain::operational::HIDDEN;
+use crate::domain::source::Source;
 use crate::domain::time::Timestamp;
 use crate::domain::token::OperatorKey;
 use crate::store::aliases::{AliasRow, Aliases, Named};
 use crate::store::failing::FailingRow;
 use crate::store::keys::{self, Key};
 use crate::store::overlay::Overlay;
-use crate::store::records::{self, EndpointRow, RecordError};
+use crate::store::pages::page_of;
+use crate::store::records::{self, EndpointRow, RecordError, SourceRow};
 use crate::store::seal::Sealer;
-use crate::store::{
-    ApplicationReference, EndpointReference, Page, PageRequest, PageStart, Reference,
-};
+use crate::store::sources::Sources;
+use crate::store::{ApplicationReference, EndpointReference, Page, PageRequest, Reference};
 
 /// One thing of the catalog set or removed.
 #[derive(Clone, Debug)]
@@ -40,6 +41,8 @@ pub enum CatalogChange {
     Alias(Option<ApplicationId>, String, Option<Named>),
     /// An operator key.
     OperatorKey(KeyId, Option<Arc<OperatorKey>>),
+    /// A source.
+    Source(SourceId, Option<Arc<Source>>),
 }
 
 struct Tenant {
@@ -58,6 +61,7 @@ pub struct Tables {
     event_types: BTreeMap<String, Arc<EventType>>,
     failing: HashMap<EndpointId, Timestamp>,
     operator_keys: BTreeMap<KeyId, Arc<OperatorKey>>,
+    sources: Sources,
 }
 
 impl Default for Tables {
@@ -72,6 +76,7 @@ impl Default for Tables {
             event_types: BTreeMap::new(),
             failing: HashMap::new(),
             operator_keys: BTreeMap::new(),
+            sources: Sources::default(),
         }
     }
 }
@@ -152,6 +157,7 @@ impl Tables {
                 };
                 CatalogChange::OperatorKey(id, old)
             }
+            CatalogChange::Source(id, new) => CatalogChange::Source(id, self.sources.set(id, new)),
         }
     }
 
@@ -270,6 +276,11 @@ impl Tables {
         self.failing.iter().map(|(id, since)| (*id, *since))
     }
 
+    /// Every source.
+    pub fn sources(&self) -> &Sources {
+        &self.sources
+    }
+
     /// Every operator key by id.
     pub fn operator_keys(&self) -> impl Iterator<Item = &Arc<OperatorKey>> {
         self.operator_keys.values()
@@ -366,35 +377,12 @@ fn read_row(
             let key: OperatorKey = records::decode(value)?;
             CatalogChange::OperatorKey(key.id, Some(Arc::new(key)))
         }
+        Some(b's') => {
+            let source = records::decode::<SourceRow>(value)?.open(key, sealer)?;
+            CatalogChange::Source(source.id, Some(Arc::new(source)))
+        }
         // A named value of the store itself.
         _ => return Ok(None),
     };
     Ok(Some(change))
-}
-
-fn page_of<K: Ord + Clone, V, T>(
-    map: &BTreeMap<K, V>,
-    page: &PageRequest<K>,
-    show: impl Fn(&V) -> Option<T>,
-) -> Page<T, K> {
-    // Towards higher keys when the list ascends and is read forward, or neither.
-    let (backward, bound) = match &page.start {
-        PageStart::First => (false, None),
-        PageStart::After(key) => (false, Some(key)),
-        PageStart::Before(key) => (true, Some(key)),
-    };
-    let upward = page.descending == backward;
-    let range: Box<dyn Iterator<Item = (&K, &V)>> = match (bound, upward) {
-        (None, true) => Box::new(map.iter()),
-        (None, false) => Box::new(map.iter().rev()),
-        (Some(key), true) => Box::new(map.range((Bound::Excluded(key), Bound::Unbounded))),
-        (Some(key), false) => Box::new(map.range(..key).rev()),
-    };
-    let mut shown = range.filter_map(|(_, value)| show(value));
-    let mut items: Vec<T> = shown.by_ref().take(page.limit).collect();
-    let done = shown.next().is_none();
-    if backward {
-        items.reverse();
-    }
-    Page { items, done, scanned_to: None }
 }

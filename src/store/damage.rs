@@ -8,8 +8,6 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 
-use serde::de::DeserializeOwned;
-
 use crate::domain::id::{AttemptId, MessageId};
 use crate::store::disk::DiskFile;
 use crate::store::journal::record::{self, Change, HEADER};
@@ -127,7 +125,7 @@ fn body_of(change: &Change) -> Option<(Key, BodyLocation)> {
     (!location.is_gone()).then_some((*key, location))
 }
 
-fn decode<T: DeserializeOwned>(value: &[u8]) -> Option<T> {
+fn decode<T: records::Record>(value: &[u8]) -> Option<T> {
     records::decode(value).ok()
 }
 
@@ -146,7 +144,7 @@ impl Transaction<'_> {
 
     fn give_up_message(&mut self, key: &Key, location: BodyLocation) -> Option<Content> {
         let row = self.record::<MessageRow>(key).filter(|row| row.body == location)?;
-        let stored = StoredMessage { message: row.message.into(), body: row.body };
+        let stored = StoredMessage::from(row);
         self.expunge_message(&stored);
         Some(Content::Message(stored.message.id))
     }

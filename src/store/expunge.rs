@@ -36,6 +36,9 @@ impl Transaction<'_> {
         };
         self.erase_later(row.body);
         row.body = BodyLocation::GONE;
+        if let Some(head) = row.head.take() {
+            self.erase_later(head);
+        }
         self.put_row(key, records::encode(&row), false);
         for (id, delivery) in self.queued_deliveries(message) {
             self.delete_row(keys::due(id, delivery.due));
@@ -146,7 +149,7 @@ impl Store {
                 for (key, application, message) in due {
                     let row_key = keys::message(application, message);
                     if let Some(row) = transaction.record::<MessageRow>(&row_key) {
-                        let stored = StoredMessage { message: row.message.into(), body: row.body };
+                        let stored = StoredMessage::from(row);
                         transaction.expunge_message(&stored);
                     }
                     transaction.delete_row(key);

@@ -19,6 +19,8 @@ pub struct FailingRow {
     pub since: Timestamp,
 }
 
+records::one_version!(FailingRow);
+
 impl Transaction<'_> {
     /// Takes note of how an attempt at an endpoint ended.
     pub(super) fn note_outcome(&mut self, endpoint: EndpointId, outcome: Outcome) {

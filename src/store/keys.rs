@@ -2,7 +2,7 @@
 //!
 //! | prefix | fields | row |
 //! |---|---|---|
-//! | `c` | kind, id or hash | catalog: tenants, event types, operator keys, named values |
+//! | `c` | kind, id or hash | catalog: tenants, sources, event types, keys, named values |
 //! | `m` | application, message | message |
 //! | `i` | application, hash of the event id | message id: event ids are unique while it is kept |
 //! | `d` | message, endpoint, replay | delivery; absent while it was never tried |
@@ -17,9 +17,13 @@
 //! | `o` | kind, … | token of an application, see [`tokens`] |
 //! | `u` | endpoint | how far each consumer of its messages has read |
 //! | `v` | endpoint, hash of the consumer | what a consumer of its messages has been handed |
+//! | `s` | source, request | request that came to a source |
+//! | `h` | source, request | one that came while its source was paused, empty |
+//! | `w` | source, request | one that was refused and may become a message yet: its bytes |
 //! | `p` | key, part | the rest of a value too long for one row |
 
 pub mod pollers;
+pub mod received;
 pub mod tokens;
 
 use std::fmt;

@@ -9,10 +9,10 @@ use std::sync::Arc;
 
 use crate::domain::time::Timestamp;
 use crate::store::keys::{self, Key};
-use crate::store::records::{self, EndpointRow, MessageRow, ReplyRow, StoredReply};
+use crate::store::records::{self, EndpointRow, MessageRow, ReplyRow, SourceRow, StoredReply};
 use crate::store::transaction::Transaction;
 use crate::store::writer::Writer;
-use crate::store::{Idempotency, Refusal, Reply, StoredMessage, WriteError, Written};
+use crate::store::{Idempotency, Refusal, Reply, WriteError, Written};
 
 impl Writer {
     /// Runs a request once per key.
@@ -58,6 +58,10 @@ impl Writer {
             StoredReply::Application { application, created } => {
                 Reply::Application { application: Arc::new(application), created }
             }
+            StoredReply::EndpointV1 { row, created } => {
+                let row = Box::new(EndpointRow::from(*row));
+                return self.reply(StoredReply::Endpoint { row, created });
+            }
             StoredReply::Endpoint { row, created } => {
                 let key = row.key();
                 match row.open(&key, &self.shared.sealer) {
@@ -71,13 +75,22 @@ impl Writer {
             StoredReply::Message { application, id } => {
                 let key = keys::message(application, id);
                 let row: MessageRow = self.shared.decode(&key, &self.row(&key)?);
-                Reply::Message(StoredMessage { message: Arc::new(row.message), body: row.body })
+                Reply::Message(row.into())
             }
             StoredReply::Task(id) => {
                 let key = keys::task(id);
                 Reply::Task(Box::new(self.shared.decode(&key, &self.row(&key)?)))
             }
             StoredReply::Shown { nonce, digest } => Reply::Shown { nonce, digest },
+            StoredReply::Source { row, created } => {
+                let key = row.key();
+                match row.open(&key, &self.shared.sealer) {
+                    Ok(source) => Reply::Source { source: Arc::new(source), created },
+                    Err(error) => self.shared.overlay.index().fail(&error.to_string()),
+                }
+            }
+            // No request with an Idempotency-Key has such a scope.
+            StoredReply::Received { .. } => return None,
             StoredReply::Done => Reply::Done,
         };
         Some(reply)
@@ -107,6 +120,12 @@ impl Transaction<'_> {
             },
             Reply::Task(task) => StoredReply::Task(task.id),
             Reply::Shown { nonce, digest } => StoredReply::Shown { nonce: *nonce, digest: *digest },
+            Reply::Source { source, created } => {
+                let row_key = keys::received::source(source.id);
+                let row = SourceRow::seal(source, &row_key, &self.writer.shared.sealer);
+                StoredReply::Source { row: Box::new(row), created: *created }
+            }
+            Reply::Received(request) => StoredReply::Received { request: request.id },
             Reply::Done => StoredReply::Done,
         };
         let row = ReplyRow {

@@ -1,7 +1,6 @@
 //! Messages and attempts as lists show them.
 
 use std::ops::ControlFlow;
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -9,13 +8,14 @@ use bytes::Bytes;
 use crate::domain::delivery::{Delivery, DeliveryId, Outcome};
 use crate::domain::id::{ApplicationId, AttemptId, EndpointId, Id, MessageId, Stamp};
 use crate::domain::message::Message;
+use crate::domain::received::Head;
 use crate::domain::time::Timestamp;
 use crate::store::keys::{self, Key};
 use crate::store::records::{AttemptRow, MessageRow};
 use crate::store::transaction::short_hash;
 use crate::store::{
-    AttemptFilter, MessageFilter, MessageReference, Page, PageRequest, PageStart, Ready, Reference,
-    Shared, Store, StoreError, StoredAttempt, StoredMessage,
+    AttemptFilter, BodyLocation, MessageFilter, MessageReference, Page, PageRequest, PageStart,
+    Ready, Reference, Shared, Store, StoreError, StoredAttempt, StoredMessage,
 };
 
 /// Rows that one list call looks at before it answers with what it has.
@@ -84,19 +84,40 @@ impl Store {
     /// The body of a delivery that is to be sent. What has waited in memory may name a place that
     /// was given back meanwhile, after the body was carried forward: then it is looked up again.
     pub fn body_to_send(&self, ready: &Ready) -> Result<Bytes, StoreError> {
-        let StoredMessage { message, body } = &ready.message;
-        let found = self.body(body);
+        self.or_moved(ready, |stored| self.body(&stored.body))
+    }
+
+    /// The same of the head of the request that brought it to a source.
+    pub fn head_to_send(&self, ready: &Ready) -> Result<Option<Head>, StoreError> {
+        self.or_moved(ready, |stored| stored.head.map(|head| self.head(&head)).transpose())
+    }
+
+    fn or_moved<T>(
+        &self,
+        ready: &Ready,
+        read: impl Fn(&StoredMessage) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let found = read(&ready.message);
         if found.is_ok() {
             return found;
         }
+        let message = &ready.message.message;
         match self.shared.message_by_id(message.application, message.id) {
-            Some(moved) => self.body(&moved.body),
+            Some(moved) => read(&moved),
             None => found,
         }
     }
 }
 
 impl Shared {
+    /// Bytes of the journal that were not expunged.
+    pub(super) fn read_body(&self, location: &BodyLocation) -> Result<Bytes, StoreError> {
+        if location.is_gone() {
+            return Err(StoreError::Expunged);
+        }
+        self.segments.read(location)
+    }
+
     /// A message of an application, by id.
     pub(super) fn message_by_id(
         &self,
@@ -108,8 +129,7 @@ impl Shared {
     }
 
     fn stored_message(&self, key: &Key, bytes: &Bytes) -> StoredMessage {
-        let row: MessageRow = self.decode(key, bytes);
-        StoredMessage { message: Arc::new(row.message), body: row.body }
+        self.decode::<MessageRow>(key, bytes).into()
     }
 
     /// A message of an application, by id or event id.

@@ -5,6 +5,7 @@
 //! - `catalog`, `messages`, `queue`, `failing`, `ledger` are the domain's words.
 //! - `journal`, `index`, `overlay`, `checkpoint`, `open` are how bytes are kept.
 
+mod accept;
 mod account;
 mod aliases;
 mod broadcast;
@@ -23,21 +24,25 @@ mod journal;
 mod keys;
 mod leases;
 mod ledger;
+mod matching;
 mod memory;
 mod mend;
 mod messages;
 mod open;
 mod operational;
 mod overlay;
+mod pages;
 mod place;
 mod pollers;
 mod queue;
 mod reads;
 mod records;
 mod replay;
+mod requests;
 mod retention;
 mod seal;
 mod shared;
+mod sources;
 mod stats;
 mod stepped;
 mod tasks;
@@ -55,13 +60,18 @@ pub use error::StoreError;
 pub use index::{LiveRows, Watch};
 pub use journal::recover::Loss;
 pub use leases::{Leased, StartingPosition};
+pub use matching::Filtered;
 pub use memory::MemoryIndex;
 pub use mend::Mended;
 pub use open::{INDEX_OPEN_THREAD, OpenError, Opened, Options, accept_clock, open};
 pub use pollers::{CONSUMERS_MAX, PollFilter, Polled, START, position_at};
+pub use requests::{
+    DEDUP_WINDOW_MAX, Decision, EventKeys, NewRequest, Quarantine, RequestFilter, StoredRequest,
+};
 pub use retention::{Oldest, ReclaimError};
 pub use shared::Figures;
 pub(crate) use shared::Shared;
+pub use sources::SOURCES_MAX;
 pub use stats::{AttemptStats, EndpointStats};
 pub use stepped::Stepped;
 pub use tasks::TaskFilter;
@@ -69,9 +79,9 @@ pub use tokens::OPERATOR_KEYS_MAX;
 pub use transaction::Transaction;
 pub use words::{
     ApplicationReference, AttemptFilter, Author, BodyLocation, DuePage, EndpointReference,
-    Idempotency, MessageFilter, MessageReference, NewMessage, Notice, Page, PageRequest, PageStart,
-    Ready, Reference, Refusal, Reply, Settlement, StoredAttempt, StoredMessage, Verdict,
-    WriteError, Written,
+    Idempotency, MessageFilter, MessageReference, NewMessage, NewOrigin, Notice, Page, PageRequest,
+    PageStart, Ready, Reference, Refusal, Reply, Settlement, SourceReference, StoredAttempt,
+    StoredMessage, Verdict, WriteError, Written,
 };
 
 use std::sync::Arc;

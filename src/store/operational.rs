@@ -35,6 +35,8 @@ impl NewMessage {
             deliver_at: None,
             content_kept: None,
             body,
+            received: None,
+            filtered: Default::default(),
         }
     }
 }

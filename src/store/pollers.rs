@@ -24,6 +24,8 @@ pub const CONSUMERS_MAX: usize = 50;
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub(super) struct PollerRow(BTreeMap<String, MessageId>);
 
+records::one_version!(PollerRow);
+
 /// What one poll found.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Polled {
@@ -85,16 +87,15 @@ impl Store {
                 return ControlFlow::Break(());
             }
             looked_at += 1;
-            let row: MessageRow = self.shared.decode(&key, &value);
-            found.position = row.message.id;
-            let message = &row.message;
+            let stored = StoredMessage::from(self.shared.decode::<MessageRow>(&key, &value));
+            let message = &stored.message;
+            found.position = message.id;
             let by_type = filter.event_type.as_ref();
             let by_channel = filter.channel.as_ref();
-            if endpoint.subscription.wants(&message.event_type, &message.channels)
-                && by_type.is_none_or(|wanted| *wanted == message.event_type)
+            if by_type.is_none_or(|wanted| *wanted == message.event_type)
                 && by_channel.is_none_or(|wanted| message.channels.contains(wanted))
+                && self.shared.wants(endpoint, &stored)
             {
-                let stored = StoredMessage { body: row.body, message: row.message.into() };
                 found.messages.push(stored);
             }
             ControlFlow::Continue(())

@@ -2,22 +2,20 @@
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
-use std::sync::Arc;
 
 use crate::domain::delivery::{
     Attempt, AttemptContent, Delivery, DeliveryId, Input, State, Trigger, transition,
 };
-use crate::domain::id::{AttemptId, EndpointId, MessageId, MessageKind};
+use crate::domain::id::{AttemptId, EndpointId, MessageId};
 use crate::domain::message::Message;
 use crate::domain::operational::{Event, after_attempt};
 use crate::domain::time::Timestamp;
 use crate::store::keys;
 use crate::store::records::{self, AttemptRow, MessageRow};
 use crate::store::retention::is_queued;
-use crate::store::transaction::{Transaction, short_hash};
+use crate::store::transaction::Transaction;
 use crate::store::{
-    DuePage, NewMessage, Notice, Ready, Reference, Refusal, Settlement, Shared, StoredMessage,
-    Verdict,
+    DuePage, Notice, Ready, Reference, Refusal, Settlement, Shared, StoredMessage, Verdict,
 };
 
 /// How often a message was replayed to each endpoint.
@@ -36,93 +34,6 @@ fn newest(message: &Message, endpoint: EndpointId, replays: &Replays) -> Option<
 }
 
 impl Transaction<'_> {
-    /// Accepts a message: matches the application's endpoints, makes one delivery for each.
-    /// Refuses an event id that a kept message of the application has.
-    pub fn accept(&mut self, new: NewMessage) -> Result<StoredMessage, Refusal> {
-        let endpoints = self.writer.tables.endpoints(new.application).filter(|endpoint| {
-            endpoint.disabled.is_none()
-                && endpoint.subscription.wants(&new.event_type, &new.channels)
-        });
-        let endpoints = endpoints.map(|endpoint| endpoint.id).collect();
-        self.accept_for(new, endpoints)
-    }
-
-    /// Accepts a message for these endpoints and no others, whatever they subscribe to: the caller
-    /// has seen that they belong to the application.
-    pub fn accept_for(
-        &mut self,
-        new: NewMessage,
-        endpoints: Vec<EndpointId>,
-    ) -> Result<StoredMessage, Refusal> {
-        if let Some(reason) = self.writer.shared.refuses() {
-            return Err(Refusal::Full(reason));
-        }
-        if self.writer.shared.is_past_allowance() {
-            return Err(Refusal::Busy);
-        }
-        self.take_in(new, endpoints)
-    }
-
-    /// The same, whether messages are accepted at present or not.
-    pub(super) fn take_in(
-        &mut self,
-        new: NewMessage,
-        endpoints: Vec<EndpointId>,
-    ) -> Result<StoredMessage, Refusal> {
-        let application = new.application;
-        self.application(&Reference::Id(application))?;
-        self.refuse_id::<MessageKind>("eventId", new.event_id.as_deref())?;
-        let event_id_key = match &new.event_id {
-            Some(event_id) => {
-                let key = keys::event_id(application, short_hash(event_id.as_bytes()));
-                if self.row(&key).is_some() {
-                    return Err(Refusal::Conflict(format!(
-                        "a message with the eventId {event_id:?} was accepted already"
-                    )));
-                }
-                Some(key)
-            }
-            None => None,
-        };
-        let id = MessageId::new(self.mint());
-        let message = Message {
-            id,
-            application,
-            event_type: new.event_type,
-            event_id: new.event_id,
-            channels: new.channels,
-            tags: new.tags,
-            content_type: new.content_type,
-            deliver_at: new.deliver_at,
-            endpoints,
-        };
-        if let Some(kept) = new.content_kept {
-            let until = self.now() + kept;
-            self.expunge_later(&message, until);
-        }
-        let row = MessageRow { body: self.body(&new.body), message };
-        self.put_row(keys::message(application, id), records::encode(&row), true);
-        if let Some(key) = event_id_key {
-            self.put_row(key, records::encode(&id), true);
-        }
-        let stored = StoredMessage { body: row.body, message: Arc::new(row.message) };
-        let due = stored.message.first_due();
-        for endpoint in stored.message.endpoints.clone() {
-            let delivery = DeliveryId { message: id, endpoint, replay: 0 };
-            self.put_row(keys::due(delivery, due), bytes::Bytes::new(), true);
-            self.notify(Notice::Ready(Ready {
-                message: stored.clone(),
-                endpoint,
-                replay: 0,
-                due,
-                attempts: 0,
-                trigger: Trigger::Scheduled,
-            }));
-        }
-        self.writer.shared.count_accepted(stored.message.endpoints.len());
-        Ok(stored)
-    }
-
     /// Asks for one manual attempt of the last delivery of a message to an endpoint; it survives a
     /// restart.
     pub fn resend(

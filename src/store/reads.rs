@@ -87,10 +87,7 @@ impl Store {
 
     /// The bytes that were accepted, or an error when the journal no longer gives them back.
     pub fn body(&self, location: &BodyLocation) -> Result<Bytes, StoreError> {
-        if location.is_gone() {
-            return Err(StoreError::Expunged);
-        }
-        self.shared.segments.read(location)
+        self.shared.read_body(location)
     }
 
     /// Every delivery of a message, in the order of `message.endpoints`, replays after.

@@ -1,7 +1,13 @@
 //! The values of index rows: a version byte and bincode behind it.
 //!
-//! A change of any type named here makes a new version: the old struct stays as `…V1` with a
-//! conversion, and the frozen bytes below keep reading.
+//! Every type that is a row is a [`Record`]. A change of one makes a new version of it: the old
+//! struct stays as `…V1` with a conversion, and the frozen bytes in `tests` keep reading.
+
+mod endpoint;
+mod message;
+mod source;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 
@@ -10,21 +16,23 @@ use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::domain::application::{Application, Metadata};
-use crate::domain::delivery::Attempt;
-use crate::domain::endpoint::{Disabled, Endpoint, EndpointKey};
+use crate::domain::application::Application;
+use crate::domain::delivery::{Attempt, AttemptContent, Delivery};
 use crate::domain::event_type::EventType;
-use crate::domain::id::{ApplicationId, EndpointId, MessageId, TaskId};
-use crate::domain::message::Message;
-use crate::domain::secret::Secret;
-use crate::domain::signature::SigningKey;
-use crate::domain::subscription::Subscription;
+use crate::domain::filter::FilterError;
+use crate::domain::id::{ApplicationId, EndpointId, MessageId, RequestId, TaskId};
+use crate::domain::lease::Leases;
+use crate::domain::received::{Head, ReceivedRequest};
+use crate::domain::task::Task;
 use crate::domain::time::Timestamp;
+use crate::domain::token::{ApplicationToken, OperatorKey};
 use crate::store::BodyLocation;
-use crate::store::keys::{self, Key};
-use crate::store::seal::{Sealer, UnsealError};
+use crate::store::seal::UnsealError;
 
-const VERSION: u8 = 1;
+pub use endpoint::EndpointRow;
+pub use message::MessageRow;
+pub use source::SourceRow;
+
 /// The longest row that is written; a longer one read is damage.
 const ROW_MAX: u64 = 64 << 20;
 
@@ -40,35 +48,85 @@ pub enum RecordError {
     /// A secret that can't be opened.
     #[error(transparent)]
     Unseal(#[from] UnsealError),
+    /// A filter that this build does not read.
+    #[error("the filter of an endpoint can't be read by this build: {0}")]
+    Filter(#[from] FilterError),
+    /// A source of a provider that is not in this build's table.
+    #[error("a source is verified as by a provider that this build does not know: use a newer one")]
+    Provider,
 }
 
 fn format() -> impl Options {
     bincode::DefaultOptions::new().with_limit(ROW_MAX)
 }
 
+/// What a row may hold.
+pub trait Record: Serialize + Sized {
+    /// The version that is written.
+    const VERSION: u8 = 1;
+
+    /// Reads bytes of this version or an older one, without the byte that says which.
+    fn read(version: u8, bytes: &[u8]) -> Result<Self, RecordError>;
+}
+
+/// Types of which there was one version ever.
+macro_rules! one_version {
+    ($($record:ty),* $(,)?) => {$(
+        impl $crate::store::records::Record for $record {
+            fn read(
+                version: u8,
+                bytes: &[u8],
+            ) -> Result<Self, $crate::store::records::RecordError> {
+                match version {
+                    1 => $crate::store::records::parse(bytes),
+                    newer => Err($crate::store::records::RecordError::Newer(newer)),
+                }
+            }
+        }
+    )*};
+}
+pub(super) use one_version;
+
+one_version!(
+    [u8; 16],
+    u64,
+    Option<String>,
+    BTreeMap<EndpointId, u16>,
+    Application,
+    ApplicationToken,
+    AttemptContent,
+    AttemptRow,
+    BodyLocation,
+    Delivery,
+    EventType,
+    Head,
+    Leases,
+    MessageId,
+    OperatorKey,
+    ReplyRow,
+    RequestRow,
+    Task,
+    Timestamp,
+);
+
 /// The bytes of a row.
-pub fn encode<T: Serialize>(value: &T) -> Bytes {
-    let mut bytes = vec![VERSION];
+pub fn encode<T: Record>(value: &T) -> Bytes {
+    let mut bytes = vec![T::VERSION];
     format().serialize_into(&mut bytes, value).expect("rows are far below the limit");
     Bytes::from(bytes)
 }
 
 /// The row in these bytes.
-pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, RecordError> {
+pub fn decode<T: Record>(bytes: &[u8]) -> Result<T, RecordError> {
     match bytes.split_first() {
-        Some((&VERSION, rest)) => Ok(format().deserialize(rest)?),
-        Some((&newer, _)) => Err(RecordError::Newer(newer)),
+        Some((version, rest)) => T::read(*version, rest),
         None => Err(RecordError::Newer(0)),
     }
 }
 
-/// A message and where its body stands.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-pub struct MessageRow {
-    /// The message.
-    pub message: Message,
-    /// Its body.
-    pub body: BodyLocation,
+/// One version of a record.
+pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, RecordError> {
+    Ok(format().deserialize(bytes)?)
 }
 
 /// An attempt and where its headers and answer stand.
@@ -80,99 +138,15 @@ pub struct AttemptRow {
     pub content: BodyLocation,
 }
 
-/// An endpoint with its secrets sealed.
+/// A request that came to a source, and where its bytes stand.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-pub struct EndpointRow {
-    id: EndpointId,
-    application: ApplicationId,
-    uid: Option<String>,
-    url: String,
-    description: String,
-    subscription: Subscription,
-    disabled: Option<Disabled>,
-    throttle_rate: Option<u16>,
-    metadata: Metadata,
-    managed: bool,
-    created_at: Timestamp,
-    updated_at: Timestamp,
-    /// Sealed: the headers, which may hold credentials, and the keys.
-    sealed: Vec<u8>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct EndpointSecrets {
-    headers: BTreeMap<String, String>,
-    keys: Vec<StoredKey>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct StoredKey {
-    ed25519: bool,
-    bytes: Vec<u8>,
-    expires_at: Option<Timestamp>,
-}
-
-impl EndpointRow {
-    /// Seals an endpoint for its row.
-    pub fn seal(endpoint: &Endpoint, row: &Key, sealer: &Sealer) -> EndpointRow {
-        let keys = endpoint.keys.iter().map(|key| {
-            let (ed25519, secret) = match &key.key {
-                SigningKey::Hmac(secret) => (false, secret),
-                SigningKey::Ed25519(secret) => (true, secret),
-            };
-            StoredKey { ed25519, bytes: secret.expose().to_vec(), expires_at: key.expires_at }
-        });
-        let secrets = EndpointSecrets { headers: endpoint.headers.clone(), keys: keys.collect() };
-        let endpoint = endpoint.clone();
-        EndpointRow {
-            id: endpoint.id,
-            application: endpoint.application,
-            uid: endpoint.uid,
-            url: endpoint.url,
-            description: endpoint.description,
-            subscription: endpoint.subscription,
-            disabled: endpoint.disabled,
-            throttle_rate: endpoint.throttle_rate,
-            metadata: endpoint.metadata,
-            managed: endpoint.managed,
-            created_at: endpoint.created_at,
-            updated_at: endpoint.updated_at,
-            sealed: sealer.seal(row.as_bytes(), &encode(&secrets)),
-        }
-    }
-
-    /// The key of its row.
-    pub fn key(&self) -> Key {
-        keys::endpoint(self.application, self.id)
-    }
-
-    /// The endpoint, opened.
-    pub fn open(self, row: &Key, sealer: &Sealer) -> Result<Endpoint, RecordError> {
-        let secrets = sealer.open(row.as_bytes(), &self.sealed)?;
-        let secrets: EndpointSecrets = decode(secrets.expose())?;
-        let keys = secrets.keys.into_iter().map(|key| {
-            let secret = Secret::new(key.bytes);
-            let signing =
-                if key.ed25519 { SigningKey::Ed25519(secret) } else { SigningKey::Hmac(secret) };
-            EndpointKey { key: signing, expires_at: key.expires_at }
-        });
-        Ok(Endpoint {
-            id: self.id,
-            application: self.application,
-            uid: self.uid,
-            url: self.url,
-            description: self.description,
-            subscription: self.subscription,
-            disabled: self.disabled,
-            throttle_rate: self.throttle_rate,
-            metadata: self.metadata,
-            headers: secrets.headers,
-            keys: keys.collect(),
-            managed: self.managed,
-            created_at: self.created_at,
-            updated_at: self.updated_at,
-        })
-    }
+pub struct RequestRow {
+    /// The request.
+    pub request: ReceivedRequest,
+    /// Its [`Head`]; gone where the message that it became has it.
+    pub head: BodyLocation,
+    /// Its body, likewise.
+    pub body: BodyLocation,
 }
 
 /// A remembered reply: whose request it answered, until when, and what it was.
@@ -198,10 +172,10 @@ pub enum StoredReply {
         /// Whether the request made it.
         created: bool,
     },
-    /// An endpoint as it stood.
-    Endpoint {
+    /// An endpoint as version 1 of its row had it.
+    EndpointV1 {
         /// As it stood, sealed for its row.
-        row: Box<EndpointRow>,
+        row: Box<endpoint::EndpointRowV1>,
         /// Whether the request made it.
         created: bool,
     },
@@ -229,5 +203,24 @@ pub enum StoredReply {
         nonce: [u8; 32],
         /// SHA-256 of it.
         digest: [u8; 32],
+    },
+    /// An endpoint as it stood.
+    Endpoint {
+        /// As it stood, sealed for its row.
+        row: Box<EndpointRow>,
+        /// Whether the request made it.
+        created: bool,
+    },
+    /// A source as it stood.
+    Source {
+        /// As it stood, sealed for its row.
+        row: Box<SourceRow>,
+        /// Whether the request made it.
+        created: bool,
+    },
+    /// An event that a source took in: the ledger's entry for its id.
+    Received {
+        /// The first request that brought it.
+        request: RequestId,
     },
 }

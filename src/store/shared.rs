@@ -6,8 +6,6 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering}
 use std::sync::{Arc, Mutex, OnceLock, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
-use serde::de::DeserializeOwned;
-
 use crate::domain::id::Ids;
 use crate::domain::time::{Clock, Timestamp};
 use crate::store::catalog::Tables;
@@ -149,7 +147,7 @@ impl Shared {
 
     /// A row of the index, decoded; one that does not decode ends the process, and the next start
     /// rebuilds the index from the journal.
-    pub fn decode<T: DeserializeOwned>(&self, key: &Key, bytes: &[u8]) -> T {
+    pub fn decode<T: records::Record>(&self, key: &Key, bytes: &[u8]) -> T {
         match records::decode(bytes) {
             Ok(row) => row,
             Err(error) => self.overlay.index().fail(&format!("row {key:?}: {error}")),

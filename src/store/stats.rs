@@ -4,6 +4,7 @@ use std::ops::ControlFlow;
 
 use crate::domain::delivery::Outcome;
 use crate::domain::id::{ApplicationId, EndpointId, Stamp};
+use crate::domain::subscription::Candidate;
 use crate::domain::task::{Standing, Window};
 use crate::store::keys::{self, Key};
 use crate::store::records::{AttemptRow, MessageRow};
@@ -43,7 +44,8 @@ impl Store {
         channels: &[String],
     ) -> bool {
         self.shared.read_catalog().endpoints(application).any(|endpoint| {
-            endpoint.disabled.is_none() && endpoint.subscription.wants(event_type, channels)
+            let candidate = Candidate { event_type, channels, source: None };
+            endpoint.disabled.is_none() && endpoint.subscription.wants(&candidate)
         })
     }
 

@@ -138,7 +138,7 @@ impl Transaction<'_> {
         let Ok(endpoint) = self.endpoint(work.application, &Reference::Id(work.endpoint)) else {
             return false;
         };
-        let wants = endpoint.subscription.wants(&message.event_type, &message.channels);
+        let wants = self.writer.shared.wants(&endpoint, stored);
         wants
             && self.newest_delivery(message, work).is_none()
             && self.replay(message, work.endpoint).is_ok()
@@ -200,7 +200,7 @@ impl Transaction<'_> {
         let due = row.message.first_due().max(self.now());
         let delivery =
             Delivery { state: State::Waiting, attempts: 0, due, attempt_ids: Vec::new() };
-        let stored = StoredMessage { message: row.message.into(), body: row.body };
+        let stored = StoredMessage::from(row);
         self.queue(&stored, id, &delivery, true);
         Ok((id, due))
     }
@@ -324,7 +324,7 @@ impl Shared {
             let row: MessageRow = self.decode(&key, &value);
             last = Some((row.message.application, row.message.id));
             if inside(&key) {
-                found.push(StoredMessage { message: row.message.into(), body: row.body });
+                found.push(row.into());
             }
             ControlFlow::Continue(())
         });

@@ -10,6 +10,7 @@ use crate::domain::endpoint::Endpoint;
 use crate::domain::event_type::EventType;
 use crate::domain::headers::HEADERS_MAX;
 use crate::domain::id::{ApplicationId, ApplicationKind, EndpointId, EndpointKind, Kind, Stamp};
+use crate::domain::operational::HIDDEN;
 use crate::domain::time::Timestamp;
 use crate::store::aliases::Named;
 use crate::store::catalog::CatalogChange;
@@ -141,6 +142,7 @@ impl<'writer> Transaction<'writer> {
         for endpoint in self.endpoints(id) {
             self.delete_endpoint(id, endpoint.id, author)?;
         }
+        self.delete_sources_of(id, author)?;
         self.forget_aliases(Named { application: id, endpoint: None });
         self.delete_row(keys::application(id));
         self.set(CatalogChange::Application(id, None));
@@ -177,6 +179,16 @@ impl<'writer> Transaction<'writer> {
             return Err(uid_taken("an endpoint of this application", uid));
         }
         self.refuse_id::<EndpointKind>("uid", endpoint.uid.as_deref())?;
+        let subscription = &endpoint.subscription;
+        if application == HIDDEN
+            && (subscription.filter.is_some() || !subscription.sources.is_empty())
+        {
+            let field = if subscription.filter.is_some() { "filter" } else { "sources" };
+            return Err(Refusal::Invalid {
+                location: vec!["body".to_owned(), field.to_owned()],
+                message: "an operational webhook is chosen by its event types alone".to_owned(),
+            });
+        }
         // However they came together: set one by one, or one of them out of the URL.
         if endpoint.headers.len() > HEADERS_MAX {
             return Err(Refusal::Invalid {
@@ -291,7 +303,7 @@ impl<'writer> Transaction<'writer> {
     }
 
     /// A row, decoded; one that does not decode ends the process, and the next start rebuilds.
-    pub(super) fn record<T: serde::de::DeserializeOwned>(&self, key: &Key) -> Option<T> {
+    pub(super) fn record<T: records::Record>(&self, key: &Key) -> Option<T> {
         self.row(key).map(|bytes| self.writer.shared.decode(key, &bytes))
     }
 
@@ -322,7 +334,7 @@ impl<'writer> Transaction<'writer> {
     }
 }
 
-fn may_change(managed: bool, author: Author, what: &str) -> Result<(), Refusal> {
+pub(super) fn may_change(managed: bool, author: Author, what: &str) -> Result<(), Refusal> {
     if managed && author == Author::Caller {
         return Err(Refusal::Managed(format!(
             "this {what} is declared in relay.toml: change it there and reload"
@@ -331,6 +343,6 @@ fn may_change(managed: bool, author: Author, what: &str) -> Result<(), Refusal> 
     Ok(())
 }
 
-fn uid_taken(what: &str, uid: &str) -> Refusal {
+pub(super) fn uid_taken(what: &str, uid: &str) -> Refusal {
     Refusal::Conflict(format!("{what} with the uid {uid:?} exists already"))
 }

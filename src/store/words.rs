@@ -1,5 +1,9 @@
 //! What goes into the store and what comes out, in the domain's words.
 
+mod lists;
+
+pub use lists::{AttemptFilter, MessageFilter, Page, PageRequest, PageStart};
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,8 +18,11 @@ use crate::domain::event_type::EventType;
 use crate::domain::id::{ApplicationId, EndpointId, Id, Ids, Kind, TaskId};
 use crate::domain::message::Message;
 use crate::domain::operational::HIDDEN;
+use crate::domain::received::{Head, Origin, ReceivedRequest};
+use crate::domain::source::Source;
 use crate::domain::task::Task;
 use crate::domain::time::Timestamp;
+use crate::store::Filtered;
 
 /// A path parameter: an id, or the caller's own `uid` or `eventId`.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -85,6 +92,15 @@ pub enum Reply {
     },
     /// A message that was accepted.
     Message(StoredMessage),
+    /// A source as it stood after the write.
+    Source {
+        /// The source.
+        source: Arc<Source>,
+        /// Whether the write made it.
+        created: bool,
+    },
+    /// A request that a source took in.
+    Received(Box<ReceivedRequest>),
     /// A background task as it stood.
     Task(Box<Task>),
     /// A secret that is shown once: from what it was made, and its digest.
@@ -189,6 +205,19 @@ pub struct NewMessage {
     pub content_kept: Option<Duration>,
     /// The bytes that are signed and sent.
     pub body: Bytes,
+    /// The request that brought it to a source.
+    pub received: Option<NewOrigin>,
+    /// What filters said of it, [`Store::filter`](crate::store::Store::filter).
+    pub filtered: Filtered,
+}
+
+/// What came to a source, for the message that it becomes.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct NewOrigin {
+    /// The source and the request.
+    pub origin: Origin,
+    /// What stood in front of the body.
+    pub head: Head,
 }
 
 /// Where bytes stand in the journal.
@@ -216,13 +245,15 @@ impl BodyLocation {
     }
 }
 
-/// A message and where its body stands.
+/// A message and where its bytes stand.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct StoredMessage {
     /// The message.
     pub message: Arc<Message>,
     /// Its body.
     pub body: BodyLocation,
+    /// The head of the request that brought it to a source.
+    pub head: Option<BodyLocation>,
 }
 
 /// An attempt and where its headers and answer stand.
@@ -329,70 +360,11 @@ pub enum Notice {
     TaskStarted(TaskId),
 }
 
-/// Where a page of a list begins.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum PageStart<T> {
-    /// At the first item.
-    First,
-    /// After this one, in the list's order.
-    After(T),
-    /// The page that ends just before this one, in the list's order.
-    Before(T),
-}
-
-/// One page of a list.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct PageRequest<T> {
-    /// Items at most.
-    pub limit: usize,
-    /// Where it begins.
-    pub start: PageStart<T>,
-    /// Newest first.
-    pub descending: bool,
-}
-
-/// The items of a page, in the list's order whichever way it was read.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Page<T, C> {
-    /// At most `limit` items.
-    pub items: Vec<T>,
-    /// Whether nothing more lies in the direction that was read.
-    pub done: bool,
-    /// Where to go on when the bound on scanned rows was hit before the page was full.
-    pub scanned_to: Option<C>,
-}
-
-/// Which messages a list shows.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct MessageFilter {
-    /// In this channel.
-    pub channel: Option<String>,
-    /// With this tag.
-    pub tag: Option<String>,
-    /// Of one of these types; empty means any.
-    pub event_types: Vec<String>,
-    /// Accepted before.
-    pub before: Option<Timestamp>,
-    /// Accepted after.
-    pub after: Option<Timestamp>,
-}
-
-/// Which attempts a list shows.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct AttemptFilter {
-    /// Only successes, or only failures.
-    pub delivered: Option<bool>,
-    /// 200 means 200 to 299, 0 those without an answer.
-    pub status_code_class: Option<u16>,
-    /// Of messages that pass.
-    pub messages: MessageFilter,
-    /// At this endpoint.
-    pub endpoint: Option<EndpointId>,
-}
-
 /// What a message is named by in a path.
 pub type MessageReference = Reference<crate::domain::id::MessageKind>;
 /// What an application is named by in a path.
 pub type ApplicationReference = Reference<crate::domain::id::ApplicationKind>;
+/// What a source is named by in a path.
+pub type SourceReference = Reference<crate::domain::id::SourceKind>;
 /// What an endpoint is named by in a path.
 pub type EndpointReference = Reference<crate::domain::id::EndpointKind>;

@@ -25,6 +25,8 @@ fn relay() -> Relay {
     let told = json!({"url": "https://h.example/", "uid": "e"});
     relay.post("/operational-webhook/endpoint", told).expect(201);
     relay.post("/event-type", json!({"name": "a.b", "description": ""})).expect(201);
+    let source = json!({"name": "s", "uid": "s", "type": "generic-webhook", "application": "acme"});
+    relay.post("/source", source).expect(201);
     let message = json!({"eventType": "a.b", "payload": {}, "eventId": "one"});
     relay.post("/app/acme/msg", message).expect(202);
     relay
@@ -38,6 +40,8 @@ fn path(pattern: &str, wrong: Option<(&str, &str)>) -> String {
         ("{consumer}", "one"),
         ("{msg}", "one"),
         ("{attempt}", "atmpt_none"),
+        ("{source}", "s"),
+        ("{request}", "in_none"),
     ];
     let mut path = pattern.to_owned();
     for (parameter, name) in wrong.into_iter().chain(THERE).chain(names) {
@@ -73,6 +77,9 @@ fn body(method: &str, pattern: &str) -> Option<Value> {
         (_, path) if path.ends_with("/recover") => json!({"since": SINCE}),
         (_, path) if path.ends_with("-replay") || path.ends_with("replay-missing") => {
             json!({"since": SINCE})
+        }
+        (_, "/source" | "/source/{source}") if method != "PATCH" => {
+            json!({"name": "s", "type": "generic-webhook", "application": "acme"})
         }
         (_, "/event-type" | "/event-type/{name}") => json!({"name": "c", "description": ""}),
         _ => json!({}),

@@ -15,8 +15,14 @@ use crate::support::server::{Relay, parse};
 use crate::support::walk::role;
 
 /// Lists of what a caller sends that only the body's length bounds.
-const BOUNDED_AS_A_WHOLE: [&str; 4] =
-    ["PlanIn.application", "PlanIn.event_type", "PlanIn.endpoint", "PlanIn.keys"];
+const BOUNDED_AS_A_WHOLE: [&str; 6] = [
+    "PlanIn.application",
+    "PlanIn.event_type",
+    "PlanIn.endpoint",
+    "PlanIn.keys",
+    "PlanIn.source",
+    "PlanIn.secrets",
+];
 
 /// A path without the names in its braces, which are short in routes and told in the document.
 fn bare(path: &str) -> String {

@@ -1,6 +1,7 @@
 //! Every field of every body, with what lies beyond its limit: 422, the place and words. The source
 //! says which there are, so that a new one without a case fails here.
 
+mod sources;
 mod tokens;
 mod windows;
 
@@ -99,6 +100,8 @@ fn endpoint(patch: bool) -> Vec<Case> {
         event_types("eventTypes", "eventTypes.[1]"),
         event_types("filterTypes", "filterTypes.[1]"),
         channels(true),
+        sources::wanted(),
+        sources::filter(),
         rate("throttleRate"),
         rate("rateLimit"),
         metadata(),
@@ -171,28 +174,13 @@ fn message() -> Vec<Case> {
 /// Method, path, the struct that its body is read as, a right body, and the cases.
 type Call = (&'static str, &'static str, &'static str, Value, Vec<Case>);
 
-fn bodies() -> Vec<Call> {
-    let app = json!({"name": "a"});
-    let url = json!({"url": "https://h.example/"});
-    let described = json!({"name": "c", "description": ""});
-    let own = "/app/acme/endpoint/e";
-    let deleted = at("deleteHeaders", vec![json!(vec!["x-a"; 51]), json!("x-a")])
-        .and(json!(["a b"]), "deleteHeaders.[0]")
-        .and(json!(["x-a", "Host"]), "deleteHeaders.[1]");
-    let rotated = vec![
-        at("key", vec![json!(""), json!("whsec_AAAA"), json!(long(257)), json!(1)]),
-        at("gracePeriodSeconds", vec![json!(604_801), json!(-1), json!("1")]),
-    ];
-    let example = vec![
-        at("eventType", vec![json!("none"), json!(1)]),
-        at("exampleIndex", vec![json!(7), json!(-1), json!("0")]),
-    ];
+fn plan() -> Vec<Case> {
     let key = |field: &str, value: Value| {
         let mut key = json!({"application": "a", "endpoint": "e", "key": "x"});
         key[field] = value;
         json!([key])
     };
-    let plan = vec![
+    let own = vec![
         at("application", vec![json!(1)])
             .and(json!([{"uid": "a b"}]), "application[0].uid")
             .and(json!([{"uid": 1}]), "application.[0].uid"),
@@ -209,6 +197,26 @@ fn bodies() -> Vec<Call> {
             .and(key("endpoint", json!(1)), "keys.[0].endpoint"),
         at("unknown", vec![json!(1)]),
     ];
+    own.into_iter().chain(sources::plan()).collect()
+}
+
+fn bodies() -> Vec<Call> {
+    let app = json!({"name": "a"});
+    let url = json!({"url": "https://h.example/"});
+    let described = json!({"name": "c", "description": ""});
+    let own = "/app/acme/endpoint/e";
+    let deleted = at("deleteHeaders", vec![json!(vec!["x-a"; 51]), json!("x-a")])
+        .and(json!(["a b"]), "deleteHeaders.[0]")
+        .and(json!(["x-a", "Host"]), "deleteHeaders.[1]");
+    let rotated = vec![
+        at("key", vec![json!(""), json!("whsec_AAAA"), json!(long(257)), json!(1)]),
+        at("gracePeriodSeconds", vec![json!(604_801), json!(-1), json!("1")]),
+    ];
+    let example = vec![
+        at("eventType", vec![json!("none"), json!(1)]),
+        at("exampleIndex", vec![json!(7), json!(-1), json!("0")]),
+    ];
+    let plan = plan();
     let patched = vec![headers().and(json!({"a b": null}), "headers.a b"), deleted];
     vec![
         ("POST", "/app", "ApplicationIn", app.clone(), application(false)),
@@ -236,11 +244,19 @@ fn bodies() -> Vec<Call> {
     .into_iter()
     .chain(windows::windows())
     .chain(tokens::bodies())
+    .chain(sources::bodies())
     .collect()
 }
 
 /// Fields that have their cases under another name, or that are answered 501 as yet.
-const ELSEWHERE: [(&str, &str); 14] = [
+const ELSEWHERE: [(&str, &str); 21] = [
+    ("ConfigIn", "secret"),
+    ("ConfigIn", "secrets"),
+    ("ConfigIn", "verifyToken"),
+    ("SecretsIn", "source"),
+    ("SecretsIn", "secrets"),
+    ("SecretsIn", "token"),
+    ("SecretsIn", "verifyToken"),
     ("TransformationsParams", "rawPayload"),
     ("TransformationsParams", "rawPayloadBase64"),
     ("TransformationsParams", "headers"),
@@ -263,6 +279,11 @@ pub fn relay() -> Relay {
     relay.post("/app", json!({"name": "Acme", "uid": "acme"})).expect(201);
     let endpoint = json!({"url": "https://h.example/", "uid": "e"});
     relay.post("/app/acme/endpoint", endpoint).expect(201);
+    let config = json!({"secret": "s"});
+    let source = json!({
+        "name": "s", "uid": "s", "type": "github", "application": "acme", "config": config,
+    });
+    relay.post("/source", source).expect(201);
     let schemas = json!({"1": {"examples": [{"a": 1}]}});
     let event_type = json!({"name": "a.b", "description": "", "schemas": schemas});
     relay.post("/event-type", event_type).expect(201);

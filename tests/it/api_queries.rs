@@ -49,6 +49,11 @@ fn queries() -> Vec<(&'static str, &'static str, Parameters)> {
     let wrong = |values: &[&str]| values.iter().map(ToString::to_string).collect::<Vec<_>>();
     leased.push(("lease_duration_ms", wrong(&["0", "3600001", "-1", "soon"])));
     leased.push(("starting_position", wrong(&["first", "1"])));
+    let requests: Parameters = vec![
+        ("verdict", wrong(&["fine", "1"])),
+        ("event_id", vec![long(257)]),
+        ("event_type", vec!["a%20b".to_owned(), long(257)]),
+    ];
     let mut by_kind = filtering();
     by_kind.retain(|(name, _)| ["channel", "after"].contains(name));
     by_kind.push(("event_type", vec!["a.*".to_owned(), "a%20b".to_owned(), long(257)]));
@@ -78,6 +83,8 @@ fn queries() -> Vec<(&'static str, &'static str, Parameters)> {
         ("GET", "/app/acme/poller/e", [polled.clone(), by_kind].concat()),
         ("GET", "/app/acme/poller/e/consumer/one", polled.clone()),
         ("GET", "/app/acme/polling-endpoint/e/consumer/one", leased),
+        ("GET", "/source", [paging(), vec![("application", wrong(&["nobody"]))]].concat()),
+        ("GET", "/source/s/request", [paging(), requests].concat()),
         ("GET", "/background-task", [paging(), vec![running, task]].concat()),
     ]
 }

@@ -99,6 +99,7 @@ fn no_key_and_a_wrong_one_reach_nothing() {
 #[test]
 fn examples_are_taken() {
     let relay = Relay::start();
+    relay.post("/app", serde_json::json!({"name": "default", "uid": "default"})).expect(201);
     let (mut answered, mut number) = (BTreeMap::new(), 0);
     // What is signed in with an operator key does not sign out.
     let operations = Document::read().operations().into_iter();

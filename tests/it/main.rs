@@ -25,6 +25,7 @@ mod filters;
 mod openapi;
 mod providers;
 mod schemas;
+mod sources;
 mod store;
 mod store_age;
 mod store_busy;

@@ -2,9 +2,12 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use relay::config::Sources;
 use relay::domain::time::Timestamp;
+use relay::engine::intake::Intake;
 use relay::engine::janitor::{Janitor, JanitorSettings};
 use relay::metrics::Metrics;
 use relay::store::{Reference, Reply, Verdict};
@@ -53,7 +56,9 @@ fn what_is_old_goes_in_time_on_a_quiet_relay() {
     open.store.settle(settlement(id, stored.message.first_due(), Verdict::Delivered));
     flush(&open);
     let there = || open.store.message(application, &Reference::Id(stored.message.id)).is_some();
-    let janitor = Janitor::start(settings(10 * HOUR), open.store.clone(), Metrics::new());
+    let clock = Arc::new(folder.clock.clone());
+    let intake = Intake::new(open.store.clone(), clock, "http://x", Sources::default());
+    let janitor = Janitor::start(settings(10 * HOUR), open.store.clone(), intake, Metrics::new());
     folder.clock.advance(HOUR + Duration::from_secs(1));
     wait_until("the segment ends", || segments(&folder).len() == 2);
     let first = segments(&folder).remove(0);

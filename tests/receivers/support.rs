@@ -258,6 +258,7 @@ pub fn request(url: &str, timeout: Duration) -> OutgoingRequest {
         timestamp: 1_795_219_200,
         signature: "v1,c2lnbmF0dXJl",
         content_type: "application/json",
+        received: &[],
         endpoint_headers: &BTreeMap::from([("x-own".to_owned(), "yes".to_owned())]),
         names: HeaderNames::Standard,
         user_agent: USER_AGENT,

@@ -89,6 +89,8 @@ impl World {
             deliver_at,
             content_kept: None,
             body: body.clone(),
+            received: None,
+            filtered: Default::default(),
         };
         let idempotency = key.map(|key| Idempotency {
             scope: [key.number; 32],

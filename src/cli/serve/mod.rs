@@ -20,6 +20,7 @@ use crate::engine::clock::EngineClock;
 use crate::engine::declare::{self, Declared};
 use crate::engine::driver::{Channel, Engine, Event};
 use crate::engine::guard::{AddressGuard, own_addresses};
+use crate::engine::intake::Intake;
 use crate::engine::janitor::{Janitor, JanitorSettings};
 use crate::engine::resolver::{GuardedResolver, system_lookup};
 use crate::engine::scheduler::Settings;
@@ -27,6 +28,7 @@ use crate::engine::tasks::{TaskChannel, Tasks};
 use crate::engine::tls::tls_config;
 use crate::engine::transport::{TransportSettings, UreqTransport};
 use crate::http::auth::Access;
+use crate::http::public;
 use crate::http::server;
 use crate::http::state::{CheckUrl, Readiness, State};
 use crate::metrics::Metrics;
@@ -121,10 +123,7 @@ impl Relay {
             tracing::warn!(%loss, "given up");
         }
         let (store, running) = opened.start();
-        let declared = Declared::of(&loaded.config, &loaded.secrets);
-        for change in declare::apply(&store, declared).map_err(Failure::failed)? {
-            tracing::info!(change, "relay.toml");
-        }
+        declare(&store, &loaded)?;
         let guard =
             Arc::new(AddressGuard::new(config.guard.allow.clone(), own_addresses(&[address])));
         let transport = transport(&config, &guard, &clock)?;
@@ -141,10 +140,14 @@ impl Relay {
             channel,
             metrics.clone(),
         );
-        let janitor = Janitor::start(janitor_settings(&config), store.clone(), metrics.clone());
         let tasks = Tasks::start(store.clone(), task_channel);
+        let base = public::base(config.server.public_url.as_ref(), address);
+        let intake = Intake::new(store.clone(), Arc::clone(&clock), &base, config.sources.clone());
+        let settings = janitor_settings(&config);
+        let janitor = Janitor::start(settings, store.clone(), intake.clone(), metrics.clone());
         let state = State {
             store: store.clone(),
+            intake,
             clock,
             config: Arc::clone(&config),
             access: Arc::new(access(&config, keys)),
@@ -264,6 +267,15 @@ impl Signals {
             std::process::exit(i32::from(Exit::Failed.code()));
         });
     }
+}
+
+/// Applies what the file declares.
+fn declare(store: &Store, loaded: &Loaded) -> Result<(), Failure> {
+    let declared = Declared::of(&loaded.config, &loaded.secrets);
+    for change in declare::apply(store, declared).map_err(Failure::failed)? {
+        tracing::info!(change, "relay.toml");
+    }
+    Ok(())
 }
 
 fn open(

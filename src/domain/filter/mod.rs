@@ -82,6 +82,8 @@ impl PartialEq for Filter {
     }
 }
 
+impl Eq for Filter {}
+
 /// What a filter is held against.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Subject<'a> {

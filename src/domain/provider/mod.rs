@@ -15,6 +15,6 @@ pub use explain::explain;
 pub use request::Request;
 pub use row::{
     Challenge, Format, Provider, RowError, Scheme, SignatureRow, TimestampRow, TimestampUnit, find,
-    known,
+    is_place, known,
 };
 pub use verify::{CANDIDATES_MAX, Reason, Verified, verify};

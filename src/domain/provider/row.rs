@@ -26,6 +26,13 @@ pub fn find(name: &str) -> Option<&'static Provider> {
     known().iter().find(|provider| provider.name == name)
 }
 
+/// Whether this names a place of a request: `header.x-id`, `query.id`, `body.data.id`, or one in
+/// each item of a batch, `body[].id`.
+pub fn is_place(text: &str) -> bool {
+    let place = text.split_once('.').map(|(place, rest)| (place, !rest.is_empty()));
+    matches!(place, Some(("header" | "query" | "body" | "body[]", true)))
+}
+
 /// What makes a signature of content and secret.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -258,11 +265,7 @@ impl TryFrom<Row> for Provider {
             return Err(RowError::Place("timestamp", "field"));
         }
         let origins = row.event_id.iter().chain(&row.event_type);
-        let known = |origin: &&String| {
-            let place = origin.split_once('.').map(|(place, rest)| (place, !rest.is_empty()));
-            matches!(place, Some(("header" | "query" | "body", true)))
-        };
-        if let Some(wrong) = origins.clone().find(|origin| !known(origin)) {
+        if let Some(wrong) = origins.clone().find(|origin| !is_place(origin)) {
             return Err(RowError::Origin(wrong.clone()));
         }
         Ok(Provider {

@@ -53,6 +53,7 @@ struct ApplicationPatch {
 }
 
 /// What a caller may set of an application, after the limits were looked at.
+#[derive(Clone)]
 pub(super) struct Fields {
     pub name: String,
     pub uid: Option<String>,
@@ -272,6 +273,8 @@ pub(super) fn unexpected(reply: &Reply) -> ApiError {
         Reply::Message(_) => "a message",
         Reply::Task(_) => "a task",
         Reply::Shown { .. } => "a secret",
+        Reply::Source { .. } => "a source",
+        Reply::Received(_) => "a request",
         Reply::Done => "nothing",
     };
     ApiError::Internal(format!("the store remembered {kind} for a write that made something else"))

@@ -31,10 +31,24 @@ impl Body {
     /// Reads all of it; a body over `intake.max_body`, too slow, or compressed is refused.
     pub(super) async fn read(
         request: &HttpRequest,
-        mut payload: Payload,
+        payload: Payload,
         shared: &Shared,
     ) -> Result<Body, ApiError> {
         let most = shared.state.config.intake.max_body.0;
+        let body = Body::read_any(request, payload, shared, most).await?;
+        if !body.bytes.is_empty() {
+            must_be_json(request)?;
+        }
+        Ok(body)
+    }
+
+    /// Reads one of any type and at most so many bytes.
+    pub(in crate::http) async fn read_any(
+        request: &HttpRequest,
+        mut payload: Payload,
+        shared: &Shared,
+        most: u64,
+    ) -> Result<Body, ApiError> {
         let announced = content_length(request)?;
         if announced.is_some_and(|length| length > most) {
             return Err(ApiError::TooLarge(most));
@@ -57,9 +71,6 @@ impl Body {
             .map_err(|_| ApiError::TooSlow)?
             .map_err(|_| ApiError::TooLarge(most))?
             .map_err(|_| ApiError::BadRequest("the request's body broke off".to_owned()))?;
-        if !bytes.is_empty() {
-            must_be_json(request)?;
-        }
         Ok(Body { bytes, _counted: counted })
     }
 

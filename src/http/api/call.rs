@@ -15,13 +15,14 @@ use crate::domain::application::Application;
 use crate::domain::endpoint::Endpoint;
 use crate::domain::id::{Ids, Kind};
 use crate::domain::operational::HIDDEN;
+use crate::domain::source::Source;
 use crate::domain::time::Timestamp;
 use crate::http::auth::{Caller, Scope};
 use crate::http::error::ApiError;
 use crate::http::server::Shared;
 use crate::store::{
     ApplicationReference, EndpointReference, Idempotency, MessageReference, Reference, Refusal,
-    Reply, Store, StoredMessage, Transaction, Written,
+    Reply, SourceReference, Store, StoredMessage, Transaction, Written,
 };
 
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
@@ -131,6 +132,12 @@ impl Call {
         let Scope::Application(name) = &self.caller.scope else { return Err(ApiError::Forbidden) };
         let reference = ApplicationReference::read(self.ids(), name);
         self.store().application(&reference).ok_or(ApiError::Forbidden)
+    }
+
+    /// The source in the path.
+    pub fn source(&self) -> Result<Arc<Source>, ApiError> {
+        let reference: SourceReference = self.reference("source")?;
+        self.store().source(&reference).ok_or_else(ApiError::not_found)
     }
 
     /// The endpoint in the path.

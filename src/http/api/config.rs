@@ -8,8 +8,11 @@ use serde_json::json;
 
 use super::call::Call;
 use super::limits;
+use crate::config::Config;
 use crate::config::declared::{DeclaredApplication, DeclaredEndpoint, DeclaredEventType, problems};
-use crate::config::units::AllowedNetwork;
+use crate::config::secrets::{SecretText, SourceSecrets};
+use crate::config::source::DeclaredSource;
+use crate::domain::secret::Secret;
 use crate::domain::signature::SigningKey;
 use crate::engine::declare::{self, Declared};
 use crate::http::error::{ApiError, Problem};
@@ -26,7 +29,22 @@ struct PlanIn {
     #[serde(default)]
     endpoint: Vec<DeclaredEndpoint>,
     #[serde(default)]
+    source: Vec<DeclaredSource>,
+    #[serde(default)]
     keys: Vec<KeyIn>,
+    #[serde(default)]
+    secrets: Vec<SecretsIn>,
+}
+
+/// What is secret of a declared source, by its uid.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SecretsIn {
+    source: String,
+    #[serde(default)]
+    secrets: Vec<String>,
+    token: Option<String>,
+    verify_token: Option<String>,
 }
 
 /// The key of a declared endpoint, by the uids of both.
@@ -42,13 +60,16 @@ struct KeyIn {
 pub(super) async fn plan(mut call: Call) -> Result<HttpResponse, ApiError> {
     call.operator_only()?;
     let body = call.body().await?;
-    let declared = read(body.json()?, &call.shared.state.config.guard.allow)?;
+    let declared = read(body.json()?, &call.shared.state.config)?;
     let changes = call.read(move |store| Ok(declare::plan(store, declared)?)).await?;
     Ok(HttpResponse::Ok().json(json!({ "changes": changes })))
 }
 
-fn read(plan: PlanIn, allow: &[AllowedNetwork]) -> Result<Declared, ApiError> {
-    let found = problems(allow, &plan.application, &plan.event_type, &plan.endpoint);
+fn read(plan: PlanIn, config: &Config) -> Result<Declared, ApiError> {
+    let mut sources = plan.source;
+    let secrets = secrets(plan.secrets, &mut sources);
+    let allow = &config.guard.allow;
+    let found = problems(allow, &plan.application, &plan.event_type, &plan.endpoint, &sources);
     let mut found: Vec<Problem> =
         found.into_iter().map(|(setting, message)| problem(setting, message)).collect();
     let mut keys = BTreeMap::new();
@@ -74,7 +95,37 @@ fn read(plan: PlanIn, allow: &[AllowedNetwork]) -> Result<Declared, ApiError> {
         applications: plan.application,
         event_types: plan.event_type,
         endpoints: plan.endpoint.into_iter().map(with_key).collect(),
+        sources: sources
+            .into_iter()
+            .map(|source| {
+                let given = secrets.get(&source.uid).cloned().unwrap_or_default();
+                (source, given)
+            })
+            .collect(),
+        overlap: config.sources.rotation_overlap.0,
     })
+}
+
+/// What was read of files stands in the sources as if it had been written there, so that it is
+/// checked with them.
+fn secrets(
+    given: Vec<SecretsIn>,
+    sources: &mut [DeclaredSource],
+) -> BTreeMap<String, SourceSecrets> {
+    let secret = |text: String| Secret::new(text.into_bytes());
+    let mut all = BTreeMap::new();
+    for SecretsIn { source, secrets, token, verify_token } in given {
+        for declared in sources.iter_mut().filter(|declared| declared.uid == source) {
+            declared.secrets = secrets.iter().map(|text| SecretText::new(text)).collect();
+        }
+        let held = SourceSecrets {
+            secrets: secrets.into_iter().map(secret).collect(),
+            token: token.map(secret),
+            verify_token: verify_token.map(secret),
+        };
+        all.insert(source, held);
+    }
+    all
 }
 
 fn problem(setting: String, msg: String) -> Problem {

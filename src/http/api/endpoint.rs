@@ -6,8 +6,9 @@ use std::sync::Arc;
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use serde::Deserialize;
+use serde_json::value::RawValue;
 
-use super::application::{named, present, unexpected};
+use super::application::{named, unexpected};
 use super::call::Call;
 use super::endpoint_secret::{draw_key, read_key};
 use super::limits::{self, DESCRIPTION_MAX, Problems};
@@ -25,7 +26,7 @@ use crate::http::error::ApiError;
 use crate::http::state::CheckUrl;
 use crate::store::{Author, EndpointReference, Refusal, Reply, Written};
 
-const ROTATE: &str = "is changed with POST …/secret/rotate";
+pub(super) const ROTATE: &str = "is changed with POST …/secret/rotate";
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -43,43 +44,8 @@ pub(super) struct EndpointIn {
     metadata: Option<Metadata>,
     headers: Option<BTreeMap<String, String>>,
     version: Option<u16>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "camelCase", default)]
-struct EndpointPatch {
-    #[serde(deserialize_with = "present")]
-    url: Option<String>,
-    #[serde(deserialize_with = "present")]
-    description: Option<String>,
-    #[serde(deserialize_with = "present")]
-    uid: Option<Option<String>>,
-    #[serde(deserialize_with = "present")]
-    disabled: Option<bool>,
-    #[serde(deserialize_with = "present")]
-    event_types: Option<Option<Vec<String>>>,
-    #[serde(deserialize_with = "present")]
-    filter_types: Option<Option<Vec<String>>>,
-    #[serde(deserialize_with = "present")]
-    channels: Option<Option<Vec<String>>>,
-    #[serde(deserialize_with = "present")]
-    secret: Option<Option<String>>,
-    #[serde(deserialize_with = "present")]
-    throttle_rate: Option<Option<u16>>,
-    #[serde(deserialize_with = "present")]
-    rate_limit: Option<Option<u16>>,
-    #[serde(deserialize_with = "present")]
-    metadata: Option<Metadata>,
-    #[serde(deserialize_with = "present")]
-    version: Option<u16>,
-}
-
-/// What a patch says that is read from its fields.
-struct PatchRead {
-    /// One list that is not given is empty.
-    subscription: Subscription,
-    /// User name and password of the URL, as a header says them.
-    authorization: Option<String>,
+    sources: Option<Vec<String>>,
+    filter: Option<Box<RawValue>>,
 }
 
 /// What a caller may set of an endpoint, after the limits were looked at.
@@ -109,13 +75,19 @@ impl EndpointIn {
                          leave one of them out";
             problems.add(&["url"], words);
         }
+        let chosen = limits::subscription(event_types, self.channels, &mut problems);
+        let subscription = Subscription {
+            sources: limits::sources(self.sources, &mut problems),
+            filter: limits::filter(self.filter.as_deref(), &mut problems),
+            ..chosen
+        };
         let fields = Fields {
             url,
             authorization,
             description: self.description.unwrap_or_default(),
             uid: self.uid,
             disabled: self.disabled.unwrap_or(false),
-            subscription: limits::subscription(event_types, self.channels, &mut problems),
+            subscription,
             throttle_rate: self.throttle_rate.or(self.rate_limit),
             metadata: self.metadata.unwrap_or_default(),
             headers: self.headers.map(|headers| limits::headers(headers, &mut problems)),
@@ -129,66 +101,7 @@ impl EndpointIn {
     }
 }
 
-impl EndpointPatch {
-    /// Checks every field and brings the URL into its normal form.
-    fn check(&mut self, check_url: &CheckUrl) -> Result<PatchRead, ApiError> {
-        let mut problems = Problems::default();
-        let mut authorization = None;
-        if let Some(url) = &mut self.url {
-            (*url, authorization) = read_url(url, check_url, &mut problems);
-        }
-        let description = self.description.as_deref().unwrap_or_default();
-        let uid = self.uid.as_ref().and_then(Option::as_deref);
-        check_rest(description, uid, &mut problems);
-        check_rates(self.throttle_rate.flatten(), self.rate_limit.flatten(), &mut problems);
-        let metadata = self.metadata.as_ref().map_or(Ok(()), limits::metadata);
-        problems.check(&["metadata"], metadata);
-        problems.check(&["version"], version(self.version));
-        if self.secret.as_ref().is_some_and(Option::is_some) {
-            problems.add(&["secret"], ROTATE);
-        }
-        let (field, event_types) = either(self.event_types.take(), self.filter_types.take());
-        self.event_types = event_types.clone();
-        let event_types = (field, event_types.flatten());
-        let channels = self.channels.clone().flatten();
-        let subscription = limits::subscription(event_types, channels, &mut problems);
-        problems.finish()?;
-        Ok(PatchRead { subscription, authorization })
-    }
-
-    fn apply(self, read: PatchRead, endpoint: &mut Endpoint) {
-        let PatchRead { subscription, authorization } = read;
-        if let Some(url) = self.url {
-            endpoint.url = url;
-        }
-        if let Some(value) = authorization {
-            set_header(&mut endpoint.headers, AUTHORIZATION.to_owned(), value);
-        }
-        if let Some(description) = self.description {
-            endpoint.description = description;
-        }
-        if let Some(uid) = self.uid {
-            endpoint.uid = uid;
-        }
-        if let Some(disabled) = self.disabled {
-            endpoint.disabled = disable(disabled, endpoint.disabled);
-        }
-        if self.event_types.is_some() {
-            endpoint.subscription.event_types = subscription.event_types;
-        }
-        if self.channels.is_some() {
-            endpoint.subscription.channels = subscription.channels;
-        }
-        if let Some(rate) = self.throttle_rate.or(self.rate_limit) {
-            endpoint.throttle_rate = rate;
-        }
-        if let Some(metadata) = self.metadata {
-            endpoint.metadata = metadata;
-        }
-    }
-}
-
-fn check_rest(description: &str, uid: Option<&str>, problems: &mut Problems) {
+pub(super) fn check_rest(description: &str, uid: Option<&str>, problems: &mut Problems) {
     problems.check(&["description"], limits::text(description, 0, DESCRIPTION_MAX));
     if let Some(uid) = uid {
         problems.check(&["uid"], limits::name(uid));
@@ -197,7 +110,11 @@ fn check_rest(description: &str, uid: Option<&str>, problems: &mut Problems) {
 
 /// The URL without user name and password, and what these are as a header: the URL is shown in
 /// answers and logs, and they are not.
-fn read_url(text: &str, check_url: &CheckUrl, problems: &mut Problems) -> (String, Option<String>) {
+pub(super) fn read_url(
+    text: &str,
+    check_url: &CheckUrl,
+    problems: &mut Problems,
+) -> (String, Option<String>) {
     let read = split_user_info(text).map_err(|error| error.to_string());
     let read = read.and_then(|(bare, authorization)| Ok((check_url(&bare)?, authorization)));
     read.unwrap_or_else(|message| {
@@ -207,7 +124,10 @@ fn read_url(text: &str, check_url: &CheckUrl, problems: &mut Problems) -> (Strin
 }
 
 /// The event types by the present name of their field or by the one of v1, and that name.
-fn either<T>(event_types: Option<T>, filter_types: Option<T>) -> (&'static str, Option<T>) {
+pub(super) fn either<T>(
+    event_types: Option<T>,
+    filter_types: Option<T>,
+) -> (&'static str, Option<T>) {
     match event_types {
         Some(given) => ("eventTypes", Some(given)),
         None => ("filterTypes", filter_types),
@@ -221,12 +141,12 @@ pub(super) fn check_rates(now: Option<u16>, v1: Option<u16>, problems: &mut Prob
 }
 
 /// v1 client libraries send a version; it changes nothing.
-fn version(version: Option<u16>) -> Result<(), String> {
+pub(super) fn version(version: Option<u16>) -> Result<(), String> {
     if version == Some(0) { Err("must be at least 1".to_owned()) } else { Ok(()) }
 }
 
 /// A reason that stands already is not overwritten by one more `disabled: true`.
-fn disable(disabled: bool, before: Option<Disabled>) -> Option<Disabled> {
+pub(super) fn disable(disabled: bool, before: Option<Disabled>) -> Option<Disabled> {
     disabled.then(|| before.unwrap_or(Disabled::ByCaller))
 }
 
@@ -356,25 +276,6 @@ pub(super) async fn put(mut call: Call) -> Result<HttpResponse, ApiError> {
     answer(call.ids(), written)
 }
 
-/// Row 11: changes what is given; null takes away what may be missing.
-pub(super) async fn patch(mut call: Call) -> Result<HttpResponse, ApiError> {
-    let application = call.owner()?;
-    let reference: EndpointReference = call.reference("endpoint")?;
-    let body = call.body().await?;
-    let mut patch: EndpointPatch = body.json()?;
-    let read = patch.check(&call.shared.state.check_url)?;
-    let written = call
-        .write(move |transaction| {
-            let mut endpoint = Endpoint::clone(&*transaction.endpoint(application.id, &reference)?);
-            patch.apply(read, &mut endpoint);
-            endpoint.updated_at = transaction.now();
-            let endpoint = transaction.put_endpoint(endpoint, Author::Caller)?;
-            Ok(Reply::Endpoint { endpoint, created: false })
-        })
-        .await?;
-    answer(call.ids(), written)
-}
-
 /// Row 12: deletes it; what waits for it is cancelled.
 pub(super) async fn delete(call: Call) -> Result<HttpResponse, ApiError> {
     let application = call.owner()?;
@@ -388,7 +289,7 @@ pub(super) async fn delete(call: Call) -> Result<HttpResponse, ApiError> {
     Ok(HttpResponse::NoContent().finish())
 }
 
-fn answer(ids: &Ids, written: Written) -> Result<HttpResponse, ApiError> {
+pub(super) fn answer(ids: &Ids, written: Written) -> Result<HttpResponse, ApiError> {
     let Reply::Endpoint { endpoint, created } = written.reply else {
         return Err(unexpected(&written.reply));
     };

@@ -11,9 +11,9 @@ use super::page;
 use super::shapes::disabled_reason;
 use crate::domain::delivery::{DeadReason, Delivery, State};
 use crate::domain::endpoint::{Disabled, Endpoint};
-use crate::domain::id::Ids;
 use crate::domain::message::Message;
 use crate::http::error::ApiError;
+use crate::store::{Store, StoredMessage};
 
 /// One endpoint's part of the story. `reason` is stable, `detail` is for people.
 #[derive(Serialize, PartialEq, Eq, Debug)]
@@ -58,7 +58,7 @@ pub(super) async fn explain(call: Call) -> Result<HttpResponse, ApiError> {
         let name = |endpoint: &Arc<Endpoint>| endpoint.id;
         page::json(store.ids(), &request, page, name, |endpoint| {
             let delivery = deliveries.get(&endpoint.id);
-            Ok(explained(store.ids(), &stored.message, &endpoint, delivery))
+            Ok(explained(store, &stored, &endpoint, delivery))
         })
     })
     .await
@@ -66,14 +66,15 @@ pub(super) async fn explain(call: Call) -> Result<HttpResponse, ApiError> {
 }
 
 fn explained(
-    ids: &Ids,
-    message: &Message,
+    store: &Store,
+    stored: &StoredMessage,
     endpoint: &Endpoint,
     delivery: Option<&Delivery>,
 ) -> Explained {
+    let ids = store.ids();
     let Told { outcome, reason, detail } = match delivery {
         Some(delivery) => matched(endpoint, delivery),
-        None => unmatched(message, endpoint),
+        None => unmatched(store, stored, endpoint),
     };
     let waits = outcome == "waiting" && endpoint.disabled.is_none();
     Explained {
@@ -116,6 +117,20 @@ fn matched(endpoint: &Endpoint, delivery: &Delivery) -> Told {
     }
 }
 
+fn by_source(store: &Store, message: &Message, endpoint: &Endpoint) -> Option<Told> {
+    let origin = message.origin.as_ref();
+    let id = origin.map(|origin| store.ids().text(origin.source));
+    let names = origin.zip(id.as_ref()).map(|(origin, id)| [origin.name.as_str(), id]);
+    if endpoint.subscription.wants_source(names) {
+        return None;
+    }
+    let wanted = endpoint.subscription.sources.join(", ");
+    let came =
+        origin.map_or_else(|| "was sent".to_owned(), |origin| format!("is of {}", origin.name));
+    let words = format!("it wants messages of the sources {wanted}; the message {came}");
+    Some(told("not_matched", Some("source"), words))
+}
+
 fn dead(reason: DeadReason) -> (&'static str, &'static str) {
     match reason {
         // A tenant must not learn which names lead to addresses that are kept from it.
@@ -138,8 +153,8 @@ fn why(disabled: Disabled) -> &'static str {
 }
 
 /// Why an endpoint got none, as far as the endpoint as it is now can tell.
-fn unmatched(message: &Message, endpoint: &Endpoint) -> Told {
-    let subscription = &endpoint.subscription;
+fn unmatched(store: &Store, stored: &StoredMessage, endpoint: &Endpoint) -> Told {
+    let (message, subscription) = (&stored.message, &endpoint.subscription);
     if endpoint.id.stamp() > message.id.stamp() {
         let words = format!("the endpoint was made after the message, {}", endpoint.created_at);
         return told("not_matched", Some("created_later"), words);
@@ -157,6 +172,13 @@ fn unmatched(message: &Message, endpoint: &Endpoint) -> Told {
         let wanted = subscription.channels.join(", ");
         let words = format!("it listens to the channels {wanted}; the message carries {carried}");
         return told("not_matched", Some("channel"), words);
+    }
+    if let Some(told) = by_source(store, message, endpoint) {
+        return told;
+    }
+    if let Some(mismatch) = store.mismatch(endpoint, stored) {
+        let words = format!("its filter does not let it pass: {mismatch}");
+        return told("not_matched", Some("filter"), words);
     }
     if let Some(disabled) = endpoint.disabled {
         let words = format!("the endpoint is disabled: {}", why(disabled));

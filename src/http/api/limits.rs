@@ -5,12 +5,16 @@
 //! `intake.max_body`.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::value::RawValue;
+
 use crate::domain::application::Metadata;
+use crate::domain::filter::{Filter, FilterError};
 use crate::domain::headers::{HEADERS_MAX, check_header_name, check_header_value};
 use crate::domain::subscription::{CHANNEL_MAX, CHANNELS_MAX, Subscription, SubscriptionError};
-use crate::domain::subscription::{EVENT_TYPE_MAX, is_channel, is_name};
+use crate::domain::subscription::{EVENT_TYPE_MAX, SUBSCRIBED_SOURCES_MAX, is_channel, is_name};
 use crate::http::error::{ApiError, Problem};
 
 /// Bytes of a uid or event id at most.
@@ -180,6 +184,38 @@ pub fn subscription(
         }
         Subscription::default()
     })
+}
+
+/// Sources that an endpoint asks for, by uid or id.
+pub fn sources(names: Option<Vec<String>>, problems: &mut Problems) -> Vec<String> {
+    let names = match names {
+        Some(names) if !(1..=SUBSCRIBED_SOURCES_MAX).contains(&names.len()) => {
+            problems.add(
+                &["sources"],
+                format!("must have 1 to {SUBSCRIBED_SOURCES_MAX} items, or be null"),
+            );
+            Vec::new()
+        }
+        names => names.unwrap_or_default(),
+    };
+    for (index, one) in names.iter().enumerate() {
+        problems.check(&["sources", &format!("[{index}]")], name(one));
+    }
+    names
+}
+
+/// A filter on the content.
+pub fn filter(text: Option<&RawValue>, problems: &mut Problems) -> Option<Arc<Filter>> {
+    match Filter::parse_text(text?.get()) {
+        Ok(filter) => Some(Arc::new(filter)),
+        Err(FilterError { place, problem }) => {
+            let places: Vec<&str> = std::iter::once("filter")
+                .chain(place.split('.').filter(|part| !part.is_empty()))
+                .collect();
+            problems.add(&places, problem.to_string());
+            None
+        }
+    }
 }
 
 /// The name of a header an endpoint is to be sent.

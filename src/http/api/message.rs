@@ -1,12 +1,12 @@
 //! `/app/{app}/msg`: what is accepted, and lists of it.
 
-use actix_web::HttpResponse;
+use actix_web::{HttpResponse, web};
 use serde::Deserialize;
 
 use super::application::unexpected;
 use super::call::Call;
 use super::limits::{self, PAGE_MAX, Problems, TAG_MAX};
-use super::message_in;
+use super::message_in::{self, MessageParts};
 use super::page;
 use super::query::{Query, wrong};
 use super::schema;
@@ -17,8 +17,8 @@ use crate::domain::id::{ApplicationId, Id, Kind, MessageId, Stamp};
 use crate::domain::subscription::EVENT_TYPES_MAX;
 use crate::http::error::ApiError;
 use crate::store::{
-    ApplicationReference, Author, MessageFilter, Page, PageRequest, PageStart, Reference, Refusal,
-    Reply, Store, StoredMessage,
+    ApplicationReference, Author, Filtered, MessageFilter, NewMessage, Page, PageRequest,
+    PageStart, Reference, Refusal, Reply, Store, StoredMessage,
 };
 
 /// Messages that a list filtered by status looks at for one page.
@@ -37,6 +37,7 @@ pub(super) async fn create(mut call: Call) -> Result<HttpResponse, ApiError> {
     if let Some(payload) = parts.payload() {
         schema::check(&call, payload).await?;
     }
+    let filtered = filtered(&call, &parts, &reference).await?;
     let payload = parts.body().clone();
     let new = parts.application.take();
     let new = new.map(|fields| fields.named(call.parameter("app"))).transpose()?;
@@ -50,7 +51,8 @@ pub(super) async fn create(mut call: Call) -> Result<HttpResponse, ApiError> {
                 }
                 (found, _, _) => found?,
             };
-            Ok(Reply::Message(transaction.accept(parts.of(application.id))?))
+            let new = NewMessage { filtered, ..parts.of(application.id) };
+            Ok(Reply::Message(transaction.accept(new)?))
         })
         .await?;
     let Reply::Message(stored) = &written.reply else { return Err(unexpected(&written.reply)) };
@@ -60,6 +62,21 @@ pub(super) async fn create(mut call: Call) -> Result<HttpResponse, ApiError> {
     // The same key came with the same body, so a replayed reply shows the same payload.
     let shown = with_content.then(|| shapes::shown(&payload));
     Ok(HttpResponse::Accepted().json(MessageOut::new(call.ids(), &stored.message, shown)))
+}
+
+/// Asks the filters of the application's endpoints, away from the threads that serve.
+async fn filtered(
+    call: &Call,
+    parts: &MessageParts,
+    reference: &ApplicationReference,
+) -> Result<Filtered, ApiError> {
+    let application = call.store().application(reference);
+    let Some(application) = application.filter(|found| call.store().has_filters(found.id)) else {
+        return Ok(Filtered::default());
+    };
+    let (store, new) = (call.store().clone(), parts.clone().of(application.id));
+    let asked = web::block(move || store.filter(&new)).await;
+    asked.map_err(|_| ApiError::Busy("the relay is stopping".to_owned()))
 }
 
 #[derive(Deserialize)]

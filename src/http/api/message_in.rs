@@ -179,6 +179,7 @@ impl<'body> MessageIn<'body> {
 }
 
 /// A message but for its application, which only the transaction looks up.
+#[derive(Clone)]
 pub(super) struct MessageParts {
     event_type: String,
     event_id: Option<String>,
@@ -222,6 +223,8 @@ impl MessageParts {
             deliver_at: self.deliver_at,
             content_kept: self.content_kept,
             body: self.body,
+            received: None,
+            filtered: Default::default(),
         }
     }
 }

@@ -12,6 +12,7 @@ pub mod call;
 pub mod config;
 pub mod endpoint;
 pub mod endpoint_headers;
+mod endpoint_patch;
 pub mod endpoint_secret;
 mod environment;
 mod environment_apply;
@@ -30,8 +31,11 @@ pub mod poller;
 mod poller_lease;
 pub mod query;
 pub mod replay;
+pub mod request;
 mod schema;
 pub mod shapes;
+pub mod source;
+mod source_in;
 pub mod stats;
 pub mod task;
 pub mod token_key;
@@ -52,6 +56,7 @@ pub(super) fn routes(routes: &mut Routes) {
         .configure(messages)
         .configure(pollers)
         .configure(transformations)
+        .configure(sources)
         .configure(event_types)
         .configure(operations)
         .configure(operational_webhooks)
@@ -88,7 +93,7 @@ fn endpoints(routes: &mut Routes) {
             at("/app/{app}/endpoint/{endpoint}")
                 .get(endpoint::get)
                 .put(endpoint::put)
-                .patch(endpoint::patch)
+                .patch(endpoint_patch::patch)
                 .delete(endpoint::delete)
                 .into_resource(),
         )
@@ -275,6 +280,28 @@ fn pollers(routes: &mut Routes) {
             at("/app/{app}/polling-endpoint/{sink}/consumer/{consumer}/commit")
                 .post(poller_lease::commit)
                 .into_resource(),
+        );
+}
+
+/// Also found below `/ingest`, where client libraries look for them.
+pub(super) fn sources(routes: &mut Routes) {
+    routes
+        .service(at("/source-type").get(source::types).into_resource())
+        .service(at("/source").get(source::list).post(source::create).into_resource())
+        .service(
+            at("/source/{source}")
+                .get(source::get)
+                .put(source::put_one)
+                .patch(source::patch)
+                .delete(source::delete)
+                .into_resource(),
+        )
+        .service(at("/source/{source}/token/rotate").post(source::rotate_token).into_resource())
+        .service(at("/source/{source}/request").get(request::list).into_resource())
+        .service(at("/source/{source}/request/release").post(request::release_all).into_resource())
+        .service(at("/source/{source}/request/{request}").get(request::get).into_resource())
+        .service(
+            at("/source/{source}/request/{request}/release").post(request::release).into_resource(),
         );
 }
 

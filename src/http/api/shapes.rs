@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
+use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::domain::application::Application;
@@ -66,6 +67,10 @@ pub struct EndpointOut<'a> {
     filter_types: Option<&'a [String]>,
     channels: Option<&'a [String]>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    sources: Option<&'a [String]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    filter: Option<&'a Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     throttle_rate: Option<u16>,
     #[serde(skip_serializing_if = "Option::is_none")]
     rate_limit: Option<u16>,
@@ -91,6 +96,8 @@ impl<'a> EndpointOut<'a> {
             event_types,
             filter_types: event_types,
             channels: given(&endpoint.subscription.channels),
+            sources: given(&endpoint.subscription.sources),
+            filter: endpoint.subscription.filter.as_ref().map(|filter| filter.as_json()),
             throttle_rate: endpoint.throttle_rate,
             rate_limit: endpoint.throttle_rate,
             metadata: &endpoint.metadata,

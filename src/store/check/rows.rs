@@ -4,8 +4,6 @@ use std::collections::hash_map::RandomState;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::BuildHasher;
 
-use serde::de::DeserializeOwned;
-
 use super::{Findings, Remedy};
 use crate::domain::application::Application;
 use crate::domain::delivery::{Delivery, DeliveryId, State};
@@ -24,7 +22,9 @@ use crate::store::journal::segment::Segments;
 use crate::store::keys::{self, Key};
 use crate::store::pollers::PollerRow;
 use crate::store::queue::Replays;
-use crate::store::records::{self, AttemptRow, EndpointRow, MessageRow, ReplyRow};
+use crate::store::records::{
+    self, AttemptRow, EndpointRow, MessageRow, ReplyRow, RequestRow, SourceRow,
+};
 
 /// The record that put a row.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -140,6 +140,10 @@ impl Rows {
             b't' => {
                 keys::expiry_parts(key)?;
             }
+            b's' => decodes::<RequestRow>(value)?,
+            b'h' | b'w' => {
+                keys::received::request_of(key)?;
+            }
             b'c' => match key.as_bytes().get(1)? {
                 b'a' => decodes::<Application>(value)?,
                 b'e' => {
@@ -150,6 +154,7 @@ impl Rows {
                 b'f' => decodes::<FailingRow>(value)?,
                 b'n' => decodes::<AliasRow>(value)?,
                 b'o' => decodes::<OperatorKey>(value)?,
+                b's' => decodes::<SourceRow>(value)?,
                 _ if *key == keys::salt() => self.salt = decode(value),
                 _ => {}
             },
@@ -275,11 +280,11 @@ impl Rows {
     }
 }
 
-fn decode<T: DeserializeOwned>(value: &[u8]) -> Option<T> {
+fn decode<T: records::Record>(value: &[u8]) -> Option<T> {
     records::decode(value).ok()
 }
 
-fn decodes<T: DeserializeOwned>(value: &[u8]) -> Option<()> {
+fn decodes<T: records::Record>(value: &[u8]) -> Option<()> {
     decode::<T>(value).map(|_| ())
 }
 
@@ -301,6 +306,7 @@ fn word(prefix: u8) -> &'static str {
         b'o' => "a token",
         b'u' => "a consumer's position",
         b'v' => "a consumer's leases",
+        b's' | b'h' | b'w' => "a request to a source",
         b'c' => "an entry of the catalog",
         _ => "an unknown row",
     }

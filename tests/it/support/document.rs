@@ -122,7 +122,11 @@ impl Document {
         if schema["format"] == "date-time" && value.is_string() {
             refuse("format", Timestamp::parse_rfc3339(value.as_str().unwrap()).is_some());
         }
-        for (index, item) in value.as_array().into_iter().flatten().enumerate() {
+        // Where one of several schemas holds, it has judged them.
+        let listed =
+            schema["anyOf"].is_null() && types(&schema["type"]).any(|name| name == "array");
+        let items = value.as_array().filter(|_| listed);
+        for (index, item) in items.into_iter().flatten().enumerate() {
             self.judge(&schema["items"], item, &format!("{at}[{index}]"), closed, wrong);
         }
         if let Some(fields) = value.as_object() {

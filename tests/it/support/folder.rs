@@ -156,6 +156,8 @@ impl Open {
             deliver_at: None,
             content_kept: None,
             body: Bytes::from_static(body),
+            received: None,
+            filtered: Default::default(),
         };
         let written = self.store.write_blocking(None, move |transaction| {
             transaction.accept(message).map(Reply::Message)

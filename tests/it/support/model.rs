@@ -84,6 +84,8 @@ impl Model {
             deliver_at: None,
             content_kept: None,
             body: body.clone(),
+            received: None,
+            filtered: Default::default(),
         };
         let written = open.store.write_blocking(None, move |transaction| {
             transaction.accept(message).map(Reply::Message)

@@ -10,6 +10,7 @@ use std::time::Duration;
 use relay::config::Config;
 use relay::domain::endpoint_url::parse_endpoint_url;
 use relay::domain::secret::Secret;
+use relay::engine::intake::Intake;
 use relay::http::auth::Access;
 use relay::http::server;
 use relay::http::state::{Readiness, State};
@@ -82,6 +83,9 @@ impl Answer {
     }
 }
 
+/// What providers are told to post to.
+pub const PUBLIC_URL: &str = "https://hooks.example";
+
 impl Relay {
     pub fn start() -> Relay {
         Relay::with(|_| ())
@@ -118,6 +122,12 @@ impl Relay {
                 Some(Secret::new(JWT_SECRET.to_vec())),
                 config.server.trusted_proxies.clone(),
             )),
+            intake: Intake::new(
+                open.store.clone(),
+                Arc::new(folder.clock.clone()),
+                PUBLIC_URL,
+                config.sources.clone(),
+            ),
             config: Arc::new(config),
             check_url: Arc::new(|text| match parse_endpoint_url(text) {
                 Ok(url) => Ok(url.to_string()),
@@ -210,6 +220,30 @@ impl Client {
         let answer = read_one(&mut stream);
         Document::read().check(method, path, &answer);
         answer
+    }
+
+    /// A provider's POST to the path of a source.
+    #[track_caller]
+    pub fn receive(&self, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+        self.provide("POST", path, headers, body)
+    }
+
+    /// The same by another method.
+    #[track_caller]
+    pub fn provide(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> Answer {
+        let mut head = format!("{method} {path} HTTP/1.1\r\nhost: relay\r\n");
+        for (name, value) in headers {
+            head += &format!("{name}: {value}\r\n");
+        }
+        let length = body.len();
+        let text = format!("{head}content-length: {length}\r\nconnection: close\r\n\r\n{body}");
+        parse(&self.raw(text.as_bytes()))
     }
 
     fn connect(&self) -> TcpStream {

@@ -7,10 +7,23 @@ use relay::store::{Notice, Ready, Settlement, Verdict};
 use serde_json::{Value, json};
 
 use super::document::{Document, Operation};
-use super::server::{Answer, Relay};
+use super::server::{Answer, PUBLIC_URL, Relay};
 
 /// Stands in everything of a seeded application that only its owner may read.
 pub const PRIVATE: &str = "nobody-else";
+
+/// A source of the application, and a request that it refused.
+fn source(relay: &Relay, app_id: &str) -> (String, String) {
+    let config = json!({"secret": PRIVATE});
+    let source =
+        json!({"name": PRIVATE, "type": "github", "application": app_id, "config": config});
+    let source = relay.post("/source", source).expect(201);
+    let url = source.text("ingestUrl");
+    relay.receive(url.strip_prefix(PUBLIC_URL).unwrap(), &[], "{}").expect(401);
+    let source = source.text("id").to_owned();
+    let requests = relay.get(&format!("/source/{source}/request")).expect(200).json;
+    (source, requests["data"][0]["id"].as_str().unwrap().to_owned())
+}
 
 /// What the braces of the document's paths stand for: an application and all it has.
 pub struct Seed {
@@ -38,7 +51,10 @@ impl Seed {
         let key_id = key(relay);
         let told = json!({"url": format!("https://{PRIVATE}.example/told")});
         let told = relay.post("/operational-webhook/endpoint", told).expect(201);
+        let (source, request) = source(relay, &app_id);
         let names = BTreeMap::from([
+            ("source_id", source),
+            ("request_id", request),
             ("operational_endpoint_id", told.text("id").to_owned()),
             ("task_id", task.text("id").to_owned()),
             ("attempt_id", attempt(relay, &app_id, message.text("id"))),

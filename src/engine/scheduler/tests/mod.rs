@@ -117,11 +117,12 @@ fn ready(endpoint: u64, message: u64, due: Timestamp) -> Ready {
         content_type: "text/plain".to_owned(),
         deliver_at: None,
         endpoints: Vec::new(),
+        origin: None,
     };
     let nowhere = r#"{ "segment": 0, "offset": 0, "length": 0, "checksum": 0 }"#;
     let body: BodyLocation = serde_json::from_str(nowhere).expect("a body location");
     Ready {
-        message: StoredMessage { message: Arc::new(message), body },
+        message: StoredMessage { message: Arc::new(message), body, head: None },
         endpoint: self::endpoint(endpoint),
         replay: 0,
         due,

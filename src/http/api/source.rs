@@ -1,0 +1,256 @@
+//! `/source`: where providers post to. The shapes are those of the Svix API's ingest calls, which
+//! client libraries find below `/ingest`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use super::application::unexpected;
+use super::call::Call;
+use super::page;
+use super::query::wrong;
+use super::source_in::{Fields, SourceIn, SourceOut};
+use crate::domain::id::SourceId;
+use crate::domain::provider;
+use crate::domain::source::{Source, TOKENS_MAX};
+use crate::engine::declare::sources::{draw_token, replace, rotate};
+use crate::http::error::ApiError;
+use crate::store::{
+    ApplicationReference, Author, Refusal, Reply, SourceReference, Transaction, Written,
+};
+
+/// Seconds that a URL may still count after it was rotated away.
+const OVERLAP_MAX: u64 = 365 * 24 * 3_600;
+
+/// Every kind of source.
+pub(super) async fn types(call: Call) -> Result<HttpResponse, ApiError> {
+    call.operator_only()?;
+    let known = provider::known()
+        .iter()
+        .map(|row| json!({ "type": row.name, "title": row.title, "docs": row.docs }));
+    Ok(HttpResponse::Ok().json(json!({ "data": known.collect::<Vec<_>>() })))
+}
+
+/// Sources, newest first.
+pub(super) async fn list(call: Call) -> Result<HttpResponse, ApiError> {
+    call.operator_only()?;
+    let query = call.query()?;
+    let request = page::request(&query, call.ids(), true)?;
+    let application = match query.text("application") {
+        None => None,
+        Some(name) => {
+            let reference = ApplicationReference::read(call.ids(), name);
+            let found = call.store().application(&reference);
+            Some(found.ok_or_else(|| wrong("application", "names no application"))?.id)
+        }
+    };
+    let page = call.store().list_sources(&request, |source| {
+        application.is_none_or(|application| source.application == application)
+    });
+    let name = |source: &Arc<Source>| source.id;
+    let bytes = page::json(call.ids(), &request, page, name, |source| Ok(shown(&call, &source)))?;
+    Ok(page::ok(bytes))
+}
+
+fn shown(call: &Call, source: &Source) -> Value {
+    let state = &call.shared.state;
+    let url = state.intake.url(source.token());
+    let shown = SourceOut::new(call.ids(), source, url, state.clock.now());
+    serde_json::to_value(shown).expect("invariant: keys are text")
+}
+
+/// Makes one; the answer has its URL.
+pub(super) async fn create(mut call: Call) -> Result<HttpResponse, ApiError> {
+    call.operator_only()?;
+    let body = call.body().await?;
+    let fields = body.json::<SourceIn>()?.check()?;
+    needs_secret(&fields, None)?;
+    let (ids, overlap) = (call.ids().clone(), overlap(&call));
+    let written = call
+        .write_once(&body, move |transaction| {
+            let application = ApplicationReference::read(&ids, &fields.application);
+            put(transaction, fields, &application, None, overlap)
+        })
+        .await?;
+    answer(&call, &written)
+}
+
+/// One source.
+pub(super) async fn get(call: Call) -> Result<HttpResponse, ApiError> {
+    call.operator_only()?;
+    let source = call.source()?;
+    Ok(HttpResponse::Ok().json(shown(&call, &source)))
+}
+
+/// Replaces one; secrets that are not given stay, and its URL does.
+pub(super) async fn put_one(mut call: Call) -> Result<HttpResponse, ApiError> {
+    call.operator_only()?;
+    let source = call.source()?;
+    let body = call.body().await?;
+    let input: SourceIn = body.json()?;
+    change(&call, &source, input).await
+}
+
+/// Changes what is given, as a JSON Merge Patch (RFC 7396).
+pub(super) async fn patch(mut call: Call) -> Result<HttpResponse, ApiError> {
+    call.operator_only()?;
+    let source = call.source()?;
+    let body = call.body().await?;
+    let patch: Map<String, Value> = body.json()?;
+    let mut whole = shown(&call, &source);
+    merge(&mut whole, Value::Object(patch));
+    let text = whole.to_string();
+    change(&call, &source, super::body::read_json(text.as_bytes())?).await
+}
+
+async fn change(call: &Call, source: &Source, input: SourceIn) -> Result<HttpResponse, ApiError> {
+    let fields = input.check()?;
+    needs_secret(&fields, Some(source))?;
+    let (ids, overlap) = (call.ids().clone(), overlap(call));
+    let id = source.id;
+    let written = call
+        .write(move |transaction| {
+            let application = ApplicationReference::read(&ids, &fields.application);
+            put(transaction, fields, &application, Some(id), overlap)
+        })
+        .await?;
+    answer(call, &written)
+}
+
+fn merge(target: &mut Value, patch: Value) {
+    let Value::Object(patch) = patch else {
+        *target = patch;
+        return;
+    };
+    if !target.is_object() {
+        *target = Value::Object(Map::new());
+    }
+    let Value::Object(fields) = target else { return };
+    for (name, value) in patch {
+        match value {
+            Value::Null => drop(fields.remove(&name)),
+            value => merge(fields.entry(name).or_insert(Value::Null), value),
+        }
+    }
+}
+
+/// What verifies needs something to verify with, but while a handshake is still to give it.
+fn needs_secret(fields: &Fields, old: Option<&Source>) -> Result<(), ApiError> {
+    let given = match (&fields.secrets, old) {
+        (Some(secrets), _) => !secrets.is_empty(),
+        (None, Some(old)) => !old.secrets.is_empty(),
+        (None, None) => false,
+    };
+    match fields.source.verification.row() {
+        Some(row) if !given && !fields.source.set_up => {
+            let words = format!(
+                "is missing: {} signs with one (the type \"generic-webhook\" verifies nothing)",
+                row.title
+            );
+            Err(ApiError::invalid(&["body", "config", "secret"], words))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn put(
+    transaction: &mut Transaction<'_>,
+    fields: Fields,
+    application: &ApplicationReference,
+    id: Option<SourceId>,
+    overlap: Duration,
+) -> Result<Reply, Refusal> {
+    let application = transaction.application(application).map_err(|_| Refusal::Invalid {
+        location: vec!["body".to_owned(), "application".to_owned()],
+        message: "names no application".to_owned(),
+    })?;
+    let (now, until) = (transaction.now(), transaction.now() + overlap);
+    let old = id.map(|id| transaction.source(&SourceReference::Id(id))).transpose()?;
+    let mut source = Source { application: application.id, updated_at: now, ..fields.source };
+    match &old {
+        Some(old) => {
+            (source.id, source.created_at) = (old.id, old.created_at);
+            source.secrets.clone_from(&old.secrets);
+            source.tokens.clone_from(&old.tokens);
+            if source.verify_token.is_none() {
+                source.verify_token.clone_from(&old.verify_token);
+            }
+        }
+        None => (source.id, source.created_at) = (SourceId::new(transaction.mint()), now),
+    }
+    if let Some(secrets) = &fields.secrets {
+        replace(&mut source.secrets, secrets, now, until);
+    }
+    match fields.token {
+        Some(token) => rotate(&mut source.tokens, token, until, TOKENS_MAX),
+        None if source.tokens.is_empty() => {
+            rotate(&mut source.tokens, draw_token(), until, TOKENS_MAX);
+        }
+        None => {}
+    }
+    let source = transaction.put_source(source, Author::Caller)?;
+    Ok(Reply::Source { source, created: old.is_none() })
+}
+
+/// Deletes one: its URL answers 404 from then on; what it took in stays.
+pub(super) async fn delete(call: Call) -> Result<HttpResponse, ApiError> {
+    call.operator_only()?;
+    let reference: SourceReference = call.reference("source")?;
+    call.write(move |transaction| {
+        let id = transaction.source(&reference)?.id;
+        transaction.delete_source(id, Author::Caller)?;
+        Ok(Reply::Done)
+    })
+    .await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase")]
+struct RotateTokenIn {
+    overlap_seconds: Option<u64>,
+}
+
+/// Gives it another URL; the old one counts for the overlap.
+pub(super) async fn rotate_token(mut call: Call) -> Result<HttpResponse, ApiError> {
+    call.operator_only()?;
+    let reference = SourceReference::Id(call.source()?.id);
+    let body = call.body().await?;
+    let input: RotateTokenIn = body.json_or_empty()?;
+    if input.overlap_seconds.is_some_and(|seconds| seconds > OVERLAP_MAX) {
+        let rule = format!("must be at most {OVERLAP_MAX}");
+        return Err(ApiError::invalid(&["body", "overlapSeconds"], rule));
+    }
+    let overlap = input.overlap_seconds.map_or(overlap(&call), Duration::from_secs);
+    let written = call
+        .write_once(&body, move |transaction| {
+            let mut source = Source::clone(&*transaction.source(&reference)?);
+            let now = transaction.now();
+            rotate(&mut source.tokens, draw_token(), now + overlap, TOKENS_MAX);
+            source.updated_at = now;
+            let source = transaction.put_source(source, Author::Caller)?;
+            Ok(Reply::Source { source, created: false })
+        })
+        .await?;
+    let Reply::Source { source, .. } = &written.reply else {
+        return Err(unexpected(&written.reply));
+    };
+    let url = call.shared.state.intake.url(source.token());
+    Ok(HttpResponse::Ok().json(json!({ "ingestUrl": url })))
+}
+
+fn overlap(call: &Call) -> Duration {
+    call.shared.state.config.sources.rotation_overlap.0
+}
+
+fn answer(call: &Call, written: &Written) -> Result<HttpResponse, ApiError> {
+    let Reply::Source { source, created } = &written.reply else {
+        return Err(unexpected(&written.reply));
+    };
+    let status = if *created { StatusCode::CREATED } else { StatusCode::OK };
+    Ok(HttpResponse::build(status).json(shown(call, source)))
+}

@@ -1,0 +1,275 @@
+//! IngestSourceIn and IngestSourceOut of the Svix API, and what sources here have more.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::limits::{self, NAME_MAX, Problems};
+use crate::config::source::{DeclaredDedup, DeclaredMode, DeclaredReply};
+use crate::domain::application::Metadata;
+use crate::domain::id::{ApplicationId, Id, Ids, Stamp};
+use crate::domain::secret::Secret;
+use crate::domain::source::{Dedup, Source, SourceReply, TOKEN_MAX, TOKEN_MIN, Verification};
+use crate::domain::source::{SECRET_MAX, SECRETS_MAX, is_token, normal_methods};
+use crate::domain::time::Timestamp;
+use crate::http::error::ApiError;
+use crate::store::DEDUP_WINDOW_MAX;
+
+/// What the Svix API calls a source whose requests nobody signs.
+const UNVERIFIED: &str = "generic-webhook";
+/// One that is verified by a row of its own.
+const CUSTOM: &str = "custom";
+/// The application of sources that name no other.
+const DEFAULT: &str = "default";
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct SourceIn {
+    name: String,
+    uid: Option<String>,
+    r#type: String,
+    #[serde(default)]
+    config: ConfigIn,
+    metadata: Option<Metadata>,
+    application: Option<String>,
+    verification: Option<Value>,
+    token: Option<String>,
+    methods: Option<Vec<String>>,
+    max_body: Option<u64>,
+    event_type: Option<String>,
+    channels: Option<Vec<String>>,
+    dedup: Option<DeclaredDedup>,
+    dedup_window_seconds: Option<u64>,
+    mode: Option<DeclaredMode>,
+    set_up: Option<bool>,
+    refusal_status: Option<u16>,
+    reply: Option<DeclaredReply>,
+}
+
+/// The part of a source that differs from provider to provider.
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase")]
+struct ConfigIn {
+    secret: Option<String>,
+    secrets: Option<Vec<String>>,
+    verify_token: Option<String>,
+}
+
+impl ConfigIn {
+    /// The secrets when any are given, and what a handshake has to name.
+    fn read(self, problems: &mut Problems) -> (Option<Vec<Secret>>, Option<Secret>) {
+        let secret = |text: String| Secret::new(text.into_bytes());
+        let given = self.secret.is_some() || self.secrets.is_some();
+        let all: Vec<String> =
+            self.secret.into_iter().chain(self.secrets.unwrap_or_default()).collect();
+        if all.len() > SECRETS_MAX {
+            problems.add(&["config", "secrets"], format!("must have at most {SECRETS_MAX} items"));
+        }
+        if all.iter().any(|text| text.len() > SECRET_MAX) {
+            let rule = format!("must have at most {SECRET_MAX} bytes");
+            problems.add(&["config", "secret"], rule);
+        }
+        if all.iter().any(String::is_empty) {
+            let words = "must not be empty: anybody could sign with it";
+            problems.add(&["config", "secret"], words);
+        }
+        let secrets = given.then(|| all.into_iter().map(secret).collect());
+        (secrets, self.verify_token.map(secret))
+    }
+}
+
+/// What a caller may set of a source, after the limits were looked at.
+pub(super) struct Fields {
+    /// But for id, application, secrets, tokens and times.
+    pub source: Source,
+    /// By id or uid.
+    pub application: String,
+    /// Given or not.
+    pub secrets: Option<Vec<Secret>>,
+    /// Given or not.
+    pub token: Option<Secret>,
+}
+
+impl SourceIn {
+    pub fn check(self) -> Result<Fields, ApiError> {
+        let mut problems = Problems::default();
+        let verification = verification(&self.r#type, self.verification, &mut problems);
+        problems.check(&["name"], limits::text(&self.name, 1, NAME_MAX));
+        if let Some(uid) = &self.uid {
+            problems.check(&["uid"], limits::name(uid));
+        }
+        if let Some(channels) = self.channels.as_ref().filter(|channels| !channels.is_empty()) {
+            problems.check(&["channels"], limits::channels(channels));
+        }
+        let metadata = self.metadata.unwrap_or_default();
+        problems.check(&["metadata"], limits::metadata(&metadata));
+        let window = self.dedup_window_seconds.map(Duration::from_secs);
+        if window.is_some_and(|window| window.is_zero() || window > DEDUP_WINDOW_MAX) {
+            let most = DEDUP_WINDOW_MAX.as_secs();
+            problems.add(&["dedupWindowSeconds"], format!("must be 1 to {most}, or null"));
+        }
+        if let Some(reply) = &self.reply {
+            for (name, value) in &reply.headers {
+                let place = ["reply", "headers", name.as_str()];
+                problems.check(&place, reply_header(name, value));
+            }
+        }
+        let (secrets, verify_token) = self.config.read(&mut problems);
+        if self.token.as_ref().is_some_and(|token| !is_token(token)) {
+            let rule = format!("must be {TOKEN_MIN} to {TOKEN_MAX} letters, digits, - and _");
+            problems.add(&["token"], rule);
+        }
+        let source = Source {
+            id: Id::new(Stamp(0)),
+            uid: self.uid,
+            name: self.name,
+            application: ApplicationId::new(Stamp(0)),
+            verification,
+            secrets: Vec::new(),
+            verify_token,
+            tokens: Vec::new(),
+            methods: normal_methods(self.methods),
+            max_body: self.max_body,
+            reply: self.reply.map(SourceReply::from),
+            refusal_status: self.refusal_status,
+            dedup: Dedup { rule: self.dedup.unwrap_or_default().rule(), window },
+            channels: self.channels.unwrap_or_default(),
+            event_type: self.event_type,
+            mode: self.mode.unwrap_or_default().into(),
+            set_up: self.set_up.unwrap_or(false),
+            metadata,
+            managed: false,
+            created_at: Timestamp::default(),
+            updated_at: Timestamp::default(),
+        };
+        for problem in source.problems() {
+            let path: Vec<&str> = problem.field.split('.').collect();
+            problems.add(&path.iter().map(|part| camel(part)).collect::<Vec<_>>(), problem.message);
+        }
+        problems.finish()?;
+        Ok(Fields {
+            source,
+            application: self.application.unwrap_or_else(|| DEFAULT.to_owned()),
+            secrets,
+            token: self.token.map(|text| Secret::new(text.into_bytes())),
+        })
+    }
+}
+
+/// The fields of a source by the names of this API.
+fn camel(field: &str) -> &str {
+    match field {
+        "refusal_status" => "refusalStatus",
+        "event_type" => "eventType",
+        "secrets" => "config",
+        other => other,
+    }
+}
+
+fn verification(kind: &str, row: Option<Value>, problems: &mut Problems) -> Verification {
+    let found = match (kind, row) {
+        (UNVERIFIED | "none", None) => Ok(Verification::Nothing),
+        (CUSTOM, Some(row)) => {
+            Verification::own(row.to_string()).map_err(|error| ("verification", error.to_string()))
+        }
+        (CUSTOM, None) => Err(("verification", "is missing: the row to verify by".to_owned())),
+        (_, Some(_)) => {
+            let words = format!("goes with the type {CUSTOM:?} alone");
+            Err(("verification", words))
+        }
+        (name, None) => Verification::known(name).ok_or_else(|| {
+            let words = format!(
+                "must be a provider that this relay knows, {UNVERIFIED:?} or {CUSTOM:?}; \
+                 GET /api/v1/source-type lists them"
+            );
+            ("type", words)
+        }),
+    };
+    found.unwrap_or_else(|(field, message)| {
+        problems.add(&[field], message);
+        Verification::Nothing
+    })
+}
+
+/// What a reply may carry: HTTP sets the rest.
+fn reply_header(name: &str, value: &str) -> Result<(), String> {
+    if !name.eq_ignore_ascii_case("content-type") {
+        limits::header_name(name)?;
+    }
+    limits::header_value(value)
+}
+
+/// A source as it is shown; secrets are not.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct SourceOut<'a> {
+    id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    uid: Option<&'a str>,
+    name: &'a str,
+    ingest_url: String,
+    #[serde(rename = "type")]
+    kind: &'a str,
+    config: BTreeMap<&'static str, &'a str>,
+    metadata: &'a Metadata,
+    application: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    verification: Option<Value>,
+    secrets: usize,
+    methods: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_body: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    event_type: Option<&'a str>,
+    channels: &'a [String],
+    dedup: DeclaredDedup,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dedup_window_seconds: Option<u64>,
+    mode: DeclaredMode,
+    set_up: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refusal_status: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reply: Option<DeclaredReply>,
+    managed: bool,
+    created_at: String,
+    updated_at: String,
+}
+
+impl<'a> SourceOut<'a> {
+    /// Everything there is to show; `url` is what the provider is given.
+    pub fn new(ids: &Ids, source: &'a Source, url: String, now: Timestamp) -> SourceOut<'a> {
+        let (kind, verification) = match &source.verification {
+            Verification::Nothing => (UNVERIFIED, None),
+            Verification::Provider(row) => (row.name.as_str(), None),
+            Verification::Row { text, .. } => (CUSTOM, serde_json::from_str(text).ok()),
+        };
+        SourceOut {
+            id: ids.text(source.id),
+            uid: source.uid.as_deref(),
+            name: &source.name,
+            ingest_url: url,
+            kind,
+            config: BTreeMap::new(),
+            metadata: &source.metadata,
+            application: ids.text(source.application),
+            verification,
+            secrets: source.live_secrets(now).len(),
+            methods: &source.methods,
+            max_body: source.max_body,
+            event_type: source.event_type.as_deref(),
+            channels: &source.channels,
+            dedup: DeclaredDedup::from(&source.dedup.rule),
+            dedup_window_seconds: source.dedup.window.map(|window| window.as_secs()),
+            mode: source.mode.into(),
+            set_up: source.set_up,
+            refusal_status: source.refusal_status,
+            reply: source.reply.clone().map(DeclaredReply::from),
+            managed: source.managed,
+            created_at: source.created_at.to_string(),
+            updated_at: source.updated_at.to_string(),
+        }
+    }
+}

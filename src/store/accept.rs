@@ -1,0 +1,103 @@
+//! Messages: matched to endpoints and taken in.
+
+use crate::domain::delivery::{DeliveryId, Trigger};
+use crate::domain::id::{EndpointId, MessageId, MessageKind};
+use crate::domain::message::Message;
+use crate::store::keys;
+use crate::store::records::{self, MessageRow};
+use crate::store::transaction::{Transaction, short_hash};
+use crate::store::{NewMessage, Notice, Ready, Reference, Refusal, StoredMessage};
+
+impl Transaction<'_> {
+    /// Accepts a message: matches the application's endpoints, makes one delivery for each.
+    /// Refuses an event id that a kept message of the application has.
+    pub fn accept(&mut self, new: NewMessage) -> Result<StoredMessage, Refusal> {
+        let endpoints = self.matching(&new);
+        self.accept_for(new, endpoints)
+    }
+
+    /// Accepts a message for these endpoints and no others, whatever they subscribe to: the caller
+    /// has seen that they belong to the application.
+    pub fn accept_for(
+        &mut self,
+        new: NewMessage,
+        endpoints: Vec<EndpointId>,
+    ) -> Result<StoredMessage, Refusal> {
+        self.may_take_in()?;
+        self.take_in(new, endpoints)
+    }
+
+    /// Whether anything is taken in at present.
+    pub(super) fn may_take_in(&self) -> Result<(), Refusal> {
+        if let Some(reason) = self.writer.shared.refuses() {
+            return Err(Refusal::Full(reason));
+        }
+        if self.writer.shared.is_past_allowance() {
+            return Err(Refusal::Busy);
+        }
+        Ok(())
+    }
+
+    /// The same, whether messages are accepted at present or not.
+    pub(super) fn take_in(
+        &mut self,
+        new: NewMessage,
+        endpoints: Vec<EndpointId>,
+    ) -> Result<StoredMessage, Refusal> {
+        let application = new.application;
+        self.application(&Reference::Id(application))?;
+        self.refuse_id::<MessageKind>("eventId", new.event_id.as_deref())?;
+        let event_id_key = match &new.event_id {
+            Some(event_id) => {
+                let key = keys::event_id(application, short_hash(event_id.as_bytes()));
+                if self.row(&key).is_some() {
+                    return Err(Refusal::Conflict(format!(
+                        "a message with the eventId {event_id:?} was accepted already"
+                    )));
+                }
+                Some(key)
+            }
+            None => None,
+        };
+        let id = MessageId::new(self.mint());
+        let message = Message {
+            id,
+            application,
+            event_type: new.event_type,
+            event_id: new.event_id,
+            channels: new.channels,
+            tags: new.tags,
+            content_type: new.content_type,
+            deliver_at: new.deliver_at,
+            endpoints,
+            origin: new.received.as_ref().map(|received| received.origin.clone()),
+        };
+        if let Some(kept) = new.content_kept {
+            let until = self.now() + kept;
+            self.expunge_later(&message, until);
+        }
+        let body = self.body(&new.body);
+        let head = new.received.map(|received| self.body(&records::encode(&received.head)));
+        let row = MessageRow { body, head, message };
+        self.put_row(keys::message(application, id), records::encode(&row), true);
+        if let Some(key) = event_id_key {
+            self.put_row(key, records::encode(&id), true);
+        }
+        let stored = StoredMessage::from(row);
+        let due = stored.message.first_due();
+        for endpoint in stored.message.endpoints.clone() {
+            let delivery = DeliveryId { message: id, endpoint, replay: 0 };
+            self.put_row(keys::due(delivery, due), bytes::Bytes::new(), true);
+            self.notify(Notice::Ready(Ready {
+                message: stored.clone(),
+                endpoint,
+                replay: 0,
+                due,
+                attempts: 0,
+                trigger: Trigger::Scheduled,
+            }));
+        }
+        self.writer.shared.count_accepted(stored.message.endpoints.len());
+        Ok(stored)
+    }
+}

@@ -1,0 +1,162 @@
+//! Which endpoints want a message.
+//!
+//! Filters look into the body, which takes time: they are asked before the message comes to the
+//! writer, which asks again only what was changed in between.
+
+use std::sync::Arc;
+
+use crate::domain::endpoint::Endpoint;
+use crate::domain::filter::Filter;
+use crate::domain::id::{ApplicationId, EndpointId};
+use crate::domain::looked::Looked;
+use crate::domain::subscription::Candidate;
+use crate::store::transaction::Transaction;
+use crate::store::{NewMessage, Shared, Store, StoreError, StoredMessage};
+
+/// What filters said of a message, each with its endpoint.
+#[derive(Clone, Debug, Default)]
+pub struct Filtered(Vec<(EndpointId, Arc<Filter>, bool)>);
+
+/// Nothing but a memory of what can be asked again.
+impl PartialEq for Filtered {
+    fn eq(&self, _: &Filtered) -> bool {
+        true
+    }
+}
+impl Eq for Filtered {}
+
+impl Filtered {
+    fn of(&self, endpoint: EndpointId, filter: &Arc<Filter>) -> Option<bool> {
+        let mut asked = self.0.iter();
+        let found = asked.find(|(id, held, _)| *id == endpoint && Arc::ptr_eq(held, filter));
+        found.map(|(_, _, passes)| *passes)
+    }
+}
+
+impl NewMessage {
+    fn looked(&self) -> Looked<'_> {
+        let looked = Looked::sent(&self.event_type, &self.channels, &self.content_type, &self.body);
+        match &self.received {
+            None => looked,
+            Some(received) => {
+                let origin = &received.origin;
+                looked.received(&origin.name, &received.head, origin.verified)
+            }
+        }
+    }
+}
+
+impl Store {
+    /// Whether any endpoint of the application has a filter.
+    pub fn has_filters(&self, application: ApplicationId) -> bool {
+        let tables = self.shared.read_catalog();
+        tables.endpoints(application).any(|endpoint| endpoint.subscription.filter.is_some())
+    }
+
+    /// Asks the filters of the endpoints that would want the message but for them. Takes up to some
+    /// milliseconds for each, so not on a thread that serves.
+    pub fn filter(&self, new: &NewMessage) -> Filtered {
+        let candidates: Vec<Arc<Endpoint>> = {
+            let tables = self.shared.read_catalog();
+            let names = self.shared.names(new);
+            let candidate = candidate(new, names.as_ref());
+            let wanted = tables.endpoints(new.application).filter(|endpoint| {
+                endpoint.disabled.is_none() && endpoint.subscription.wants(&candidate)
+            });
+            wanted.cloned().collect()
+        };
+        let looked = new.looked();
+        let asked = candidates.iter().filter_map(|endpoint| {
+            let filter = endpoint.subscription.filter.as_ref()?;
+            Some((endpoint.id, Arc::clone(filter), looked.passes(filter)))
+        });
+        Filtered(asked.collect())
+    }
+
+    /// What does not fit in a message that an endpoint's filter did not let pass.
+    pub fn mismatch(&self, endpoint: &Endpoint, stored: &StoredMessage) -> Option<String> {
+        let filter = endpoint.subscription.filter.as_ref()?;
+        let look = |looked: Looked<'_>| looked.explain(filter);
+        match self.shared.look(stored, look) {
+            Ok(mismatch) => {
+                mismatch.map(|mismatch| format!("{} {}", mismatch.place, mismatch.words))
+            }
+            Err(error) => Some(error.to_string()),
+        }
+    }
+}
+
+fn candidate<'a>(new: &'a NewMessage, names: Option<&'a [String; 2]>) -> Candidate<'a> {
+    Candidate {
+        event_type: &new.event_type,
+        channels: &new.channels,
+        source: names.map(|[name, id]| [name.as_str(), id.as_str()]),
+    }
+}
+
+impl Transaction<'_> {
+    /// The endpoints of the application that want it.
+    pub(super) fn matching(&self, new: &NewMessage) -> Vec<EndpointId> {
+        let shared = &self.writer.shared;
+        let names = shared.names(new);
+        let candidate = candidate(new, names.as_ref());
+        let looked = new.looked();
+        let passes = |endpoint: &Endpoint| match &endpoint.subscription.filter {
+            None => true,
+            Some(filter) => {
+                let asked = new.filtered.of(endpoint.id, filter);
+                asked.unwrap_or_else(|| looked.passes(filter))
+            }
+        };
+        let endpoints = self.writer.tables.endpoints(new.application).filter(|endpoint| {
+            endpoint.disabled.is_none()
+                && endpoint.subscription.wants(&candidate)
+                && passes(endpoint)
+        });
+        endpoints.map(|endpoint| endpoint.id).collect()
+    }
+}
+
+impl Shared {
+    /// The names of the source that a message comes from.
+    fn names(&self, new: &NewMessage) -> Option<[String; 2]> {
+        let origin = &new.received.as_ref()?.origin;
+        Some([origin.name.clone(), self.ids.text(origin.source)])
+    }
+
+    /// Whether an endpoint would be sent a message that was accepted, if it came now. What a filter
+    /// can't look at any more it does not let pass.
+    pub(super) fn wants(&self, endpoint: &Endpoint, stored: &StoredMessage) -> bool {
+        let message = &stored.message;
+        let id = message.origin.as_ref().map(|origin| self.ids.text(origin.source));
+        let origin = message.origin.as_ref().zip(id.as_ref());
+        let by_name = endpoint.subscription.wants(&Candidate {
+            event_type: &message.event_type,
+            channels: &message.channels,
+            source: origin.map(|(origin, id)| [origin.name.as_str(), id]),
+        });
+        by_name
+            && endpoint.subscription.filter.as_ref().is_none_or(|filter| {
+                self.look(stored, |looked| looked.passes(filter)).unwrap_or(false)
+            })
+    }
+
+    /// Looks at a message that was accepted, with its bytes.
+    pub(super) fn look<T>(
+        &self,
+        stored: &StoredMessage,
+        look: impl FnOnce(Looked<'_>) -> T,
+    ) -> Result<T, StoreError> {
+        let message = &stored.message;
+        let body = self.read_body(&stored.body)?;
+        let head = stored.head.as_ref().map(|head| self.read_head(head)).transpose()?;
+        let looked =
+            Looked::sent(&message.event_type, &message.channels, &message.content_type, &body);
+        Ok(match (&message.origin, &head) {
+            (Some(origin), Some(head)) => {
+                look(looked.received(&origin.name, head, origin.verified))
+            }
+            _ => look(looked),
+        })
+    }
+}

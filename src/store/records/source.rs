@@ -1,0 +1,148 @@
+//! Source rows: its secrets and the tokens of its URL are sealed.
+
+use serde::{Deserialize, Serialize};
+
+use super::{RecordError, decode, encode, one_version};
+use crate::domain::application::Metadata;
+use crate::domain::id::{ApplicationId, SourceId};
+use crate::domain::secret::Secret;
+use crate::domain::source::{Dedup, Expiring, Mode, Source, SourceReply, Verification};
+use crate::domain::time::Timestamp;
+use crate::store::keys::{self, Key};
+use crate::store::seal::Sealer;
+
+/// A source with its secrets sealed.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct SourceRow {
+    id: SourceId,
+    uid: Option<String>,
+    name: String,
+    application: ApplicationId,
+    verification: StoredVerification,
+    methods: Vec<String>,
+    max_body: Option<u64>,
+    reply: Option<SourceReply>,
+    refusal_status: Option<u16>,
+    dedup: Dedup,
+    channels: Vec<String>,
+    event_type: Option<String>,
+    mode: Mode,
+    set_up: bool,
+    metadata: Metadata,
+    managed: bool,
+    created_at: Timestamp,
+    updated_at: Timestamp,
+    /// Sealed: secrets, tokens, and what a handshake has to name.
+    sealed: Vec<u8>,
+}
+
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+enum StoredVerification {
+    Nothing,
+    Known(String),
+    Own(String),
+}
+
+#[derive(Serialize, Deserialize)]
+struct SourceSecrets {
+    secrets: Vec<StoredSecret>,
+    tokens: Vec<StoredSecret>,
+    verify_token: Option<Vec<u8>>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredSecret {
+    text: Vec<u8>,
+    expires_at: Option<Timestamp>,
+}
+
+one_version!(SourceRow, SourceSecrets);
+
+impl From<&Expiring> for StoredSecret {
+    fn from(held: &Expiring) -> StoredSecret {
+        StoredSecret { text: held.text.expose().to_vec(), expires_at: held.expires_at }
+    }
+}
+
+impl From<StoredSecret> for Expiring {
+    fn from(held: StoredSecret) -> Expiring {
+        Expiring { text: Secret::new(held.text), expires_at: held.expires_at }
+    }
+}
+
+impl SourceRow {
+    /// Seals a source for its row.
+    pub fn seal(source: &Source, row: &Key, sealer: &Sealer) -> SourceRow {
+        let secrets = SourceSecrets {
+            secrets: source.secrets.iter().map(StoredSecret::from).collect(),
+            tokens: source.tokens.iter().map(StoredSecret::from).collect(),
+            verify_token: source.verify_token.as_ref().map(|token| token.expose().to_vec()),
+        };
+        let source = source.clone();
+        SourceRow {
+            id: source.id,
+            uid: source.uid,
+            name: source.name,
+            application: source.application,
+            verification: match source.verification {
+                Verification::Nothing => StoredVerification::Nothing,
+                Verification::Provider(row) => StoredVerification::Known(row.name.clone()),
+                Verification::Row { text, .. } => StoredVerification::Own(text),
+            },
+            methods: source.methods,
+            max_body: source.max_body,
+            reply: source.reply,
+            refusal_status: source.refusal_status,
+            dedup: source.dedup,
+            channels: source.channels,
+            event_type: source.event_type,
+            mode: source.mode,
+            set_up: source.set_up,
+            metadata: source.metadata,
+            managed: source.managed,
+            created_at: source.created_at,
+            updated_at: source.updated_at,
+            sealed: sealer.seal(row.as_bytes(), &encode(&secrets)),
+        }
+    }
+
+    /// The key of its row.
+    pub fn key(&self) -> Key {
+        keys::received::source(self.id)
+    }
+
+    /// The source, opened. A provider that this build does not know is an error: without it
+    /// anything would pass.
+    pub fn open(self, row: &Key, sealer: &Sealer) -> Result<Source, RecordError> {
+        let secrets = sealer.open(row.as_bytes(), &self.sealed)?;
+        let secrets: SourceSecrets = decode(secrets.expose())?;
+        let verification = match self.verification {
+            StoredVerification::Nothing => Some(Verification::Nothing),
+            StoredVerification::Known(name) => Verification::known(&name),
+            StoredVerification::Own(text) => Verification::own(text).ok(),
+        };
+        Ok(Source {
+            id: self.id,
+            uid: self.uid,
+            name: self.name,
+            application: self.application,
+            verification: verification.ok_or(RecordError::Provider)?,
+            secrets: secrets.secrets.into_iter().map(Expiring::from).collect(),
+            verify_token: secrets.verify_token.map(Secret::new),
+            tokens: secrets.tokens.into_iter().map(Expiring::from).collect(),
+            methods: self.methods,
+            max_body: self.max_body,
+            reply: self.reply,
+            refusal_status: self.refusal_status,
+            dedup: self.dedup,
+            channels: self.channels,
+            event_type: self.event_type,
+            mode: self.mode,
+            set_up: self.set_up,
+            metadata: self.metadata,
+            managed: self.managed,
+            created_at: self.created_at,
+            updated_at: self.updated_at,
+        })
+    }
+}

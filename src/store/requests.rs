@@ -1,0 +1,316 @@
+//! Requests that came to sources: what was decided of each becomes durable with its bytes, its
+//! message and the ledger's entries for its event, in one record.
+
+mod reads;
+
+use std::ops::ControlFlow;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::domain::id::{RequestId, SourceId};
+use crate::domain::received::{Head, Origin, ReceivedRequest, Verdict};
+use crate::domain::source::Source;
+use crate::domain::time::Timestamp;
+use crate::store::keys::received as rows;
+use crate::store::keys::{self, Key};
+use crate::store::ledger::bucket;
+use crate::store::records::{self, ReplyRow, RequestRow, StoredReply};
+use crate::store::transaction::Transaction;
+use crate::store::{BodyLocation, Filtered, NewMessage, NewOrigin, Reference, Refusal};
+
+const HOUR: Duration = Duration::from_secs(3_600);
+/// Events are remembered in one of these classes, the first that is as long as the window, so that
+/// a window that is changed goes on seeing what was remembered under the old one.
+const CLASSES: [Duration; 3] = [HOUR, Duration::from_secs(24 * 3_600), DEDUP_WINDOW_MAX];
+/// The longest that an event is remembered.
+pub const DEDUP_WINDOW_MAX: Duration = Duration::from_secs(7 * 24 * 3_600);
+
+/// What names an event, and for how long it does.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct EventKeys {
+    /// SHA-256 of each of its ids with its source; a request is a duplicate when all of them came
+    /// before.
+    pub keys: Vec<[u8; 32]>,
+    /// At most [`DEDUP_WINDOW_MAX`].
+    pub window: Duration,
+}
+
+/// What is to become of a request.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Decision {
+    /// A message, unless its event came before; without keys, in any case.
+    Take(Option<EventKeys>),
+    /// It is kept, with this verdict.
+    Keep(Verdict),
+}
+
+/// A request to take in.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct NewRequest {
+    /// Where it came to.
+    pub source: SourceId,
+    /// What is to become of it.
+    pub decision: Decision,
+    /// Whether its signature was verified.
+    pub verified: bool,
+    /// What stood in front of the body.
+    pub head: Head,
+    /// The body.
+    pub body: Bytes,
+    /// The type of its message.
+    pub event_type: String,
+    /// The provider's id of its event.
+    pub event_id: Option<String>,
+    /// The content type of its message.
+    pub content_type: String,
+    /// What filters said of its message, [`Store::filter_request`].
+    pub filtered: Filtered,
+}
+
+impl NewRequest {
+    /// The message that it becomes.
+    fn message(self, source: &Source, name: String, id: RequestId) -> NewMessage {
+        NewMessage {
+            event_type: self.event_type,
+            channels: source.channels.clone(),
+            content_type: self.content_type,
+            received: Some(NewOrigin {
+                origin: Origin { source: source.id, name, request: id, verified: self.verified },
+                head: self.head,
+            }),
+            filtered: self.filtered,
+            ..NewMessage::plain(source.application, String::new(), self.body)
+        }
+    }
+}
+
+/// How much of what may become messages yet is kept of each source; the oldest goes first.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Quarantine {
+    /// Requests at most.
+    pub requests: u64,
+    /// Bytes of their bodies at most.
+    pub bytes: u64,
+}
+
+/// A request and where its bytes stand.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct StoredRequest {
+    /// The request.
+    pub request: ReceivedRequest,
+    /// Its head, read with [`Store::head`].
+    pub head: BodyLocation,
+    /// Its body.
+    pub body: BodyLocation,
+}
+
+/// Which requests a list shows.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct RequestFilter {
+    /// With this verdict, [`Verdict::word`].
+    pub verdict: Option<String>,
+    /// Of this type.
+    pub event_type: Option<String>,
+    /// Of this event.
+    pub event_id: Option<String>,
+}
+
+impl RequestFilter {
+    fn passes(&self, request: &ReceivedRequest) -> bool {
+        self.verdict.as_ref().is_none_or(|wanted| request.verdict.word() == wanted)
+            && self.event_type.as_ref().is_none_or(|wanted| request.event_type == *wanted)
+            && (self.event_id.is_none() || request.event_id == self.event_id)
+    }
+}
+
+impl Transaction<'_> {
+    /// Takes a request in as was decided of it.
+    pub fn receive(
+        &mut self,
+        new: NewRequest,
+        quarantine: &Quarantine,
+    ) -> Result<ReceivedRequest, Refusal> {
+        let source = self.source(&Reference::Id(new.source))?;
+        let id = RequestId::new(self.mint());
+        match &new.decision {
+            Decision::Take(keys) => {
+                let keys = keys.clone();
+                self.take_request(&source, id, new, keys.as_ref())
+            }
+            Decision::Keep(verdict) => {
+                let verdict = verdict.clone();
+                self.may_take_in()?;
+                match &verdict {
+                    Verdict::Held => {
+                        self.put_row(rows::held_one(source.id, id), Bytes::new(), true);
+                    }
+                    Verdict::Refused { .. } => {
+                        let length = new.body.len() as u64;
+                        self.make_quarantine_room(source.id, length, quarantine);
+                        let key = rows::waiting_one(source.id, id);
+                        self.put_row(key, records::encode(&length), true);
+                    }
+                    _ => {}
+                }
+                Ok(self.keep_request(id, new, verdict))
+            }
+        }
+    }
+
+    /// Makes a message of a request that was kept. `new` has its bytes, and how it is decided now.
+    pub fn release(&mut self, id: RequestId, new: NewRequest) -> Result<ReceivedRequest, Refusal> {
+        let source = self.source(&Reference::Id(new.source))?;
+        let key = rows::request(source.id, id);
+        let row: RequestRow = self.record(&key).ok_or(Refusal::NotFound)?;
+        if row.request.message.is_some() {
+            return Err(Refusal::Conflict("this request is a message already".to_owned()));
+        }
+        let Decision::Take(keys) = &new.decision else {
+            return Err(Refusal::Conflict("this request is not to become a message".to_owned()));
+        };
+        let keys = keys.clone();
+        self.forget_waiting(source.id, id);
+        if let Some(first) = self.seen(keys.as_ref()) {
+            let request = ReceivedRequest { verdict: Verdict::Duplicate(first), ..row.request };
+            let row = RequestRow { request: request.clone(), ..row };
+            self.put_row(key, records::encode(&row), false);
+            return Ok(request);
+        }
+        self.take_request(&source, id, new, keys.as_ref())
+    }
+
+    fn forget_waiting(&mut self, source: SourceId, id: RequestId) {
+        for key in [rows::waiting_one(source, id), rows::held_one(source, id)] {
+            if self.row(&key).is_some() {
+                self.delete_row(key);
+            }
+        }
+    }
+
+    fn take_request(
+        &mut self,
+        source: &Source,
+        id: RequestId,
+        new: NewRequest,
+        keys: Option<&EventKeys>,
+    ) -> Result<ReceivedRequest, Refusal> {
+        if let Some(first) = self.seen(keys) {
+            self.may_take_in()?;
+            return Ok(self.keep_request(id, new, Verdict::Duplicate(first)));
+        }
+        let (event_type, event_id) = (new.event_type.clone(), new.event_id.clone());
+        let name = self.writer.shared.name_of(source);
+        let message = self.accept(new.message(source, name, id))?;
+        self.remember_event(keys, id);
+        let request = ReceivedRequest {
+            id,
+            source: source.id,
+            verdict: Verdict::Accepted,
+            message: Some((source.application, message.message.id)),
+            event_type,
+            event_id,
+        };
+        // The message has the bytes.
+        let (head, body) = (BodyLocation::GONE, BodyLocation::GONE);
+        let row = RequestRow { request: request.clone(), head, body };
+        self.put_row(rows::request(source.id, id), records::encode(&row), false);
+        Ok(request)
+    }
+
+    fn keep_request(
+        &mut self,
+        id: RequestId,
+        new: NewRequest,
+        verdict: Verdict,
+    ) -> ReceivedRequest {
+        let request = ReceivedRequest {
+            id,
+            source: new.source,
+            verdict,
+            message: None,
+            event_type: new.event_type,
+            event_id: new.event_id,
+        };
+        let head = self.body(&records::encode(&new.head));
+        let body = self.body(&new.body);
+        let row = RequestRow { request: request.clone(), head, body };
+        self.put_row(rows::request(new.source, id), records::encode(&row), true);
+        request
+    }
+
+    /// The request that brought the event first, when every key of it is remembered.
+    fn seen(&self, keys: Option<&EventKeys>) -> Option<RequestId> {
+        let EventKeys { keys, window } = keys?;
+        let mut first = None;
+        for key in keys {
+            let request = self.remembered_event(key, *window)?;
+            first.get_or_insert(request);
+        }
+        first
+    }
+
+    fn remembered_event(&self, scope: &[u8; 32], window: Duration) -> Option<RequestId> {
+        let now = self.now();
+        CLASSES.iter().find_map(|class| {
+            event_keys(scope, *class, now).into_iter().find_map(|key| {
+                let row: ReplyRow = self.record(&key)?;
+                let made = row.expires_at - *class;
+                match row.reply {
+                    StoredReply::Received { request }
+                        if row.scope == *scope && now < made + window =>
+                    {
+                        Some(request)
+                    }
+                    _ => None,
+                }
+            })
+        })
+    }
+
+    fn remember_event(&mut self, keys: Option<&EventKeys>, request: RequestId) {
+        let Some(EventKeys { keys, window }) = keys else { return };
+        let now = self.now();
+        let class = *CLASSES.iter().find(|class| *class >= window).unwrap_or(&DEDUP_WINDOW_MAX);
+        for scope in keys {
+            let row = ReplyRow {
+                request: [0; 32],
+                scope: *scope,
+                expires_at: now + class,
+                reply: StoredReply::Received { request },
+            };
+            let [current, _] = event_keys(scope, class, now);
+            self.put_row(current, records::encode(&row), false);
+        }
+    }
+
+    /// Lets the oldest of what waits go, so that one more of this length is within the bounds.
+    fn make_quarantine_room(&mut self, source: SourceId, length: u64, bounds: &Quarantine) {
+        let all = rows::waiting(source);
+        let mut held: Vec<(Key, u64)> = Vec::new();
+        let shared = &self.writer.shared;
+        shared.overlay.scan(&all, &all.after_prefix(), false, &mut |key, value| {
+            held.push((key, shared.decode(&key, &value)));
+            ControlFlow::Continue(())
+        });
+        let mut bytes: u64 = held.iter().map(|(_, length)| length).sum();
+        let mut count = held.len() as u64;
+        for (key, held) in held {
+            if count < bounds.requests && bytes + length <= bounds.bytes {
+                break;
+            }
+            self.delete_row(key);
+            count -= 1;
+            bytes -= held;
+        }
+    }
+}
+
+/// Where an event remembered now stands, and where one remembered up to a window ago may.
+fn event_keys(scope: &[u8; 32], class: Duration, now: Timestamp) -> [Key; 2] {
+    let window = u32::try_from(class.as_secs()).unwrap_or(u32::MAX);
+    let bucket = bucket(now, window);
+    let mut hash = [0; 16];
+    hash.copy_from_slice(&scope[..16]);
+    [bucket, bucket.saturating_sub(1)].map(|bucket| keys::reply(window, bucket, hash))
+}
