@@ -31,3 +31,4 @@ pub mod task;
 pub mod throttle;
 pub mod time;
 pub mod token;
+pub mod transform;
