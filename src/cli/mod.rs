@@ -8,6 +8,7 @@ use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 use crate::config::load::{FlagValue, LoadOptions, Loaded, load};
+use crate::engine::script::serve_scripts;
 
 mod check;
 mod client;
@@ -102,6 +103,9 @@ enum Command {
     Token(token::TokenCommand),
     /// Ask a relay whether it lives and is ready
     Health(health::HealthArguments),
+    /// Run the scripts of transforms that standard input asks for, as relay has a process do
+    #[command(hide = true)]
+    RunScripts,
     /// Print the script that completes commands in a shell
     Completions {
         /// Which shell
@@ -154,6 +158,7 @@ fn dispatch(cli: &Cli) -> Outcome {
         Command::Verify(arguments) => verify::run(arguments, common),
         Command::Token(command) => token::run(command, common),
         Command::Health(arguments) => health::run(arguments, common),
+        Command::RunScripts => run_scripts(),
         Command::Completions { shell } => completions(*shell),
     }
 }
@@ -163,6 +168,11 @@ impl Common {
     fn load(&self, flags: Vec<FlagValue>) -> Result<Loaded, Failure> {
         Ok(load(&LoadOptions::from_process(self.config.clone(), flags))?)
     }
+}
+
+fn run_scripts() -> Outcome {
+    serve_scripts()?;
+    Ok(Exit::Success)
 }
 
 fn completions(shell: Shell) -> Outcome {

@@ -8,6 +8,7 @@
 //!   index smaller.
 //! - [`intake`] decides about requests to sources.
 //! - [`tasks`] goes on with background tasks.
+//! - [`script`] runs transforms that are written in JavaScript.
 //! - [`declare`] applies what `relay.toml` declares.
 
 pub mod answer;
@@ -24,6 +25,7 @@ mod origin;
 pub mod outgoing;
 pub mod resolver;
 pub mod scheduler;
+pub mod script;
 pub mod sender;
 pub mod tasks;
 pub mod tls;

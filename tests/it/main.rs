@@ -40,3 +40,4 @@ mod store_retention;
 mod store_time;
 mod store_tokens;
 mod support;
+mod transforms;
