@@ -2,10 +2,15 @@
 //!
 //! A [`Transform`] is a list of declared steps, done here, or a script, run by `engine::script`.
 //! Either makes of an [`Outgoing`] and its [`Context`] another one, nothing at all (the delivery is
-//! dropped), or a [`Failure`]. Start with [`Step`] and [`result`].
+//! dropped), or a [`Failure`]. Start with [`Transform`], [`step::Step`] and [`result`].
 
+pub mod cloudevents;
+pub mod content;
 mod failure;
+pub mod path;
 pub mod result;
+pub mod step;
+pub mod template;
 
 use std::collections::BTreeMap;
 
@@ -16,6 +21,40 @@ use serde::{Deserialize, Serialize};
 pub const CODE_MAX: usize = 1 << 20;
 /// Bytes of the body that a transform makes at most.
 pub const OUTPUT_MAX: usize = 4 << 20;
+
+/// A change of requests, as `relay.toml` and the API write it: `{ "steps": [{ "pick": "data" }] }`
+/// or `{ "script": "function handler(webhook) { return webhook }" }`.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Transform {
+    /// Declared steps, done one after the other.
+    Steps(Vec<step::Step>),
+    /// The code of a script.
+    Script(String),
+}
+
+impl Transform {
+    /// Reads one from JSON; the error says where it is wrong.
+    pub fn parse(json: &str) -> Result<Transform, String> {
+        let reader = &mut serde_json::Deserializer::from_str(json);
+        let read: Transform =
+            serde_path_to_error::deserialize(reader).map_err(|error| error.to_string())?;
+        read.check().map_err(|failure| failure.to_string())?;
+        Ok(read)
+    }
+
+    /// Checks what can be said before there is a message. Whether a script can be read and has a
+    /// handler is said by `engine::script` alone.
+    pub fn check(&self) -> Result<(), Failure> {
+        match self {
+            Transform::Steps(steps) => step::check(steps),
+            Transform::Script(code) if code.len() > CODE_MAX => {
+                Err(Failure::TooLarge { what: Part::Code, limit: CODE_MAX })
+            }
+            Transform::Script(_) => Ok(()),
+        }
+    }
+}
 
 /// The request as it stands before the delivery is signed: what a transform may change.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
