@@ -47,7 +47,7 @@ fn scripts(limits: ScriptLimits) -> Scripts {
 }
 
 fn run(code: &str, body: &str) -> Ran {
-    scripts(ScriptLimits::default()).run(code, request(body), context())
+    scripts(ScriptLimits::default()).run(code, &request(body), &context())
 }
 
 /// What a script sends, which must be something.

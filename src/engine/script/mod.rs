@@ -22,12 +22,12 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 pub use serve::serve_scripts;
 pub use shape::Shape;
-use wire::{Found, Job, Reply};
+use wire::{Asked, Found, Reply};
 pub use worker::COMMAND;
 use worker::Worker;
 
 use crate::domain::transform::{
-    CODE_MAX, Context, Failure, OUTPUT_MAX, Outgoing, Part, Ran, result,
+    CODE_MAX, Context, Failure, OUTPUT_MAX, Outgoing, Part, Ran, Transform, result, step,
 };
 
 /// How long after its time is up a call is waited for: QuickJS looks at the clock now and then.
@@ -85,11 +85,22 @@ impl Scripts {
         Scripts { limits, program, idle: Mutex::default() }
     }
 
+    /// Does what a transform says, as [`Scripts::run`] or, without a process, in declared steps.
+    pub fn apply(&self, transform: &Transform, outgoing: &Outgoing, context: &Context) -> Ran {
+        match transform {
+            Transform::Script(code) => self.run(code, outgoing, context),
+            Transform::Steps(steps) => {
+                let result = step::apply(steps, outgoing, context).map(Some);
+                Ran { result, console: Vec::new(), console_left_out: 0 }
+            }
+        }
+    }
+
     /// Calls the script's handler once. It waits, up to a few seconds beyond the script's time:
     /// never call it on a thread that serves HTTP.
-    pub fn run(&self, code: &str, outgoing: Outgoing, context: Context) -> Ran {
-        let call = Some((outgoing.clone(), context));
-        let Reply { result, console, console_left_out } = self.done(code, call);
+    pub fn run(&self, code: &str, outgoing: &Outgoing, context: &Context) -> Ran {
+        let reply = self.done(code, Some((outgoing, context)));
+        let Reply { result, console, console_left_out } = reply;
         let sent = result.and_then(|found| match found {
             Found::Sent(after) => Ok(Some(after)),
             Found::Dropped => Ok(None),
@@ -97,7 +108,7 @@ impl Scripts {
         });
         let result = sent.and_then(|sent| {
             sent.iter()
-                .try_for_each(|after| result::check(&outgoing, after, self.limits.output_bytes))?;
+                .try_for_each(|after| result::check(outgoing, after, self.limits.output_bytes))?;
             Ok(sent)
         });
         Ran { result, console, console_left_out }
@@ -112,7 +123,7 @@ impl Scripts {
         }
     }
 
-    fn done(&self, code: &str, call: Option<(Outgoing, Context)>) -> Reply {
+    fn done(&self, code: &str, call: Option<(&Outgoing, &Context)>) -> Reply {
         if code.len() > self.limits.code_bytes {
             let limit = self.limits.code_bytes;
             return without_words(Failure::TooLarge { what: Part::Code, limit });
@@ -121,9 +132,9 @@ impl Scripts {
             Ok(worker) => worker,
             Err(error) => return without_words(Failure::Unavailable(error.to_string())),
         };
-        let job = Job { code: code.to_owned(), limits: self.limits, call };
+        let asked = Asked { code, limits: self.limits, call };
         let patience = self.limits.time.saturating_add(GRACE).saturating_add(PATIENCE);
-        let reply = match worker.call(&job, patience) {
+        let reply = match worker.call(&asked, patience) {
             Ok(reply) => reply,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 return without_words(Failure::TimedOut);

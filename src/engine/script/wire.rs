@@ -14,13 +14,24 @@ use crate::domain::transform::{ConsoleLine, Context, Failure, Outgoing};
 const PART_MAX: usize = 64 << 20;
 
 /// Something to do with a script; the body of `outgoing` goes beside it.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize)]
+pub struct Asked<'a> {
+    /// The script.
+    pub code: &'a str,
+    /// What it may use.
+    pub limits: ScriptLimits,
+    /// What to call its handler with; without it the script is only looked at.
+    pub call: Option<(&'a Outgoing, &'a Context)>,
+}
+
+/// The same where it is read.
+#[derive(Debug, Deserialize)]
 pub struct Job {
     /// The script.
     pub code: String,
     /// What it may use.
     pub limits: ScriptLimits,
-    /// What to call its handler with; without it the script is only looked at.
+    /// What to call its handler with.
     pub call: Option<(Outgoing, Context)>,
 }
 
@@ -57,9 +68,9 @@ impl Found {
 }
 
 /// Sends a job.
-pub fn write_job(to: &mut impl Write, job: &Job) -> io::Result<()> {
-    let body = job.call.as_ref().map_or(&[][..], |(outgoing, _)| &outgoing.body);
-    write_frame(to, job, body)
+pub fn write_job(to: &mut impl Write, asked: &Asked<'_>) -> io::Result<()> {
+    let body = asked.call.map_or(&[][..], |(outgoing, _)| &outgoing.body);
+    write_frame(to, asked, body)
 }
 
 /// Reads a job.

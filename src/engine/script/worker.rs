@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use super::wire::{Job, Reply, read_reply, write_job};
+use super::wire::{Asked, Reply, read_reply, write_job};
 
 /// The hidden command of the binary that calls [`super::serve_scripts`].
 pub const COMMAND: &str = "run-scripts";
@@ -39,10 +39,10 @@ impl Worker {
     }
 
     /// Has a job done. An error of kind `WouldBlock` is one that took longer than `patience`.
-    pub fn call(&mut self, job: &Job, patience: Duration) -> io::Result<Reply> {
+    pub fn call(&mut self, asked: &Asked<'_>, patience: Duration) -> io::Result<Reply> {
         self.stream.set_write_timeout(Some(patience))?;
         self.stream.set_read_timeout(Some(patience))?;
-        write_job(&mut self.stream, job)?;
+        write_job(&mut self.stream, asked)?;
         read_reply(&mut self.stream)
     }
 }

@@ -104,7 +104,7 @@ fn what_is_left_alone_stays_byte_for_byte() {
     assert_eq!(sent(svix, ""), request(""));
     let scripts = scripts(ScriptLimits::default());
     let raw = super::Outgoing { body: vec![0xff, 0, 0x80], ..request("") };
-    let ran = scripts.run(same, raw.clone(), context());
+    let ran = scripts.run(same, &raw.clone(), &context());
     assert_eq!(ran.result, Ok(Some(raw)), "what is no text");
 }
 

@@ -18,7 +18,7 @@ fn outcome_within(limits: ScriptLimits, body: &str) -> String {
     let code = format!("function handler(webhook) {{ {body} }}");
     let ran = thread::scope(|scope| {
         let neighbour = scope.spawn(|| sent_body("function transform(p) { return [p] }", "{}"));
-        let ran = scripts.run(&code, request(r#"{"a": 1}"#), context());
+        let ran = scripts.run(&code, &request(r#"{"a": 1}"#), &context());
         assert_eq!(neighbour.join().unwrap(), "[{}]", "{body}");
         ran
     });
@@ -261,7 +261,7 @@ fn calls_share_nothing() {
                 Array.prototype.mark.push(1); \
                 function transform() { return [seen++, [].mark.length] }";
     for _ in 0..3 {
-        let ran = scripts.run(code, request("{}"), context());
+        let ran = scripts.run(code, &request("{}"), &context());
         assert_eq!(ran.result.unwrap().unwrap().body, b"[1,1]");
     }
 }
@@ -289,7 +289,7 @@ fn lines_of_the_console() {
     assert_eq!((many.console.len(), many.console_left_out), (100, 50));
     let late = scripts(short());
     let code = "console.log('before'); for (;;) {}";
-    let ran = late.run(code, request("{}"), context());
+    let ran = late.run(code, &request("{}"), &context());
     assert_eq!(ran.result.unwrap_err().code(), "timed_out");
     assert_eq!(ran.console[0].text, "before");
 }
