@@ -9,6 +9,7 @@ use relay::engine::script::{ScriptLimits, Scripts};
 
 mod handlers;
 mod hostile;
+mod recipes;
 
 /// A request with this body, as it stands before a transform.
 fn request(body: &str) -> Outgoing {
@@ -35,7 +36,7 @@ fn context() -> Context {
         endpoint_id: "ep_1".to_owned(),
         application_id: "app_1".to_owned(),
         timestamp_ms: 1_767_225_600_000,
-        env: BTreeMap::from([("CHANNEL".to_owned(), "#dev".to_owned())]),
+        env: BTreeMap::from([("SLACK_CHANNEL".to_owned(), "#dev".to_owned())]),
         path: "/in/github".to_owned(),
         query: "team=a&team=b&x=1".to_owned(),
     }

@@ -177,7 +177,8 @@ mod tests {
     fn xml() {
         let read = |text: &str| Format::Xml.read(text.as_bytes());
         let text = "<?xml version=\"1.0\"?><!-- c --><o:order id='7 &amp; 8'>\n <item>a</item>\
-                    <item sku=\"1\">b &lt;&#65;&gt; <![CDATA[<raw>]]></item><none/><e></e></o:order>";
+                    <item sku=\"1\">b &lt;&#65;&gt; <![CDATA[<raw>]]></item>\
+                    <none/><e></e></o:order>";
         let expected = json!({"o:order": {
             "@id": "7 & 8",
             "item": ["a", {"@sku": "1", "#text": "b <A> <raw>"}],

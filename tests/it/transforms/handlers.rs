@@ -28,7 +28,7 @@ fn hookdeck() {
     assert_eq!(body["seen"], seen);
     assert_eq!(body["headers"]["x-github-event"], "issues", "names in lower case");
     assert_eq!(body["headers"]["x-two"], "a, b");
-    assert_eq!(body["context"]["env"]["CHANNEL"], "#dev");
+    assert_eq!(body["context"]["env"]["SLACK_CHANNEL"], "#dev");
     assert_eq!(body["context"]["source"], "github");
     assert_eq!(body["context"]["verified"], true);
     assert_eq!(body["context"]["message_id"], "msg_1");
