@@ -136,10 +136,7 @@ impl Scripts {
         let patience = self.limits.time.saturating_add(GRACE).saturating_add(PATIENCE);
         let reply = match worker.call(&asked, patience) {
             Ok(reply) => reply,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                return without_words(Failure::TimedOut);
-            }
-            Err(_) => return without_words(Failure::Crashed),
+            Err(failure) => return without_words(failure),
         };
         if is_sound(&reply) {
             let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
