@@ -222,6 +222,15 @@ fn what_only_looks_signed() {
     let moved = mailgun.body.replace("\"1795219200\"", "\"17952192000\"");
     let moved = moved.replace("\"token\": \"0", "\"token\": \"");
     assert_eq!(verdict(mailgun, &mailgun.url, &[], moved.as_bytes()), "malformed");
+    // Of two fields of one name programs differ in which they take.
+    let (open, field) = ("{\"signature\": {", "\"token\": \"x\", ");
+    for twice in [
+        mailgun.body.replace(open, &format!("{open}{field}")),
+        mailgun.body.replace(open, &format!("{open}\"\\u0074oken\": \"x\", ")),
+        mailgun.body.replace(open, &format!("{{\"signature\": {{}}, {}", &open[1..])),
+    ] {
+        assert_eq!(verdict(mailgun, &mailgun.url, &[], twice.as_bytes()), "malformed", "{twice}");
+    }
 
     // The answer to a handshake of Braintree's is a signature over what was asked.
     let braintree = valid("braintree", "");

@@ -133,11 +133,11 @@ fn place(row: &SignatureRow, request: &Request<'_>) -> Result<String, Reason> {
     let found = match (&row.header, &row.json, &row.form) {
         (Some(header), _, _) => {
             if request.headers(header).nth(1).is_some() {
-                return Err(Reason::Twice { header: header.clone() });
+                return Err(Reason::Twice { place: format!("the header {header}") });
             }
             request.header(header).map(str::to_owned)
         }
-        (_, Some(path), _) => request.json(path),
+        (_, Some(path), _) => request.field(path)?,
         (_, _, Some(field)) => request.form(field).map(|value| value.into_owned()),
         (None, None, None) => None,
     };
@@ -150,7 +150,7 @@ fn numbered(row: &SignatureRow, request: &Request<'_>) -> Result<Vec<String>, Re
     for number in 1..=CANDIDATES_MAX + 1 {
         let header = format!("{header}-{number}");
         if request.headers(&header).nth(1).is_some() {
-            return Err(Reason::Twice { header });
+            return Err(Reason::Twice { place: format!("the header {header}") });
         }
         found.extend(request.header(&header).map(str::to_owned));
     }
@@ -169,7 +169,7 @@ pub fn timestamp(
     let (place, text) = match (&row.header, &row.field, &row.json) {
         (Some(header), _, _) => {
             if request.headers(header).nth(1).is_some() {
-                return Err(Reason::Twice { header: header.clone() });
+                return Err(Reason::Twice { place: format!("the header {header}") });
             }
             (format!("the header {header}"), request.header(header).map(str::to_owned))
         }
@@ -183,7 +183,7 @@ pub fn timestamp(
         }
         (_, _, path) => {
             let path = path.as_deref().unwrap_or_default();
-            (format!("the body's {path}"), request.json(path))
+            (format!("the body's {path}"), request.field(path)?)
         }
     };
     let text = text.filter(|text| !text.is_empty()).ok_or(Reason::Missing { place })?;
@@ -231,7 +231,7 @@ pub fn message(
             Part::Secret => bytes.extend_from_slice(parts.secret.as_bytes()),
             Part::SortedForm => sorted_form(request, &mut bytes),
             Part::Header(name) if request.headers(name).nth(1).is_some() => {
-                return Err(Reason::Twice { header: name.clone() });
+                return Err(Reason::Twice { place: format!("the header {name}") });
             }
             Part::Header(name) => {
                 let value = request.header(name).map(str::to_owned);
@@ -242,7 +242,7 @@ pub fn message(
                 bytes.extend_from_slice(need(format!("the query's {name}"), value)?.as_bytes());
             }
             Part::Json(path) => {
-                let value = request.json(path);
+                let value = request.field(path)?;
                 bytes.extend_from_slice(need(format!("the body's {path}"), value)?.as_bytes());
             }
             Part::Form(name) => {

@@ -6,6 +6,7 @@
 mod content;
 mod encoding;
 mod explain;
+mod json;
 mod request;
 mod row;
 mod verify;

@@ -2,9 +2,11 @@
 
 use std::borrow::Cow;
 
-use serde_json::Value;
 use url::Url;
 use url::form_urlencoded;
+
+use super::json::{self, Fault};
+use super::verify::Reason;
 
 /// What came, untouched.
 #[derive(Clone, Copy, Debug)]
@@ -59,18 +61,18 @@ impl<'a> Request<'a> {
         essence.eq_ignore_ascii_case("application/x-www-form-urlencoded")
     }
 
-    /// A field of a JSON body as text: `a.b`, `0.id` for the first of a list.
+    /// A field of a JSON body as text: `a.b`, `0.id` for the first of a list. Nothing where a name
+    /// stands twice on the way to it.
     pub fn json(&self, path: &str) -> Option<String> {
-        let whole: Value = serde_json::from_slice(self.body).ok()?;
-        let found = path.split('.').try_fold(&whole, |value, step| match value {
-            Value::Array(items) => items.get(step.parse::<usize>().ok()?),
-            value => value.get(step),
-        })?;
-        match found {
-            Value::String(text) => Some(text.clone()),
-            Value::Number(number) => Some(number.to_string()),
-            Value::Bool(flag) => Some(flag.to_string()),
-            Value::Null | Value::Array(_) | Value::Object(_) => None,
+        json::text(self.body, path).ok().flatten()
+    }
+
+    /// The same, where what stands twice is a reason to refuse.
+    pub(super) fn field(&self, path: &str) -> Result<Option<String>, Reason> {
+        match json::text(self.body, path) {
+            Ok(found) => Ok(found),
+            Err(Fault::NotJson) => Ok(None),
+            Err(Fault::Twice) => Err(Reason::Twice { place: format!("the body's {path}") }),
         }
     }
 

@@ -39,11 +39,11 @@ pub enum Reason {
         /// `the header x-signature`.
         place: String,
     },
-    /// A header that may stand once.
-    #[error("the header {header} is there twice")]
+    /// A header or field that may stand once: programs differ in which of two they take.
+    #[error("{place} is there twice")]
     Twice {
-        /// Which one.
-        header: String,
+        /// `the header x-signature`.
+        place: String,
     },
     /// The place holds no signature of the version that counts.
     #[error("{place} holds no signature of the version that counts")]
@@ -223,7 +223,7 @@ fn check_rest(provider: &Provider, request: &Request<'_>) -> Result<(), Reason> 
     }
     for (field, length) in &provider.lengths {
         let place = || format!("the body's {field}");
-        let text = request.json(field).ok_or_else(|| Reason::Missing { place: place() })?;
+        let text = request.field(field)?.ok_or_else(|| Reason::Missing { place: place() })?;
         if text.chars().count() != *length {
             return Err(Reason::Length { place: place(), length: *length });
         }
