@@ -24,6 +24,7 @@ mod environment;
 mod filters;
 mod openapi;
 mod providers;
+mod providers_handshakes;
 mod schemas;
 mod sources;
 mod store;

@@ -60,6 +60,15 @@ pub fn decode(encoding: Encoding, text: &str) -> Option<Vec<u8>> {
     }
 }
 
+/// Bytes as they are written.
+pub fn encode(encoding: Encoding, bytes: &[u8]) -> String {
+    match encoding {
+        Encoding::Hex => bytes.iter().map(|byte| format!("{byte:02x}")).collect(),
+        Encoding::Base64 => STANDARD.encode(bytes),
+        Encoding::Base64Url => URL_SAFE_NO_PAD.encode(bytes),
+    }
+}
+
 /// The key of a secret's text; `None` when the text is none.
 pub fn key(form: KeyForm, text: &str) -> Option<Vec<u8>> {
     let key = match form {

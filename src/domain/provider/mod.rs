@@ -1,21 +1,29 @@
 //! How providers sign what they send: a table of rows, and one engine that verifies by a row.
 //!
-//! Start with [`Provider`] (a row), [`Request`] (what came) and [`verify`]. The rows of the known
-//! providers are in `table.toml`; a row of the same form describes any other.
+//! Start with [`Provider`] (a row), [`Request`] (what came), [`handshake`] (whether it is a
+//! question and no event) and [`verify`]. The rows of the known providers are in `table.toml`; a
+//! row of the same form describes any other.
 
 mod content;
 mod encoding;
 mod explain;
+mod fetched;
+mod handshake;
 mod json;
+mod reply;
 mod request;
 mod row;
 mod verify;
 
 pub use encoding::{Digest, Encoding, KeyForm};
 pub use explain::explain;
+pub use fetched::{FetchRow, Fetched};
+pub use handshake::{
+    Answer, Computed, ECHO_MAX, Handshake, HandshakeRow, Setup, Signed, handshake,
+};
+pub use reply::Reply;
 pub use request::Request;
 pub use row::{
-    Challenge, Format, Provider, RowError, Scheme, SignatureRow, TimestampRow, TimestampUnit, find,
-    is_place, known,
+    Format, Provider, RowError, Scheme, SignatureRow, TimestampRow, TimestampUnit, find, known,
 };
-pub use verify::{CANDIDATES_MAX, Reason, Verified, verify};
+pub use verify::{CANDIDATES_MAX, Reason, Verified, verify, verify_with};

@@ -76,13 +76,35 @@ impl<'a> Request<'a> {
         }
     }
 
-    /// What stands at the first of these places: `header.x-id`, `query.id`, `body.id`.
-    pub fn first_of(&self, places: &[String]) -> Option<String> {
-        places.iter().find_map(|place| match place.split_once('.')? {
+    /// What stands at a place: `header.x-id`, `query.id`, `body.id`.
+    pub fn at(&self, place: &str) -> Option<String> {
+        match place.split_once('.')? {
             ("header", name) => self.header(name).map(str::to_owned),
             ("query", name) => self.query(name),
             (_, path) => self.json(path),
-        })
+        }
+    }
+
+    /// What stands at the first of these places.
+    pub fn first_of(&self, places: &[String]) -> Option<String> {
+        places.iter().find_map(|place| self.at(place))
+    }
+
+    /// What must stand at a place.
+    pub(super) fn needed(&self, place: &str) -> Result<String, Reason> {
+        let found = match place.split_once('.') {
+            Some(("header", name)) if self.headers(name).nth(1).is_some() => {
+                return Err(Reason::Twice { place: format!("the header {name}") });
+            }
+            Some(("body", path)) => self.field(path)?,
+            _ => self.at(place),
+        };
+        let name = || match place.split_once('.') {
+            Some(("header", name)) => format!("the header {name}"),
+            Some(("query", name)) => format!("the query's {name}"),
+            _ => format!("the body's {}", place.strip_prefix("body.").unwrap_or(place)),
+        };
+        found.ok_or_else(|| Reason::Missing { place: name() })
     }
 }
 

@@ -8,6 +8,9 @@ use thiserror::Error;
 
 use super::content::{Part, parse_message};
 use super::encoding::{Digest, Encoding, KeyForm};
+use super::fetched::FetchRow;
+use super::handshake::{HandshakeError, HandshakeRow};
+use super::reply::Reply;
 
 /// The providers that are known, as they stand in `table.toml`.
 static KNOWN: LazyLock<Vec<Provider>> = LazyLock::new(|| {
@@ -147,26 +150,28 @@ struct Row {
     lengths: BTreeMap<String, usize>,
     #[serde(default)]
     required: BTreeMap<String, String>,
-    challenge: Option<Challenge>,
+    #[serde(default)]
+    handshake: Vec<HandshakeRow>,
+    #[serde(default)]
+    fetch: FetchRow,
+    #[serde(default)]
+    reply: Reply,
+    #[serde(default = "unauthorized")]
+    refusal: u16,
     #[serde(default)]
     event_id: Vec<String>,
     #[serde(default)]
     event_type: Vec<String>,
 }
 
-/// Where a handshake's challenge stands. Its answer is a signature over it, so that nothing of that
-/// shape, 20 to 40 lower-case hexadecimal digits, may pass for an event.
-#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Challenge {
-    /// In this field of a form.
-    pub form: String,
-}
-
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Table {
     provider: Vec<Row>,
+}
+
+fn unauthorized() -> u16 {
+    401
 }
 
 fn body_alone() -> String {
@@ -205,8 +210,14 @@ pub struct Provider {
     pub lengths: BTreeMap<String, usize>,
     /// Headers that must have these values.
     pub required: BTreeMap<String, String>,
-    /// Where a handshake's challenge stands, which no event may look like.
-    pub challenge: Option<Challenge>,
+    /// Its handshakes; the first that a request is, it is.
+    pub handshakes: Vec<HandshakeRow>,
+    /// Where keys are that have to be fetched.
+    pub fetch: FetchRow,
+    /// What it wants to hear when an event was taken.
+    pub reply: Reply,
+    /// The status for what is not verified.
+    pub refusal: u16,
     /// Where the event's id stands, the first that is there: `header.x-id`, `body.id`.
     pub event_id: Vec<String>,
     /// Where the event's type stands.
@@ -231,6 +242,12 @@ pub enum RowError {
     /// A place of the event's id or type.
     #[error("{0:?} is no place: write header.NAME, query.NAME or body.FIELD")]
     Origin(String),
+    /// A handshake.
+    #[error(transparent)]
+    Handshake(#[from] HandshakeError),
+    /// An answer that would say the contrary.
+    #[error("{0} = {1}: write one of {2}")]
+    Status(&'static str, u16, &'static str),
 }
 
 impl Provider {
@@ -268,6 +285,13 @@ impl TryFrom<Row> for Provider {
         if let Some(wrong) = origins.clone().find(|origin| !is_place(origin)) {
             return Err(RowError::Origin(wrong.clone()));
         }
+        row.handshake.iter().try_for_each(HandshakeRow::check)?;
+        if !(200..300).contains(&row.reply.status) {
+            return Err(RowError::Status("reply.status", row.reply.status, "200 to 299"));
+        }
+        if !(400..600).contains(&row.refusal) {
+            return Err(RowError::Status("refusal", row.refusal, "400 to 599"));
+        }
         Ok(Provider {
             message: parse_message(&row.message)?,
             name: row.name,
@@ -283,7 +307,10 @@ impl TryFrom<Row> for Provider {
             body_digest: row.body_digest,
             lengths: row.lengths,
             required: row.required,
-            challenge: row.challenge,
+            handshakes: row.handshake,
+            fetch: row.fetch,
+            reply: row.reply,
+            refusal: row.refusal,
             event_id: row.event_id,
             event_type: row.event_type,
         })
@@ -327,6 +354,9 @@ mod tests {
         check("signature = { header = \"a\" }\nmessage = \"{body\"", "has no }");
         check("signature = { header = \"a\" }\nevent_id = [\"id\"]", "header.NAME");
         check("signature = { header = \"a\" }\ntimestamp = {}", "timestamp must name one place");
+        check("signature = { header = \"a\" }\nrefusal = 200", "400 to 599");
+        check("signature = { header = \"a\" }\nreply = { status = 500 }", "200 to 299");
+        check("signature = { header = \"a\" }\nhandshake = [{ what = \"b\" }]", "of no request");
         check("signature = { header = \"a\" }\ncolour = 1", "unknown field");
     }
 }

@@ -11,6 +11,8 @@ use thiserror::Error;
 
 use super::content::{self, Parts};
 use super::encoding::{self, Digest, Encoding};
+use super::fetched::Fetched;
+use super::handshake::{Computed, is_braintree, is_crc_token};
 use super::request::Request;
 use super::row::{Provider, Scheme};
 use crate::domain::time::Timestamp;
@@ -107,6 +109,36 @@ pub enum Reason {
     /// The digest that the URL carries is not that of the body.
     #[error("the body is not the one whose digest stands in the URL")]
     BodyDigest,
+    /// A challenge whose answer could be used as a signature, or that no answer can hold.
+    #[error("what stands at {place} is no challenge that may be answered")]
+    Unanswerable {
+        /// `query.crc_token`.
+        place: String,
+    },
+    /// A handshake with another verify token than was agreed on.
+    #[error("the verify token is another")]
+    VerifyToken,
+    /// A handshake that needs a verify token, where none was agreed on.
+    #[error("no verify token is set up for this source")]
+    NoVerifyToken,
+    /// A handshake whose answer begins with a public key, where none is known.
+    #[error("no public key is set up for this source")]
+    NoPublicKey,
+    /// A handshake that hands out a secret, where there is one.
+    #[error("the source has a secret, and is not being set up")]
+    Settled,
+    /// A key or certificate that has to be fetched first, from a host that the row allows.
+    #[error("the key at {url} is not fetched yet")]
+    KeyWanted {
+        /// What to fetch with GET; the answer is handed in under the same URL.
+        url: String,
+    },
+    /// A URL of a key that is not one of the provider's.
+    #[error("{url} is no place where this provider has its keys")]
+    KeyUrl {
+        /// What the request named, cut at 200 characters.
+        url: String,
+    },
     /// All of it is there, and it was not made with any of the secrets over these bytes.
     #[error("the signature is of another secret or of other bytes")]
     Mismatch,
@@ -123,11 +155,15 @@ impl Reason {
             | Reason::NoTime
             | Reason::Required { .. }
             | Reason::Length { .. }
-            | Reason::Challenge => "malformed",
+            | Reason::Challenge
+            | Reason::Unanswerable { .. } => "malformed",
             Reason::Stale { .. } => "stale",
             Reason::Early { .. } => "early",
-            Reason::Secret { .. } => "secret",
-            Reason::BodyDigest | Reason::Mismatch => "mismatch",
+            Reason::Secret { .. } | Reason::NoVerifyToken | Reason::NoPublicKey => "secret",
+            Reason::Settled => "settled",
+            Reason::KeyWanted { .. } => "key-wanted",
+            Reason::KeyUrl { .. } => "key-url",
+            Reason::VerifyToken | Reason::BodyDigest | Reason::Mismatch => "mismatch",
         }
     }
 }
@@ -151,6 +187,17 @@ impl fmt::Display for EncodingName {
 pub fn verify(
     provider: &Provider,
     secrets: &[&str],
+    request: &Request<'_>,
+    now: Timestamp,
+) -> Result<Verified, Reason> {
+    verify_with(provider, secrets, &Fetched::default(), request, now)
+}
+
+/// The same with keys that were fetched. [`Reason::KeyWanted`] names one that is needed.
+pub fn verify_with(
+    provider: &Provider,
+    secrets: &[&str],
+    _fetched: &Fetched<'_>,
     request: &Request<'_>,
     now: Timestamp,
 ) -> Result<Verified, Reason> {
@@ -228,13 +275,17 @@ fn check_rest(provider: &Provider, request: &Request<'_>) -> Result<(), Reason> 
             return Err(Reason::Length { place: place(), length: *length });
         }
     }
-    if let Some(challenge) = &provider.challenge {
-        let text = request.form(&challenge.form).unwrap_or_default();
-        let text = text.trim();
-        let hex = text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
-        if hex && (20..=40).contains(&text.len()) {
-            return Err(Reason::Challenge);
+    // What a handshake may be answered with is no signature over an event.
+    let answered = provider.handshakes.iter().any(|row| match row.computed {
+        Some(Computed::X) => is_crc_token(request.body),
+        Some(Computed::Braintree) => {
+            let payload = request.form("bt_payload").unwrap_or_default();
+            is_braintree(payload.trim().as_bytes())
         }
+        _ => false,
+    });
+    if answered {
+        return Err(Reason::Challenge);
     }
     // What a bare digest of secret and body leaves open: more can be put behind, with padding
     // between that begins with a byte which no text has there.
@@ -285,7 +336,7 @@ fn verifies(provider: &Provider, key: &[u8], message: &[u8], signature: &[u8]) -
     }
 }
 
-fn mac(digest: Digest, key: &[u8], message: &[u8]) -> Vec<u8> {
+pub(super) fn mac(digest: Digest, key: &[u8], message: &[u8]) -> Vec<u8> {
     const ANY: &str = "invariant: any length is a key";
     match digest {
         Digest::Sha1 => {
@@ -303,7 +354,7 @@ fn mac(digest: Digest, key: &[u8], message: &[u8]) -> Vec<u8> {
     }
 }
 
-fn same(made: &[u8], given: &[u8]) -> bool {
+pub(super) fn same(made: &[u8], given: &[u8]) -> bool {
     made.ct_eq(given).into()
 }
 
