@@ -6,7 +6,7 @@ use super::failure::{Exit, Failure};
 use super::output::{self, BAD, GOOD, styled};
 use super::signed_request::SignedRequest;
 use super::{Common, Outcome};
-use crate::domain::provider::{self, Provider, Reason, Request, Verified};
+use crate::domain::provider::{self, Provider, Reason, Request, Scheme, Verified};
 use crate::domain::time::Timestamp;
 
 /// What is verified beside the request itself.
@@ -41,6 +41,10 @@ pub(super) fn run(
     if provider.signs_url() && asked.url.is_none() {
         return Err(Failure::usage(format!("{} signs the URL too", provider.title))
             .hint("name the one that it was given with --url"));
+    }
+    if provider.scheme == Scheme::None {
+        return Err(Failure::usage(format!("{} signs nothing", provider.title))
+            .hint("a token in the URL that it is given is all there can be"));
     }
     let request = Request {
         method: asked.method,

@@ -1,13 +1,16 @@
 //! What is read out of a request by a row: signatures, the time, and the bytes that were signed.
 
+use super::reason::Reason;
 use super::request::Request;
 use super::row::{Format, Provider, RowError, SignatureRow, TimestampRow, TimestampUnit};
-use super::verify::{CANDIDATES_MAX, Reason};
+use super::sns;
+use super::verify::CANDIDATES_MAX;
 use crate::domain::time::Timestamp;
 
 /// The parts that a message may have.
 pub const PARTS: &str = "{body} {timestamp} {method} {url} {decoded-url} {secret} {sorted-form} \
-                         {header:NAME} {query:NAME} {json:FIELD} {form:FIELD}";
+                         {crc32} {sns} {header:NAME} {query:NAME} {json:FIELD} {form:FIELD} \
+                         {pair:NAME} {listed-headers:NAME}";
 
 /// A part of the message that is signed.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -36,6 +39,14 @@ pub enum Part {
     Json(String),
     /// A field of a form.
     Form(String),
+    /// A pair that stands beside the signature.
+    Pair(String),
+    /// The headers that a pair names, a space between two, with a point between their values.
+    ListedHeaders(String),
+    /// The checksum of the body (CRC-32 of IEEE 802.3) as a decimal.
+    Crc32,
+    /// What AWS SNS signs of a message.
+    Sns,
 }
 
 /// Reads `{timestamp}.{body}`.
@@ -52,6 +63,8 @@ pub fn parse_message(text: &str) -> Result<Vec<Part>, RowError> {
             Some(("query", name)) => Part::Query(name.to_owned()),
             Some(("json", path)) => Part::Json(path.to_owned()),
             Some(("form", name)) => Part::Form(name.to_owned()),
+            Some(("pair", name)) => Part::Pair(name.to_owned()),
+            Some(("listed-headers", name)) => Part::ListedHeaders(name.to_owned()),
             _ => match name {
                 "body" => Part::Body,
                 "timestamp" => Part::Timestamp,
@@ -60,6 +73,8 @@ pub fn parse_message(text: &str) -> Result<Vec<Part>, RowError> {
                 "decoded-url" => Part::DecodedUrl,
                 "secret" => Part::Secret,
                 "sorted-form" => Part::SortedForm,
+                "crc32" => Part::Crc32,
+                "sns" => Part::Sns,
                 other => return Err(RowError::Part(other.to_owned())),
             },
         });
@@ -210,6 +225,8 @@ pub struct Parts<'a> {
     pub secret: &'a str,
     /// The URL to take.
     pub url: &'a str,
+    /// What stood beside the signature.
+    pub pairs: &'a [(String, String)],
 }
 
 /// The bytes that were signed.
@@ -230,13 +247,12 @@ pub fn message(
             Part::DecodedUrl => bytes.extend_from_slice(decoded(parts.url).as_bytes()),
             Part::Secret => bytes.extend_from_slice(parts.secret.as_bytes()),
             Part::SortedForm => sorted_form(request, &mut bytes),
-            Part::Header(name) if request.headers(name).nth(1).is_some() => {
-                return Err(Reason::Twice { place: format!("the header {name}") });
+            Part::Crc32 => {
+                let sum = crc32fast::hash(request.body);
+                bytes.extend_from_slice(sum.to_string().as_bytes());
             }
-            Part::Header(name) => {
-                let value = request.header(name).map(str::to_owned);
-                bytes.extend_from_slice(need(format!("the header {name}"), value)?.as_bytes());
-            }
+            Part::Sns => bytes.extend_from_slice(&sns::message(request, parts.secret)?),
+            Part::Header(name) => bytes.extend_from_slice(header(request, name)?.as_bytes()),
             Part::Query(name) => {
                 let value = request.query(name);
                 bytes.extend_from_slice(need(format!("the query's {name}"), value)?.as_bytes());
@@ -249,9 +265,40 @@ pub fn message(
                 let value = request.form(name).map(|value| value.into_owned());
                 bytes.extend_from_slice(need(format!("the form's {name}"), value)?.as_bytes());
             }
+            Part::Pair(name) => bytes.extend_from_slice(pair(parts.pairs, name)?.as_bytes()),
+            Part::ListedHeaders(name) => {
+                let names = pair(parts.pairs, name)?;
+                if names.split(' ').nth(CANDIDATES_MAX).is_some() {
+                    return Err(Reason::TooMany);
+                }
+                let values: Result<Vec<&str>, Reason> =
+                    names.split(' ').map(|name| header(request, name)).collect();
+                bytes.extend_from_slice(values?.join(".").as_bytes());
+            }
         }
     }
     Ok(bytes)
+}
+
+/// A header that is signed.
+fn header<'a>(request: &Request<'a>, name: &str) -> Result<&'a str, Reason> {
+    let place = format!("the header {name}");
+    match (request.header(name), request.headers(name).next()) {
+        (Some(value), _) => Ok(value),
+        (None, Some(_)) => Err(Reason::Twice { place }),
+        (None, None) => Err(Reason::Missing { place }),
+    }
+}
+
+/// A pair beside the signature.
+fn pair<'a>(pairs: &'a [(String, String)], name: &str) -> Result<&'a str, Reason> {
+    let place = || format!("the signature's {name}");
+    let mut values = pairs.iter().filter(|(key, _)| key == name);
+    let value = values.next().map(|(_, value)| value.as_str());
+    match values.next() {
+        Some(_) => Err(Reason::Twice { place: place() }),
+        None => value.ok_or_else(|| Reason::Missing { place: place() }),
+    }
 }
 
 /// Each name with its values, both sorted and a value that stands twice taken once (Twilio).

@@ -2,9 +2,10 @@
 
 use super::content;
 use super::encoding::{Digest, Encoding, KeyForm};
+use super::reason::Reason;
 use super::request::Request;
 use super::row::{Provider, Scheme};
-use super::verify::{Reason, verify};
+use super::verify::verify;
 use crate::domain::time::Timestamp;
 
 /// What would have made it fit, in words; nothing when none of it would. Costs some dozens of
@@ -33,7 +34,7 @@ pub fn explain(
     for encoding in [Encoding::Hex, Encoding::Base64, Encoding::Base64Url] {
         let other = Provider { encoding, ..provider.clone() };
         let differs = encoding != provider.encoding;
-        let words = format!("it fits in {}", super::verify::EncodingName(encoding));
+        let words = format!("it fits in {}", super::reason::EncodingName(encoding));
         add(differs && fits(&other, secrets, request), words);
     }
     for (key, words) in [

@@ -1,12 +1,12 @@
 //! Keys and certificates that a provider publishes: fetched by the caller, from hosts that the row
 //! names, and handed in.
 
-use rustls::pki_types::TrustAnchor;
+use rustls::RootCertStore;
 use serde::Deserialize;
 use url::{Host, Url};
 
+use super::reason::Reason;
 use super::row::Provider;
-use super::verify::Reason;
 
 /// Where a provider's keys are, and whose they must be.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Deserialize)]
@@ -17,9 +17,13 @@ pub struct FetchRow {
     pub hosts: Vec<String>,
     /// What the path must end in: `.pem`.
     pub suffix: String,
-    /// The name that a certificate must be for.
-    pub name: Option<String>,
-    /// Whether a certificate must be signed by an authority that the web trusts.
+    /// The place of the URL: `header.paypal-cert-url`.
+    pub url: String,
+    /// Names, one of which a certificate must be for. A label `*` is the one that the URL's host
+    /// has there.
+    pub names: Vec<String>,
+    /// Whether a certificate must be signed by an authority that the web trusts. Without, it counts
+    /// that it came from one of the hosts.
     pub chain: bool,
 }
 
@@ -29,7 +33,14 @@ pub struct Fetched<'a> {
     /// URLs as [`Reason::KeyWanted`] named them, and what they answered with.
     pub documents: &'a [(&'a str, &'a str)],
     /// Authorities that certificates may come from; those that the web trusts when unset.
-    pub roots: Option<&'a [TrustAnchor<'a>]>,
+    pub roots: Option<&'a RootCertStore>,
+}
+
+impl<'a> Fetched<'a> {
+    /// What this URL answered with.
+    pub(super) fn get(&self, url: &str) -> Option<&'a str> {
+        self.documents.iter().find(|(held, _)| *held == url).map(|(_, text)| *text)
+    }
 }
 
 impl Provider {
@@ -45,6 +56,23 @@ impl Provider {
             && url.fragment().is_none();
         let allowed = self.fetch.hosts.iter().any(|pattern| fits(pattern, host));
         if plain && allowed { Ok(url.into()) } else { Err(refused()) }
+    }
+
+    /// The document of a URL out of a request, and that URL.
+    pub(super) fn document<'a>(
+        &self,
+        fetched: &Fetched<'a>,
+        text: &str,
+    ) -> Result<(String, &'a str), Reason> {
+        let url = self.fetchable(text)?;
+        let path = url.split(['?', '#']).next().unwrap_or_default();
+        if !path.ends_with(self.fetch.suffix.as_str()) {
+            return Err(Reason::KeyUrl { url });
+        }
+        match fetched.get(&url) {
+            Some(text) => Ok((url, text)),
+            None => Err(Reason::KeyWanted { url }),
+        }
     }
 }
 

@@ -43,6 +43,12 @@ pub fn plain(value: &RawValue) -> Option<String> {
     }
 }
 
+/// The items of a list as they were written; nothing when there is no list.
+pub fn items<'a>(document: &'a [u8], path: &str) -> Result<Option<Vec<&'a RawValue>>, Fault> {
+    let Some(list) = at(document, path)? else { return Ok(None) };
+    Ok(serde_json::from_str(list.get()).ok())
+}
+
 /// One step down the path. It goes as deep as the path is long, which rows say and senders don't.
 struct Step<'a> {
     path: Option<&'a str>,
@@ -196,5 +202,13 @@ mod tests {
         check(&format!("{{\"a\":{deep}}}"), "a", Ok(None));
         check(&deep, "0.0.a", Ok(None));
         check(&"{\"a\":".repeat(1_000_000), "a.a.a", Err(Fault::NotJson));
+    }
+
+    #[test]
+    fn lists() {
+        let found = items(br#"{"a":[{"b":1}, 2]}"#, "a").unwrap().unwrap();
+        let written: Vec<&str> = found.iter().map(|item| item.get()).collect();
+        assert_eq!(written, ["{\"b\":1}", "2"]);
+        assert!(items(b"{\"a\":1}", "a").unwrap().is_none());
     }
 }

@@ -4,15 +4,22 @@
 //! question and no event) and [`verify`]. The rows of the known providers are in `table.toml`; a
 //! row of the same form describes any other.
 
+mod adyen;
+mod certificate;
+mod client_state;
 mod content;
 mod encoding;
 mod explain;
 mod fetched;
 mod handshake;
 mod json;
+mod jwt;
+mod public;
+mod reason;
 mod reply;
 mod request;
 mod row;
+mod sns;
 mod verify;
 
 pub use encoding::{Digest, Encoding, KeyForm};
@@ -21,9 +28,11 @@ pub use fetched::{FetchRow, Fetched};
 pub use handshake::{
     Answer, Computed, ECHO_MAX, Handshake, HandshakeRow, Setup, Signed, handshake,
 };
+pub use jwt::JwtRow;
+pub use reason::Reason;
 pub use reply::Reply;
 pub use request::Request;
 pub use row::{
     Format, Provider, RowError, Scheme, SignatureRow, TimestampRow, TimestampUnit, find, known,
 };
-pub use verify::{CANDIDATES_MAX, Reason, Verified, verify, verify_with};
+pub use verify::{By, CANDIDATES_MAX, Verified, verify, verify_with};

@@ -2,11 +2,12 @@
 
 use std::borrow::Cow;
 
+use serde_json::value::RawValue;
 use url::Url;
 use url::form_urlencoded;
 
 use super::json::{self, Fault};
-use super::verify::Reason;
+use super::reason::Reason;
 
 /// What came, untouched.
 #[derive(Clone, Copy, Debug)]
@@ -76,6 +77,15 @@ impl<'a> Request<'a> {
         }
     }
 
+    /// The items of a list in a JSON body.
+    pub(super) fn items(&self, path: &str) -> Result<Option<Vec<&'a RawValue>>, Reason> {
+        match json::items(self.body, path) {
+            Ok(found) => Ok(found),
+            Err(Fault::NotJson) => Ok(None),
+            Err(Fault::Twice) => Err(Reason::Twice { place: format!("the body's {path}") }),
+        }
+    }
+
     /// What stands at a place: `header.x-id`, `query.id`, `body.id`.
     pub fn at(&self, place: &str) -> Option<String> {
         match place.split_once('.')? {
@@ -85,9 +95,12 @@ impl<'a> Request<'a> {
         }
     }
 
-    /// What stands at the first of these places.
+    /// What stands at the first of these places; `body.a+body.b` is both with a colon between.
     pub fn first_of(&self, places: &[String]) -> Option<String> {
-        places.iter().find_map(|place| self.at(place))
+        places.iter().find_map(|place| {
+            let parts: Option<Vec<String>> = place.split('+').map(|place| self.at(place)).collect();
+            Some(parts?.join(":"))
+        })
     }
 
     /// What must stand at a place.

@@ -10,6 +10,7 @@ use super::content::{Part, parse_message};
 use super::encoding::{Digest, Encoding, KeyForm};
 use super::fetched::FetchRow;
 use super::handshake::{HandshakeError, HandshakeRow};
+use super::jwt::JwtRow;
 use super::reply::Reply;
 
 /// The providers that are known, as they stand in `table.toml`.
@@ -29,16 +30,9 @@ pub fn find(name: &str) -> Option<&'static Provider> {
     known().iter().find(|provider| provider.name == name)
 }
 
-/// Whether this names a place of a request: `header.x-id`, `query.id`, `body.data.id`, or one in
-/// each item of a batch, `body[].id`.
-pub fn is_place(text: &str) -> bool {
-    let place = text.split_once('.').map(|(place, rest)| (place, !rest.is_empty()));
-    matches!(place, Some(("header" | "query" | "body" | "body[]", true)))
-}
-
 /// What makes a signature of content and secret.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub enum Scheme {
     /// HMAC (RFC 2104) over the message.
     #[default]
@@ -53,6 +47,16 @@ pub enum Scheme {
     Ecdsa,
     /// RSASSA-PKCS1-v1_5 (RFC 8017); the secret is the public key as SPKI.
     Rsa,
+    /// The same, by the key of a certificate that is fetched; the secret is a part of the message.
+    Certificate,
+    /// A JSON Web Token (RFC 7519) with HMAC and SHA-256, which says nothing of the body.
+    Jwt,
+    /// Adyen's HMAC over some fields of each item.
+    Adyen,
+    /// The secret itself in each item of Microsoft Graph's.
+    ClientState,
+    /// Nothing is signed: a token in the URL has to be all.
+    None,
 }
 
 /// How the header or field that holds signatures is made up.
@@ -71,7 +75,7 @@ pub enum Format {
 }
 
 /// Where signatures stand.
-#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SignatureRow {
     /// In this header.
@@ -131,6 +135,8 @@ struct Row {
     name: String,
     title: String,
     docs: String,
+    secret: Option<String>,
+    #[serde(default)]
     signature: SignatureRow,
     #[serde(default)]
     scheme: Scheme,
@@ -141,6 +147,7 @@ struct Row {
     #[serde(default)]
     key: KeyForm,
     timestamp: Option<TimestampRow>,
+    jwt: Option<JwtRow>,
     #[serde(default = "body_alone")]
     message: String,
     #[serde(default)]
@@ -188,6 +195,8 @@ pub struct Provider {
     pub title: String,
     /// Where it says how it signs.
     pub docs: String,
+    /// What stands for the secret, where the provider calls it otherwise: `the webhook's id`.
+    pub secret: Option<String>,
     /// Where signatures stand.
     pub signature: SignatureRow,
     /// What makes them.
@@ -200,6 +209,8 @@ pub struct Provider {
     pub key: KeyForm,
     /// When it was signed.
     pub timestamp: Option<TimestampRow>,
+    /// What a token says of the request.
+    pub jwt: JwtRow,
     /// What is signed.
     pub(super) message: Vec<Part>,
     /// Whether the URL may be signed with or without its default port.
@@ -228,7 +239,7 @@ pub struct Provider {
 #[derive(Clone, PartialEq, Eq, Debug, Error)]
 pub enum RowError {
     /// A signature or timestamp that stands nowhere or in two places.
-    #[error("{0} must name one place: header, json or {1}")]
+    #[error("{0} must name one place: header, json or {1}; and none where nothing is signed")]
     Place(&'static str, &'static str),
     /// A list without what tells its items apart.
     #[error("signature.format needs signature.{0}")]
@@ -254,7 +265,18 @@ impl Provider {
     /// Whether the body is a part of what is signed.
     pub fn signs_body(&self) -> bool {
         let covers = |part: &Part| matches!(part, Part::Body | Part::SortedForm | Part::Form(_));
-        self.scheme != Scheme::Token && self.message.iter().any(covers)
+        let by_message = match self.scheme {
+            Scheme::Hmac | Scheme::Hash | Scheme::Ed25519 | Scheme::Ecdsa | Scheme::Rsa => true,
+            Scheme::Certificate => true,
+            Scheme::Token | Scheme::Jwt | Scheme::Adyen | Scheme::ClientState => false,
+            Scheme::None => false,
+        };
+        by_message && self.message.iter().any(covers)
+    }
+
+    /// Whether what is signed is that of AWS SNS, whose digest the message names.
+    pub(super) fn signs_sns(&self) -> bool {
+        self.message.contains(&Part::Sns)
     }
 
     /// Whether the URL that the provider was given is a part of what it signs.
@@ -268,7 +290,12 @@ impl TryFrom<Row> for Provider {
 
     fn try_from(row: Row) -> Result<Provider, RowError> {
         let SignatureRow { header, json, form, format, key, .. } = &row.signature;
-        if [header, json, form].into_iter().flatten().count() != 1 {
+        // What stands in each item has no place of its own.
+        let places = match row.scheme {
+            Scheme::None | Scheme::Adyen | Scheme::ClientState => 0,
+            _ => 1,
+        };
+        if [header, json, form].into_iter().flatten().count() != places {
             return Err(RowError::Place("signature", "form"));
         }
         match format {
@@ -282,7 +309,12 @@ impl TryFrom<Row> for Provider {
             return Err(RowError::Place("timestamp", "field"));
         }
         let origins = row.event_id.iter().chain(&row.event_type);
-        if let Some(wrong) = origins.clone().find(|origin| !is_place(origin)) {
+        let is_place = |origin: &str| {
+            let place = origin.split_once('.').map(|(place, rest)| (place, !rest.is_empty()));
+            matches!(place, Some(("header" | "query" | "body", true)))
+        };
+        let known = |origin: &&String| origin.split('+').all(is_place);
+        if let Some(wrong) = origins.clone().find(|origin| !known(origin)) {
             return Err(RowError::Origin(wrong.clone()));
         }
         row.handshake.iter().try_for_each(HandshakeRow::check)?;
@@ -297,12 +329,14 @@ impl TryFrom<Row> for Provider {
             name: row.name,
             title: row.title,
             docs: row.docs,
+            secret: row.secret,
             signature: row.signature,
             scheme: row.scheme,
             digest: row.digest,
             encoding: row.encoding,
             key: row.key,
             timestamp: row.timestamp,
+            jwt: row.jwt.unwrap_or_default(),
             ports: row.ports,
             body_digest: row.body_digest,
             lengths: row.lengths,

@@ -12,6 +12,8 @@ import json
 
 from cryptography.hazmat.primitives.asymmetric import ed25519
 
+import special
+
 NOW = 1795219200
 URL = "https://relay.example.com/in/abc"
 SECRET = "a secret of theirs"
@@ -222,6 +224,50 @@ case("twitch", "not signed, while it is set up", refuse("missing"), body=body,
      headers=[["twitch-eventsub-message-type", "webhook_callback_verification"]],
      set_up_mode=True)
 case("twitch", "an event", EVENT, headers=twitch(body, "notification"), body=body)
+# Microsoft Graph
+token = "Validation: Testing client application reachability for subscription Request-Id: 7"
+case("microsoft-graph", "asked", answer(token), query="?validationToken=" + token.replace(" ", "+"))
+case("microsoft-graph", "a page", answer("<script>alert(1)</script>"),
+     query="?validationToken=%3Cscript%3Ealert(1)%3C%2Fscript%3E")
+case("microsoft-graph", "a line end", refuse("malformed"), query="?validationToken=a%0d%0ab")
+case("microsoft-graph", "an event", EVENT, body='{"value": []}')
+
+# monday.com
+body = {"challenge": "3eZbrw1aBm2rZgRNFdxV2595E9CY3gmdALWMmHkvFXO7tYXAYM8P"}
+case("monday", "asked", answer(body), body=body)
+case("monday", "an event", EVENT, body={"challenge": "a", "event": {"type": "create_pulse"}})
+
+# CloudEvents
+granted = {"webhook-allowed-origin": "eventgrid.azure.net", "webhook-allowed-rate": "*",
+           "allow": "OPTIONS, POST"}
+for provider in ["cloudevents", "cloudevents-bearer"]:
+    case(provider, "asked", answer("", granted), method="OPTIONS",
+         headers=[["WebHook-Request-Origin", "eventgrid.azure.net"],
+                  ["WebHook-Request-Rate", "120"]])
+    case(provider, "two origins", refuse("ambiguous"), method="OPTIONS",
+         headers=[["WebHook-Request-Origin", "a"], ["WebHook-Request-Origin", "b"]])
+    case(provider, "a browser", EVENT, method="OPTIONS", headers=[["Origin", "https://a"]])
+    case(provider, "an event", EVENT, body="{}", headers=[["WebHook-Request-Origin", "a"]])
+
+# AWS SNS
+sns = []
+special.sns(special.recorder(sns))
+for made in sns:
+    if "a confirmation" in made["what"] or "passed off as a confirmation" in made["what"]:
+        url = json.loads(made["body"])["SubscribeURL"]
+        expected = refuse(made["expected"])
+        if made["expected"] == "verified":
+            expected = dict(answer(), kind="confirm", url=url)
+        if url == "https://evil.example/" and made["expected"] == "verified":
+            expected = refuse("key-url")
+        case("aws-sns", made["what"], expected, headers=made["headers"], body=made["body"],
+             secrets=[made["secret"]], documents=made["documents"])
+        if made["what"] == "a confirmation":
+            case("aws-sns", "before its certificate is fetched", refuse("key-wanted"),
+                 body=made["body"], secrets=[made["secret"]])
+    if made["what"] == "without a subject":
+        case("aws-sns", "a notification", EVENT, body=made["body"], secrets=[made["secret"]])
+
 case("github", "a ping is an event", EVENT, headers=[["x-github-event", "ping"]], body="{}")
 
 print(json.dumps(cases, indent=1, ensure_ascii=False))

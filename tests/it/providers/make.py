@@ -17,6 +17,8 @@ import urllib.parse
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 
+import special
+
 NOW = 1795219200
 URL = "https://relay.example.com/in/abc"
 BODY = '{"id": "evt_1", "type": "a.b", "text": "Zoë"}\n'
@@ -32,17 +34,20 @@ def digest(name, content, key, encoding="hex"):
 
 
 def add(provider, signed, headers, secret=SECRET, body=BODY, url=URL, method="POST", now=NOW,
-        origin=DOCUMENTED, signature=None, stale=False, covers_body=True, other="another secret"):
-    """`signed` names the header that is taken away, None when the signature is in the body."""
+        origin=DOCUMENTED, signature=None, stale=False, covers_body=True, other="another secret",
+        later="stale", **fetched):
+    """`signed` names the header that is taken away, None when the signature is in the body.
+    `fetched` are the documents of URLs and the roots that are trusted. Gives a function that adds
+    further cases."""
     case = dict(provider=provider, origin=origin, secret=secret, method=method, url=url,
-                headers=headers, body=body, now=now)
+                headers=headers, body=body, now=now, **fetched)
 
     def emit(what, expected, **changed):
         cases.append(dict(case, what=what, expected=expected, **changed))
 
     emit("as it is sent", "verified")
     emit("in twenty years" if stale else "in twenty years, as nothing is said of the time",
-         "stale" if stale else "verified", now=now + 20 * 365 * 86_400)
+         later if stale else "verified", now=now + 20 * 365 * 86_400)
     if covers_body:
         emit("the body changed", "mismatch", body=body.replace("a", "b", 1))
     emit("another secret", "mismatch", secret=other)
@@ -50,6 +55,7 @@ def add(provider, signed, headers, secret=SECRET, body=BODY, url=URL, method="PO
         rest = [pair for pair in headers if pair[0].lower() != signed]
         emit("without its signature", "missing", headers=rest)
     emit("an empty secret", "secret", secret="")
+    return emit
 
 
 def over_body(provider, header, name="sha256", encoding="hex", prefix="", secret=SECRET,
@@ -242,4 +248,5 @@ add("standard-webhooks", "webhook-signature", secret=WHSEC, now=1614265330, stal
         ["webhook-id", "msg_p5jXN8AQM9LWM0D4loKWxJek"], ["webhook-timestamp", "1614265330"],
         ["webhook-signature", "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="]])
 
+special.add_all(add, cases)
 print(json.dumps(cases, indent=1, ensure_ascii=False))
