@@ -25,6 +25,7 @@ mod filters;
 mod openapi;
 mod providers;
 mod providers_handshakes;
+mod providers_sign;
 mod schemas;
 mod sources;
 mod store;

@@ -4,8 +4,8 @@ use std::borrow::Cow;
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
-use serde_json::Deserializer;
 use serde_json::value::RawValue;
+use serde_json::{Deserializer, Map, Value};
 
 /// Why a field can't be told.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -47,6 +47,32 @@ pub fn plain(value: &RawValue) -> Option<String> {
 pub fn items<'a>(document: &'a [u8], path: &str) -> Result<Option<Vec<&'a RawValue>>, Fault> {
     let Some(list) = at(document, path)? else { return Ok(None) };
     Ok(serde_json::from_str(list.get()).ok())
+}
+
+/// Writes a value to a path, and the objects and lists on the way that are not there. Nothing when
+/// something else stands on it.
+pub fn set(whole: &mut Value, path: &str, value: Value) -> Option<()> {
+    let mut at = whole;
+    for step in path.split('.') {
+        let index = step.parse::<usize>().ok();
+        if at.is_null() {
+            *at =
+                if index.is_some() { Value::Array(Vec::new()) } else { Value::Object(Map::new()) };
+        }
+        at = match at {
+            Value::Object(fields) => fields.entry(step).or_insert(Value::Null),
+            Value::Array(items) => {
+                let index = index.filter(|index| *index <= items.len())?;
+                if index == items.len() {
+                    items.push(Value::Null);
+                }
+                items.get_mut(index)?
+            }
+            _ => return None,
+        };
+    }
+    *at = value;
+    Some(())
 }
 
 /// One step down the path. It goes as deep as the path is long, which rows say and senders don't.
@@ -210,5 +236,21 @@ mod tests {
         let written: Vec<&str> = found.iter().map(|item| item.get()).collect();
         assert_eq!(written, ["{\"b\":1}", "2"]);
         assert!(items(b"{\"a\":1}", "a").unwrap().is_none());
+    }
+
+    #[test]
+    fn writing() {
+        let check = |document: &str, path: &str, expected: Option<&str>| {
+            let mut whole = serde_json::from_str(document).unwrap();
+            let done = set(&mut whole, path, Value::from("x"));
+            assert_eq!(done.map(|()| whole.to_string()).as_deref(), expected, "{path}");
+        };
+        check("{}", "a.b", Some(r#"{"a":{"b":"x"}}"#));
+        check(r#"{"a":{"b":1,"c":2}}"#, "a.b", Some(r#"{"a":{"b":"x","c":2}}"#));
+        check("null", "0.a", Some(r#"[{"a":"x"}]"#));
+        check("[1]", "1", Some(r#"[1,"x"]"#));
+        check("[1]", "2", None);
+        check(r#"{"a":1}"#, "a.b", None);
+        check("[1]", "a", None);
     }
 }

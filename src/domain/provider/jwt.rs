@@ -2,11 +2,12 @@
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
+use serde_json::json;
 use url::Url;
 
 use super::content;
 use super::encoding::{self, Digest, Encoding};
-use super::json;
+use super::json::{self, Fault};
 use super::reason::{EncodingName, Reason};
 use super::request::Request;
 use super::row::Provider;
@@ -65,12 +66,30 @@ pub fn verify(
     Ok(Verified { by: By::Secret(number), signed_at })
 }
 
+/// Seconds for which a token that is made here holds.
+const LIFETIME: u64 = 180;
+
+/// A token for this request, for tests of a source.
+pub fn make(provider: &Provider, key: &[u8], request: &Request<'_>, now: Timestamp) -> String {
+    let mut claims = json!({
+        "iss": "relay", "iat": now.seconds(), "exp": now.seconds() + LIFETIME, "aud": request.url,
+    });
+    if provider.jwt.qsh {
+        claims["qsh"] = canonical(request).into_iter().next().unwrap_or_default().into();
+    }
+    let encode = |bytes: &[u8]| encoding::encode(Encoding::Base64Url, bytes);
+    let head = encode(json!({ "typ": "JWT", "alg": "HS256" }).to_string().as_bytes());
+    let signed = format!("{head}.{}", encode(claims.to_string().as_bytes()));
+    let signature = encode(&mac(Digest::Sha256, key, signed.as_bytes()));
+    format!("{signed}.{signature}")
+}
+
 fn claim(claims: &[u8], name: &str) -> Result<String, Reason> {
     let place = || format!("the token's {name}");
     match json::text(claims, name) {
-        Err(json::Fault::Twice) => Err(Reason::Twice { place: place() }),
+        Err(Fault::Twice) => Err(Reason::Twice { place: place() }),
         Ok(Some(text)) => Ok(text),
-        Ok(None) | Err(json::Fault::NotJson) => Err(Reason::Missing { place: place() }),
+        Ok(None) | Err(Fault::NotJson) => Err(Reason::Missing { place: place() }),
     }
 }
 

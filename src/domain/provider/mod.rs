@@ -19,6 +19,8 @@ mod reason;
 mod reply;
 mod request;
 mod row;
+mod sample;
+mod sign;
 mod sns;
 mod verify;
 
@@ -35,4 +37,6 @@ pub use request::Request;
 pub use row::{
     Format, Provider, RowError, Scheme, SignatureRow, TimestampRow, TimestampUnit, find, known,
 };
+pub use sample::{Sample, sample, samples};
+pub use sign::{NotSignable, Outgoing, sign};
 pub use verify::{By, CANDIDATES_MAX, Verified, verify, verify_with};
