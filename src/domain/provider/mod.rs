@@ -8,6 +8,7 @@ mod adyen;
 mod certificate;
 mod client_state;
 mod content;
+mod covers;
 mod encoding;
 mod explain;
 mod fetched;

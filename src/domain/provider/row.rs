@@ -261,30 +261,6 @@ pub enum RowError {
     Status(&'static str, u16, &'static str),
 }
 
-impl Provider {
-    /// Whether the body is a part of what is signed.
-    pub fn signs_body(&self) -> bool {
-        let covers = |part: &Part| matches!(part, Part::Body | Part::SortedForm | Part::Form(_));
-        let by_message = match self.scheme {
-            Scheme::Hmac | Scheme::Hash | Scheme::Ed25519 | Scheme::Ecdsa | Scheme::Rsa => true,
-            Scheme::Certificate => true,
-            Scheme::Token | Scheme::Jwt | Scheme::Adyen | Scheme::ClientState => false,
-            Scheme::None => false,
-        };
-        by_message && self.message.iter().any(covers)
-    }
-
-    /// Whether what is signed is that of AWS SNS, whose digest the message names.
-    pub(super) fn signs_sns(&self) -> bool {
-        self.message.contains(&Part::Sns)
-    }
-
-    /// Whether the URL that the provider was given is a part of what it signs.
-    pub fn signs_url(&self) -> bool {
-        self.message.iter().any(|part| matches!(part, Part::Url | Part::DecodedUrl))
-    }
-}
-
 impl TryFrom<Row> for Provider {
     type Error = RowError;
 

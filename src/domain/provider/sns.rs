@@ -43,3 +43,8 @@ pub fn message(request: &Request<'_>, topic: &str) -> Result<Vec<u8>, Reason> {
     }
     Ok(bytes)
 }
+
+/// Whether a field is signed in every message.
+pub fn signs(field: &str) -> bool {
+    NOTIFICATION.contains(&field) && CONFIRMATION.contains(&field)
+}
