@@ -174,7 +174,8 @@ case("meta", "two tokens sent", EVENT, method="GET",
 made = base64.b64encode(mac("M2RkODJkZmMtYjlkYg").digest()).decode()
 case("x", "asked", answer({"response_token": f"sha256={made}"}), method="GET",
      query="?crc_token=M2RkODJkZmMtYjlkYg&nonce=MTc2OTUxODI5MjkxNA")
-for event in ["%7B%7D", "%7B%22a%22%3A1%7D", "a%26b", "%22a%22", "", "a" * 129, "%5B1%5D"]:
+for event in ["%7B%7D", "%7B%22a%22%3A1%7D", "a%26b", "%22a%22", "", "a" * 129, "%5B1%5D", "12345",
+              "true", "a%3Db"]:
     case("x", f"an event's body: {event[:16]}", refuse("malformed"), method="GET",
          query=f"?crc_token={event}")
 case("x", "no secret", refuse("secret"), method="GET", query="?crc_token=abc", secrets=())

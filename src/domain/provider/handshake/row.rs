@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use thiserror::Error;
 
 use crate::domain::provider::request::Request;
@@ -99,7 +100,8 @@ impl Computed {
     pub fn may_answer(self, challenge: &str) -> bool {
         let bytes = challenge.as_bytes();
         match self {
-            Computed::X => is_crc_token(bytes),
+            // Not even for somebody else who verifies with the same secret, and takes any JSON.
+            Computed::X => is_crc_token(bytes) && !is_json(bytes) && !is_form(challenge),
             // What is signed of an event begins with `v0:`.
             Computed::Zoom => (1..=ECHO_MAX).contains(&bytes.len()) && !challenge.contains(':'),
             Computed::Braintree => is_braintree(bytes),
@@ -111,11 +113,20 @@ impl Computed {
 /// Characters of a challenge or secret that are taken or sent back.
 pub const ECHO_MAX: usize = 4_096;
 
-/// Whether this is what X asks to be signed. No event's body may be, and none is: a number or
-/// `true` alone would be JSON too, so the verification refuses all of this shape.
+/// Whether this may be what X asks to be signed. No event's body may be: the verification refuses
+/// all of this shape.
 pub fn is_crc_token(bytes: &[u8]) -> bool {
     let fits = |byte: &u8| byte.is_ascii_alphanumeric() || b"._~+/=-".contains(byte);
     (1..=128).contains(&bytes.len()) && bytes.iter().all(fits)
+}
+
+fn is_json(bytes: &[u8]) -> bool {
+    serde_json::from_slice::<IgnoredAny>(bytes).is_ok()
+}
+
+/// A name and a value: `=` elsewhere than at the end, where base64 has it.
+fn is_form(text: &str) -> bool {
+    text.trim_end_matches('=').contains('=')
 }
 
 /// Whether this is what Braintree asks to be signed.
@@ -227,7 +238,21 @@ mod tests {
         };
         check(Computed::X, "M2RkODJkZmMtYjlkYi00NmQ4LTk0MGUtM2JjYzkwM2Q4MjQ0", true);
         check(Computed::X, "abc==", true);
-        for event in ["{}", "{\"a\":1}", "a&b=1", "a b", "\"a\"", "", &"a".repeat(129), "[1]"] {
+        let long = "a".repeat(129);
+        for event in [
+            "{}",
+            "{\"a\":1}",
+            "a&b=1",
+            "a=1",
+            "a b",
+            "\"a\"",
+            "",
+            &long,
+            "[1]",
+            "1",
+            "true",
+            "-1e5",
+        ] {
             check(Computed::X, event, false);
         }
         check(Computed::Zoom, "qgg8vlvZRS6UYooatFL8Aw", true);
