@@ -111,6 +111,10 @@ fn requests_of_every_provider() {
 #[test]
 fn secrets_are_rotated() {
     for case in cases().iter().filter(|case| case.what == "as it is sent") {
+        // No secret is a part of what eBay's keys sign.
+        if case.row().scheme == Scheme::Ebay {
+            continue;
+        }
         let mut others = cases().into_iter().filter(|other| other.provider == case.provider);
         let other = others.find(|other| other.what == "another secret").unwrap().secret;
         let verified = case.check(&[other.as_str(), case.secret.as_str()], &case.request());

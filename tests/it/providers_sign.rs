@@ -24,7 +24,8 @@ fn secret(provider: &Provider, seed: &str) -> String {
 
 fn has_public_key(provider: &Provider) -> bool {
     let scheme = provider.scheme;
-    matches!(scheme, Scheme::Ed25519 | Scheme::Ecdsa | Scheme::Rsa | Scheme::Certificate)
+    matches!(scheme, Scheme::Ed25519 | Scheme::Ecdsa | Scheme::Rsa)
+        || matches!(scheme, Scheme::Certificate | Scheme::Ebay)
 }
 
 fn check(provider: &Provider, seed: &str, request: &Request<'_>) -> Result<(), TestCaseError> {

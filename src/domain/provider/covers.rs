@@ -15,7 +15,7 @@ impl Provider {
     fn signs_message(&self) -> bool {
         match self.scheme {
             Scheme::Hmac | Scheme::Hash | Scheme::Ed25519 | Scheme::Ecdsa | Scheme::Rsa => true,
-            Scheme::Certificate => true,
+            Scheme::Certificate | Scheme::Ebay => true,
             Scheme::Token | Scheme::Jwt | Scheme::Adyen | Scheme::ClientState => false,
             Scheme::None => false,
         }

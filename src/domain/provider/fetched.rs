@@ -17,8 +17,10 @@ pub struct FetchRow {
     pub hosts: Vec<String>,
     /// What the path must end in: `.pem`.
     pub suffix: String,
-    /// The place of the URL: `header.paypal-cert-url`.
+    /// The place of the URL: `header.paypal-cert-url`. Of eBay the URL itself, with `{kid}` in it.
     pub url: String,
+    /// Whether the fetch needs an access token of the operator's.
+    pub authorized: bool,
     /// Names, one of which a certificate must be for. A label `*` is the one that the URL's host
     /// has there.
     pub names: Vec<String>,

@@ -9,6 +9,7 @@ mod certificate;
 mod client_state;
 mod content;
 mod covers;
+mod ebay;
 mod encoding;
 mod explain;
 mod fetched;

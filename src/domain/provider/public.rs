@@ -28,7 +28,7 @@ pub fn verifies(
 ) -> bool {
     let (algorithm, key): (&dyn VerificationAlgorithm, _) = match (scheme, digest) {
         (Scheme::Ed25519, _) => (&ED25519, Some(key)),
-        (Scheme::Ecdsa, Digest::Sha256) => (&ECDSA_P256_SHA256_ASN1, key.strip_prefix(&P256)),
+        (Scheme::Ecdsa, Digest::Sha256) => (&ECDSA_P256_SHA256_ASN1, p256_point(key)),
         (Scheme::Rsa | Scheme::Certificate, Digest::Sha256) => {
             (&RSA_PKCS1_2048_8192_SHA256, rsa_key(key))
         }
@@ -38,6 +38,11 @@ pub fn verifies(
         _ => return false,
     };
     key.is_some_and(|key| UnparsedPublicKey::new(algorithm, key).verify(message, signature).is_ok())
+}
+
+/// The point of a P-256 key, out of its wrapping.
+pub fn p256_point(key: &[u8]) -> Option<&[u8]> {
+    key.strip_prefix(&P256)
 }
 
 /// The head of a P-256 key as SPKI (RFC 5480): what follows is the point.

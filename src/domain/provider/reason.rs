@@ -122,6 +122,12 @@ pub enum Reason {
         /// What is wrong with it.
         why: String,
     },
+    /// What was fetched for a key and is none that can be used.
+    #[error("what {url} answered with is no key of this provider's")]
+    Key {
+        /// Where it was fetched.
+        url: String,
+    },
     /// An algorithm that this provider's signatures are not made with.
     #[error("{place} names another algorithm than this provider's")]
     Algorithm {
@@ -163,7 +169,7 @@ impl Reason {
             Reason::Settled => "settled",
             Reason::KeyWanted { .. } => "key-wanted",
             Reason::KeyUrl { .. } => "key-url",
-            Reason::Certificate { .. } => "certificate",
+            Reason::Certificate { .. } | Reason::Key { .. } => "key-unusable",
             Reason::VerifyToken | Reason::Claim(_) | Reason::BodyDigest | Reason::Mismatch => {
                 "mismatch"
             }

@@ -55,6 +55,8 @@ pub enum Scheme {
     Adyen,
     /// The secret itself in each item of Microsoft Graph's.
     ClientState,
+    /// eBay's ECDSA over the body, by a key that is fetched.
+    Ebay,
     /// Nothing is signed: a token in the URL has to be all.
     None,
 }

@@ -109,7 +109,7 @@ pub fn sign(
     };
     match provider.scheme {
         Scheme::None => return Ok(made),
-        Scheme::Ed25519 | Scheme::Ecdsa | Scheme::Rsa | Scheme::Certificate => {
+        Scheme::Ed25519 | Scheme::Ecdsa | Scheme::Rsa | Scheme::Certificate | Scheme::Ebay => {
             return Err(NotSignable::PublicKey);
         }
         Scheme::Jwt => {

@@ -12,7 +12,7 @@ use super::handshake::{Computed, is_braintree, is_crc_token};
 use super::reason::{EncodingName, Reason};
 use super::request::Request;
 use super::row::{Provider, Scheme};
-use super::{adyen, certificate, client_state, jwt, public, sns};
+use super::{adyen, certificate, client_state, ebay, jwt, public, sns};
 use crate::domain::time::Timestamp;
 
 /// Signatures that are tried; a request with more is refused.
@@ -62,6 +62,7 @@ pub fn verify_with(
 ) -> Result<Verified, Reason> {
     match provider.scheme {
         Scheme::None => return Ok(Verified { by: By::Nobody, signed_at: None }),
+        Scheme::Ebay => return ebay::verify(provider, fetched, request),
         _ if secrets.is_empty() => return Err(Reason::Secret { number: 0 }),
         Scheme::Jwt => return jwt::verify(provider, secrets, request, now),
         Scheme::Adyen => return adyen::verify(provider, secrets, request),
@@ -217,7 +218,7 @@ fn any_fits(
             let mut few = signatures.iter().take(PUBLIC_MAX);
             few.any(|signature| public::verifies(scheme, digest, key, message, signature))
         }
-        Scheme::None | Scheme::Jwt | Scheme::Adyen | Scheme::ClientState => false,
+        Scheme::None | Scheme::Jwt | Scheme::Adyen | Scheme::ClientState | Scheme::Ebay => false,
     }
 }
 

@@ -225,6 +225,18 @@ case("twitch", "not signed, while it is set up", refuse("missing"), body=body,
      headers=[["twitch-eventsub-message-type", "webhook_callback_verification"]],
      set_up_mode=True)
 case("twitch", "an event", EVENT, headers=twitch(body, "notification"), body=body)
+# eBay
+made = hashlib.sha256(f"c-1agreed{URL}".encode()).hexdigest()
+case("ebay", "asked", answer({"challengeResponse": made}), method="GET",
+     query="?challenge_code=c-1", verify_token="agreed", secrets=())
+case("ebay", "no token agreed on", refuse("secret", 412), method="GET",
+     query="?challenge_code=c-1", secrets=())
+case("ebay", "a line end", refuse("malformed", 412), method="GET",
+     query="?challenge_code=a%0Ab", verify_token="agreed", secrets=())
+case("ebay", "twice", EVENT, method="GET", query="?challenge_code=a&challenge_code=b",
+     verify_token="agreed", secrets=())
+case("ebay", "an event", EVENT, body="{}", query="?challenge_code=c-1")
+
 # Microsoft Graph
 token = "Validation: Testing client application reachability for subscription Request-Id: 7"
 case("microsoft-graph", "asked", answer(token), query="?validationToken=" + token.replace(" ", "+"))

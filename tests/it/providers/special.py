@@ -10,7 +10,7 @@ import zlib
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.x509.oid import NameOID
 
 NOW = 1795219200
@@ -60,6 +60,7 @@ def add_all(add, cases):
     tokens(add)
     graph(add)
     coinbase(add)
+    ebay(cases)
     for provider in ["cloudevents", "docker-hub"]:
         cases.append(dict(
             provider=provider, origin="made from the documentation", what="nothing is signed",
@@ -145,7 +146,7 @@ def sns(add):
 
     documents = [[url, leaf()]]
     more = dict(secret=topic, other=topic + "2", covers_body=False, stale=True,
-                later="certificate", documents=documents)
+                later="key-unusable", documents=documents)
     for version in ["1", "2"]:
         text = json.dumps(body(version))
         emit = add("aws-sns", None, PLAIN, body=text, **more)
@@ -194,7 +195,7 @@ def sns(add):
         ("that is empty", "-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n"),
         ("among too many", leaf() * 9),
     ]:
-        emit(f"a certificate {what}", "certificate", documents=[[url, document]])
+        emit(f"a certificate {what}", "key-unusable", documents=[[url, document]])
     emit("a certificate for its region", "verified",
          documents=[[url, leaf("sns-signing.eu-west-1.amazonaws.com")]])
 
@@ -222,7 +223,7 @@ def paypal(add):
     emit = add("paypal", "paypal-transmission-sig", headers(), secret=webhook, body=text,
                other="0" * 17, stale=True, documents=documents, roots=[pem(root)])
     emit("before its certificate is fetched", "key-wanted", documents=[])
-    emit("with roots of the web alone", "certificate", roots=None)
+    emit("with roots of the web alone", "key-unusable", roots=None)
     emit("another algorithm", "malformed", headers=headers(algorithm="SHA1withRSA"))
     for place in ["https://evil.example/c", "http://api.paypal.com/c",
                   "https://api.paypal.com.evil.example/c", "https://www.paypal.com/c"]:
@@ -237,7 +238,7 @@ def paypal(add):
          pem(certificate(name, key, certificate("Middle", middle_key, root, root_key), middle_key),
              certificate("Middle", middle_key, root, root_key))),
     ]:
-        emit(f"a certificate {what}", "certificate", documents=[[url, document]])
+        emit(f"a certificate {what}", "key-unusable", documents=[[url, document]])
 
 
 def encoded(value):
@@ -328,3 +329,55 @@ def coinbase(add):
     emit("two lists", "malformed", headers=[
         [name, value.replace("h=", "h=x-event-id,h=")] for name, value in headers()])
     emit("more names than are read", "malformed", headers=headers("a " * 100 + "a", "b"))
+
+
+def ebay(cases):
+    key, other = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
+    place = "https://api.ebay.com/commerce/notification/v1/public_key/"
+    name = "9936261a-7d7b-4621-a0f1-96b0b6a5a3a0"
+    text = json.dumps({"metadata": {"topic": "MARKETPLACE_ACCOUNT_DELETION"},
+                       "notification": {"notificationId": "n-1", "text": "Zoë"}})
+
+    def document(made=key, digest="SHA1", algorithm="ECDSA", lines=False):
+        form = serialization.PublicFormat.SubjectPublicKeyInfo
+        written = made.public_key().public_bytes(serialization.Encoding.PEM, form).decode()
+        written = written if lines else written.replace("\n", "")
+        return json.dumps({"key": written, "algorithm": algorithm, "digest": digest})
+
+    def header(kid=name, digest=hashes.SHA1(), body=text, more=""):
+        made = base64.b64encode(key.sign(body.encode(), ec.ECDSA(digest))).decode()
+        whole = json.dumps({"alg": "ecdsa", "kid": kid, "signature": made, "digest": "SHA1"})
+        return [["X-EBAY-SIGNATURE", base64.b64encode((more + whole).encode()).decode()]]
+
+    def emit(what, expected, **changed):
+        cases.append(dict(dict(
+            provider="ebay", origin="made from the documentation", what=what, expected=expected,
+            secret="", method="POST", url=URL, headers=header(), body=text, now=NOW,
+            documents=[[place + name, document()]]), **changed))
+
+    emit("as it is sent", "verified")
+    emit("the key in lines", "verified", documents=[[place + name, document(lines=True)]])
+    emit("a key of SHA-256", "verified", headers=header(digest=hashes.SHA256()),
+         documents=[[place + name, document(digest="SHA256")]])
+    emit("in twenty years, as nothing is said of the time", "verified",
+         now=NOW + 20 * 365 * 86_400)
+    emit("the body changed", "mismatch", body=text.replace("n-1", "n-2"))
+    emit("another key", "mismatch", documents=[[place + name, document(other)]])
+    emit("another digest than the key's", "mismatch", headers=header(digest=hashes.SHA256()))
+    emit("without its signature", "missing", headers=[])
+    emit("two of them", "malformed", headers=header() + header())
+    emit("before its key is fetched", "key-wanted", documents=[])
+    emit("a key of another name", "key-wanted", headers=header(kid="other"))
+    for kid in ["", "../../../x", "a?b", "a/b", "a" * 65]:
+        emit(f"a key named {kid[:9]}", "malformed", headers=header(kid=kid))
+    emit("two names", "malformed",
+         headers=[["x-ebay-signature", base64.b64encode(b'{"kid":"a","kid":"b"}').decode()]])
+    emit("no JSON", "malformed", headers=header(more="x"))
+    emit("no base64", "malformed", headers=[["x-ebay-signature", "{}"]])
+    for what, answer in [
+        ("of another algorithm", document(algorithm="RSA")),
+        ("of another digest", document(digest="MD5")),
+        ("that is none", '{"errors": []}'),
+        ("of another curve", document(ec.generate_private_key(ec.SECP384R1()))),
+    ]:
+        emit(f"a key {what}", "key-unusable", documents=[[place + name, answer]])
