@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 use relay::domain::provider::{
-    self, Answer, Fetched, Handshake, Provider, Request, Setup, handshake, known, verify,
+    self, Answer, Fetched, Handshake, Provider, Request, Scheme, Setup, handshake, known, verify,
 };
 use relay::domain::time::Timestamp;
 use serde::Deserialize;
@@ -128,6 +128,22 @@ fn handshakes_of_every_provider() {
     }
 }
 
+/// The row that the documentation shows.
+#[test]
+fn a_row_of_ones_own() {
+    let page = include_str!("../../docs/providers.md");
+    let row = page.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let strava: Provider = toml::from_str(row).unwrap();
+    let ask = |token: &str| {
+        let url = format!("https://a.example/?hub.verify_token={token}&hub.challenge=15f7");
+        let request = Request { method: "GET", url: &url, headers: &[], body: b"" };
+        let setup = Setup { verify_token: Some("STRAVA"), ..Setup::default() };
+        told(handshake(&strava, &setup, &request, Timestamp::from_millis(0)))
+    };
+    assert_eq!(ask("STRAVA").body, r#"{"hub.challenge":"15f7"}"#);
+    assert_eq!((ask("other").status, ask("other").reason.as_str()), (401, "mismatch"));
+}
+
 const NOW: u64 = 1_795_219_200;
 
 fn pair(name: &str, value: &str) -> (String, String) {
@@ -213,6 +229,34 @@ fn no_handshake_signs_an_event() {
 }
 
 proptest! {
+    /// Whatever comes: it is answered or refused, and never verified or adopted.
+    #[test]
+    fn anything_may_come(
+        method in "GET|HEAD|POST|OPTIONS",
+        query in "[a-z_.&=%0-9{}]{0,60}",
+        name in "[a-z-]{1,20}",
+        values in prop::collection::vec("[ -~é]{0,80}", 1..4),
+        body in prop::collection::vec(any::<u8>(), 0..200),
+        json in "[{}\\[\\]\":,a-z0-9.]{0,80}",
+    ) {
+        let url = format!("https://relay.example.com/in/abc?{query}");
+        for provider in known().iter().filter(|known| known.scheme != Scheme::None) {
+            let own = provider.signature.header.clone().unwrap_or_else(|| name.clone());
+            let mut headers: Vec<_> = values.iter().map(|value| pair(&own, value)).collect();
+            headers.truncate(1 + usize::from(query.len() % 5 == 0));
+            headers.push(pair(&name, &values[0]));
+            for body in [body.as_slice(), json.as_bytes()] {
+                let request = Request { method: &method, url: &url, headers: &headers, body };
+                let setup = Setup { secrets: &["00"], ..Setup::default() };
+                let now = Timestamp::from_millis(NOW * 1_000);
+                let found = handshake(provider, &setup, &request, now);
+                let adopted = matches!(&found, Some(Handshake::Adopt { .. }));
+                prop_assert!(!adopted, "{}", provider.name);
+                prop_assert!(verify(provider, setup.secrets, &request, now).is_err());
+            }
+        }
+    }
+
     #[test]
     fn no_handshake_signs_any_event(
         body in "[ -~]{0,140}|[0-9a-f]{18,42}\n?|[A-Za-z0-9+/=]{1,130}"
