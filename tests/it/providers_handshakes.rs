@@ -32,6 +32,8 @@ struct Given {
     public_key: Option<String>,
     set_up_mode: bool,
     #[serde(default)]
+    cloud_events: bool,
+    #[serde(default)]
     documents: Vec<(String, String)>,
 }
 
@@ -59,6 +61,7 @@ fn told(found: Option<Handshake>) -> Expected {
         None => Expected { kind: "none".to_owned(), ..Expected::default() },
         Some(Handshake::Answer { answer, .. }) => answered("answer", answer),
         Some(Handshake::Adopt { secret, answer, .. }) => {
+            let secret = String::from_utf8(secret.expose().to_vec()).unwrap();
             Expected { secret, ..answered("adopt", answer) }
         }
         Some(Handshake::Confirm { url, answer, .. }) => {
@@ -99,6 +102,7 @@ fn handshakes_of_every_provider() {
             verify_token: case.setup.verify_token.as_deref(),
             public_key: case.setup.public_key.as_deref(),
             set_up_mode: case.setup.set_up_mode,
+            cloud_events: case.setup.cloud_events,
             fetched: Fetched { documents: &documents, roots: None },
         };
         let request = Request {

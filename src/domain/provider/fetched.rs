@@ -8,6 +8,12 @@ use url::{Host, Url};
 use super::reason::Reason;
 use super::row::Provider;
 
+/// Bytes of a URL that is called.
+const URL_MAX: usize = 2_048;
+
+/// Characters of a URL that is refused which a reason shows.
+const SHOWN: usize = 200;
+
 /// Where a provider's keys are, and whose they must be.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -48,7 +54,13 @@ impl<'a> Fetched<'a> {
 impl Provider {
     /// A URL out of a request, when it is one that the row allows to be called.
     pub(super) fn fetchable(&self, text: &str) -> Result<String, Reason> {
-        let refused = || Reason::KeyUrl { url: text.chars().take(200).collect() };
+        let refused = || {
+            let plain = text.chars().filter(|letter| !letter.is_control());
+            Reason::KeyUrl { url: plain.take(SHOWN).collect() }
+        };
+        if text.len() > URL_MAX {
+            return Err(refused());
+        }
         let url = Url::parse(text).map_err(|_| refused())?;
         let Some(Host::Domain(host)) = url.host() else { return Err(refused()) };
         let plain = url.scheme() == "https"
@@ -69,7 +81,7 @@ impl Provider {
         let url = self.fetchable(text)?;
         let path = url.split(['?', '#']).next().unwrap_or_default();
         if !path.ends_with(self.fetch.suffix.as_str()) {
-            return Err(Reason::KeyUrl { url });
+            return Err(Reason::KeyUrl { url: url.chars().take(SHOWN).collect() });
         }
         match fetched.get(&url) {
             Some(text) => Ok((url, text)),
@@ -119,6 +131,7 @@ mod tests {
             "https://127.0.0.1/a.pem",
             "https://[::1]/a.pem",
             "file:///etc/passwd",
+            &format!("https://sns.eu-west-1.amazonaws.com/{}", "a".repeat(2_048)),
             "a",
             "",
         ] {

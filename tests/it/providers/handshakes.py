@@ -262,6 +262,11 @@ for provider in ["cloudevents", "cloudevents-bearer"]:
     case(provider, "a browser", EVENT, method="OPTIONS", headers=[["Origin", "https://a"]])
     case(provider, "an event", EVENT, body="{}", headers=[["WebHook-Request-Origin", "a"]])
 
+case("github", "asked as CloudEvents do, where that is on", answer("", granted), method="OPTIONS",
+     headers=[["WebHook-Request-Origin", "eventgrid.azure.net"]], cloud_events=True)
+case("github", "asked as CloudEvents do, where it is off", EVENT, method="OPTIONS",
+     headers=[["WebHook-Request-Origin", "eventgrid.azure.net"]])
+
 # AWS SNS
 sns = []
 special.sns(special.recorder(sns))

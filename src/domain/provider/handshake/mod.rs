@@ -3,6 +3,9 @@
 
 mod row;
 
+use std::fmt;
+use std::sync::LazyLock;
+
 use serde_json::{Map, Value, json};
 
 pub use row::{Computed, ECHO_MAX, HandshakeRow, Signed};
@@ -14,10 +17,11 @@ use super::reason::Reason;
 use super::request::Request;
 use super::row::Provider;
 use super::verify::{mac, same_text, verify_with};
+use crate::domain::secret::Secret;
 use crate::domain::time::Timestamp;
 
 /// What is known of the source that a request came to.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Default)]
 pub struct Setup<'a> {
     /// Its secrets, the one that is used first.
     pub secrets: &'a [&'a str],
@@ -28,6 +32,8 @@ pub struct Setup<'a> {
     /// Whether somebody is setting it up: a secret is taken over, and what the provider can't sign
     /// yet is answered.
     pub set_up_mode: bool,
+    /// Whether it takes CloudEvents, and permits who asks as their webhooks do to send them.
+    pub cloud_events: bool,
     /// Keys and certificates that were fetched before.
     pub fetched: Fetched<'a>,
 }
@@ -47,7 +53,7 @@ pub enum Handshake {
         /// What the provider calls it.
         what: String,
         /// The secret.
-        secret: String,
+        secret: Secret,
         /// The answer.
         answer: Answer,
     },
@@ -71,8 +77,8 @@ pub enum Handshake {
     },
 }
 
-/// An answer to a handshake.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+/// An answer to a handshake, which may hold a secret or what is made of one.
+#[derive(Clone, PartialEq, Eq, Default)]
 pub struct Answer {
     /// The status.
     pub status: u16,
@@ -80,6 +86,13 @@ pub struct Answer {
     pub headers: Vec<(String, String)>,
     /// Its body.
     pub body: Vec<u8>,
+}
+
+impl fmt::Debug for Answer {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Answer { status, headers, body } = self;
+        write!(formatter, "Answer({status}, {} headers, {} bytes)", headers.len(), body.len())
+    }
 }
 
 /// Tells what handshake of the provider's this request is; `None` for an event, which is verified.
@@ -90,7 +103,9 @@ pub fn handshake(
     request: &Request<'_>,
     now: Timestamp,
 ) -> Option<Handshake> {
-    let row = provider.handshakes.iter().find(|row| row.is_meant(request))?;
+    let own = provider.handshakes.iter();
+    let row = own.chain(setup.cloud_events.then_some(&*CLOUD_EVENTS));
+    let row = row.into_iter().find(|row| row.is_meant(request))?;
     let what = row.what.clone();
     let made = made(row, provider, setup, request, now);
     Some(made.unwrap_or_else(|reason| Handshake::Refuse {
@@ -99,6 +114,13 @@ pub fn handshake(
         reason,
     }))
 }
+
+/// The question of CloudEvents' HTTP webhooks, for sources of any provider.
+static CLOUD_EVENTS: LazyLock<HandshakeRow> = LazyLock::new(|| {
+    let text =
+        "what = \"WebHook-Request-Origin\"\nmethod = \"OPTIONS\"\ncomputed = \"cloudevents\"";
+    toml::from_str(text).expect("invariant: tested")
+});
 
 fn made(
     row: &HandshakeRow,
@@ -138,6 +160,7 @@ fn made(
             return Err(Reason::Settled);
         }
         let answer = wrapped(row, &secret).unwrap_or_else(|| fixed(row));
+        let secret = Secret::new(secret.into_bytes());
         return Ok(Handshake::Adopt { what, secret, answer });
     }
     let answer = match &row.echo {
