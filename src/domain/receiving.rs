@@ -12,8 +12,6 @@ use crate::domain::time::Timestamp;
 const UNKNOWN_TYPE: &str = "application/octet-stream";
 /// Bytes of an event id that are kept; a longer one still names its event.
 const EVENT_ID_MAX: usize = 256;
-/// Items of a batch that are looked at one by one; a longer batch is one event, named by its body.
-const BATCH_MAX: usize = 1_000;
 
 /// A request as it came.
 #[derive(Clone, Copy, Debug)]
@@ -99,7 +97,7 @@ pub fn event(source: &Source, incoming: &Incoming<'_>) -> Event {
     let row = source.verification.row();
     let named = row.and_then(|row| request.first_of(&row.event_type));
     let event_type = source.event_type.clone().or_else(|| event_type_name(&named?));
-    let ids = row.map(|row| event_ids(&row.event_id, incoming)).unwrap_or_default();
+    let ids = row.map(|row| request.ids(&row.event_id)).unwrap_or_default();
     Event {
         event_type: event_type.unwrap_or_else(|| fallback(&source.verification)),
         event_id: ids.first().map(|id| shortened(id)),
@@ -118,32 +116,6 @@ fn fallback(verification: &Verification) -> String {
 fn shortened(text: &str) -> String {
     let end = (0..=EVENT_ID_MAX.min(text.len())).rev().find(|at| text.is_char_boundary(*at));
     text[..end.unwrap_or(0)].to_owned()
-}
-
-/// The provider's ids of what the request brings: more than one where it is a batch and its row
-/// names the place in each item, `body[].id`.
-fn event_ids(places: &[String], incoming: &Incoming<'_>) -> Vec<String> {
-    let request = incoming.request();
-    places
-        .iter()
-        .find_map(|place| match place.strip_prefix("body[].") {
-            Some(path) => batch_ids(path, incoming.body),
-            None => request.first_of(std::slice::from_ref(place)).map(|id| vec![id]),
-        })
-        .unwrap_or_default()
-}
-
-/// The ids of a batch, when every item has one.
-fn batch_ids(path: &str, body: &[u8]) -> Option<Vec<String>> {
-    let items: Vec<&serde_json::value::RawValue> = serde_json::from_slice(body).ok()?;
-    if !(1..=BATCH_MAX).contains(&items.len()) {
-        return None;
-    }
-    let id = |item: &&serde_json::value::RawValue| {
-        let request = Request { method: "", url: "", headers: &[], body: item.get().as_bytes() };
-        request.json(path)
-    };
-    items.iter().map(id).collect()
 }
 
 fn keys(source: &Source, incoming: &Incoming<'_>, ids: &[String]) -> Vec<[u8; 32]> {

@@ -37,7 +37,8 @@ pub use reason::Reason;
 pub use reply::Reply;
 pub use request::Request;
 pub use row::{
-    Format, Provider, RowError, Scheme, SignatureRow, TimestampRow, TimestampUnit, find, known,
+    Format, Provider, RowError, Scheme, SignatureRow, TimestampRow, TimestampUnit, find, is_place,
+    known,
 };
 pub use sample::{Sample, sample, samples};
 pub use sign::{NotSignable, Outgoing, sign};

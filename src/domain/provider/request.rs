@@ -9,6 +9,9 @@ use url::form_urlencoded;
 use super::json::{self, Fault};
 use super::reason::Reason;
 
+/// Items of a batch that are told apart; a longer one has no ids.
+pub const BATCH_MAX: usize = 1_000;
+
 /// What came, untouched.
 #[derive(Clone, Copy, Debug)]
 pub struct Request<'a> {
@@ -103,6 +106,32 @@ impl<'a> Request<'a> {
         })
     }
 
+    /// What stands at the first of these places that has anything: one id, or of a batch one for
+    /// each of its items, `body[].id`, when every item has one and there are [`BATCH_MAX`] at most.
+    pub fn ids(&self, places: &[String]) -> Vec<String> {
+        let found = places.iter().find_map(|place| match place.split_once("[].") {
+            None => self.first_of(std::slice::from_ref(place)).map(|id| vec![id]),
+            Some((list, _)) => self.batch_ids(place, list),
+        });
+        found.unwrap_or_default()
+    }
+
+    fn batch_ids(&self, place: &str, list: &str) -> Option<Vec<String>> {
+        let path = list.strip_prefix("body")?.trim_start_matches('.');
+        let items = self.items(path).ok()??;
+        let paths: Option<Vec<&str>> =
+            place.split('+').map(|part| part.strip_prefix(list)?.strip_prefix("[].")).collect();
+        let paths = paths?;
+        let id = |item: &&RawValue| {
+            let parts: Option<Vec<String>> = paths
+                .iter()
+                .map(|path| json::text(item.get().as_bytes(), path).ok().flatten())
+                .collect();
+            Some(parts?.join(":"))
+        };
+        if (1..=BATCH_MAX).contains(&items.len()) { items.iter().map(id).collect() } else { None }
+    }
+
     /// What must stand at a place.
     pub(super) fn needed(&self, place: &str) -> Result<String, Reason> {
         let found = match place.split_once('.') {
@@ -144,6 +173,12 @@ mod tests {
         assert_eq!(request.json("a.b.1.id").as_deref(), Some("5"));
         assert_eq!(request.json("t").as_deref(), Some("true"));
         assert_eq!((request.json("n"), request.json("a.c"), request.json("a")), (None, None, None));
+        let batch = Request { body: br#"{"e":[{"i":1,"j":"a"},{"i":2,"j":"b"}]}"#, ..request };
+        let ids = |place: &str| batch.ids(&[place.to_owned()]);
+        assert_eq!(ids("body.e[].i+body.e[].j"), ["1:a", "2:b"]);
+        assert!(ids("body.e[].k").is_empty() && ids("body[].i").is_empty());
+        let list = Request { body: br#"[{"i":1},{"i":2}]"#, ..request };
+        assert_eq!(list.ids(&["header.none".to_owned(), "body[].i".to_owned()]), ["1", "2"]);
         let places = ["header.none", "body.a.b.0.id", "query.c"].map(str::to_owned);
         assert_eq!(request.first_of(&places).as_deref(), Some("x"));
     }

@@ -30,6 +30,15 @@ pub fn find(name: &str) -> Option<&'static Provider> {
     known().iter().find(|provider| provider.name == name)
 }
 
+/// Whether this names a place of a request: `header.x-id`, `query.id`, `body.data.id`, one in each
+/// item of a batch, `body[].id` or `body.events[].id`, or several of them with `+` between.
+pub fn is_place(text: &str) -> bool {
+    text.split('+').all(|part| {
+        let place = part.split_once('.').map(|(place, rest)| (place, !rest.is_empty()));
+        matches!(place, Some(("header" | "query" | "body" | "body[]", true)))
+    })
+}
+
 /// What makes a signature of content and secret.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -287,12 +296,7 @@ impl TryFrom<Row> for Provider {
             return Err(RowError::Place("timestamp", "field"));
         }
         let origins = row.event_id.iter().chain(&row.event_type);
-        let is_place = |origin: &str| {
-            let place = origin.split_once('.').map(|(place, rest)| (place, !rest.is_empty()));
-            matches!(place, Some(("header" | "query" | "body", true)))
-        };
-        let known = |origin: &&String| origin.split('+').all(is_place);
-        if let Some(wrong) = origins.clone().find(|origin| !known(origin)) {
+        if let Some(wrong) = origins.clone().find(|origin| !is_place(origin)) {
             return Err(RowError::Origin(wrong.clone()));
         }
         row.handshake.iter().try_for_each(HandshakeRow::check)?;
