@@ -80,7 +80,9 @@ pub fn sample(provider: &Provider, event: Option<&str>, id: &str) -> Sample {
         write(place, &event_type);
     }
     if let Some(places) = provider.event_id.first() {
-        let (front, last) = places.rsplit_once('+').unwrap_or(("", places));
+        // Of a batch, the first item.
+        let places = places.replace("[].", ".0.");
+        let (front, last) = places.rsplit_once('+').unwrap_or(("", &places));
         front.split('+').for_each(|place| write(place, "/sample"));
         write(last, id);
     }
@@ -99,8 +101,9 @@ fn made_up_body(provider: &Provider, event_type: &str) -> Value {
     if let Some(path) = first {
         json::set(&mut body, path, Value::from(event_type));
     }
+    let is_list = provider.event_id.first().is_some_and(|place| place.starts_with("body[]."));
     // Beside the items of a list nothing stands.
-    if !body.is_array() {
+    if !body.is_array() && !is_list {
         json::set(&mut body, "sample", json!({ "text": "a sample, Zoë" }));
     }
     body
