@@ -19,6 +19,7 @@ use crate::store::{Ready, Store, StoreError};
 
 /// What is shown in the place of a credential.
 const REDACTED: &str = "(redacted)";
+const POST: &str = "POST";
 /// The uid or id of the source that a message came to.
 const SOURCE: &str = "relay-source";
 /// Whether the provider's signature was verified: `true` or `false`.
@@ -63,12 +64,13 @@ impl Attempter {
             Ok((head, body)) => {
                 let headers = self.headers(ready, &endpoint, &body, &head);
                 let request = OutgoingRequest {
+                    method: POST.into(),
                     url: endpoint.url.as_str().into(),
                     headers,
                     body,
                     timeout: self.timeout,
                 };
-                let answer = self.transport.post(&request);
+                let answer = self.transport.send(&request);
                 (request.headers, answer)
             }
             // Its deliveries are cancelled; this one was under way already.

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use ureq::http::{self, HeaderName, HeaderValue, Method, Uri};
-use ureq::{Agent, Body};
+use ureq::{Agent, AsSendBody, Body};
 
 use crate::domain::delivery::Outcome;
 use crate::engine::connection::LinkConnector;
@@ -74,34 +74,55 @@ impl Origin {
         self.used.store(now, Ordering::Relaxed);
     }
 
-    /// Posts once and reads the head; `timeout` is given where it differs from the agent's own.
+    /// Sends once and reads the head; `timeout` is given where it differs from the agent's own.
     pub(super) fn attempt(
         &self,
         request: &OutgoingRequest,
         timeout: Option<Duration>,
     ) -> Result<http::Response<Body>, ureq::Error> {
-        let mut post = http::Request::new(&*request.body);
-        *post.method_mut() = Method::POST;
-        *post.uri_mut() = Uri::try_from(&*request.url).map_err(http::Error::from)?;
-        let headers = post.headers_mut();
+        let method = Method::from_bytes(request.method.as_bytes()).map_err(http::Error::from)?;
+        // HTTP gives their bodies no meaning (RFC 9110 sections 9.3.1 and 9.3.5): they have none.
+        if matches!(method, Method::GET | Method::DELETE) {
+            let built = self.build(request, method, ())?;
+            return self.agent.run(self.timed(built, timeout));
+        }
+        let built = self.build(request, method, &*request.body)?;
+        self.agent.run(self.timed(built, timeout))
+    }
+
+    fn build<B>(
+        &self,
+        request: &OutgoingRequest,
+        method: Method,
+        body: B,
+    ) -> Result<http::Request<B>, ureq::Error> {
+        let mut built = http::Request::new(body);
+        *built.method_mut() = method;
+        *built.uri_mut() = Uri::try_from(&*request.url).map_err(http::Error::from)?;
+        let headers = built.headers_mut();
         headers.reserve(request.headers.len() + 4);
         for (name, value) in &request.headers {
             let name = HeaderName::from_bytes(name.as_bytes()).map_err(http::Error::from)?;
             let value = HeaderValue::from_bytes(value.as_bytes()).map_err(http::Error::from)?;
             headers.append(name, value);
         }
-        if let Some(timeout) = timeout {
-            let Phases { resolve, connect, body } = Phases::of(timeout);
-            post = self
-                .agent
-                .configure_request(post)
-                .timeout_global(Some(timeout))
-                .timeout_resolve(Some(resolve))
-                .timeout_connect(Some(connect))
-                .timeout_recv_body(Some(body))
-                .build();
-        }
-        self.agent.run(post)
+        Ok(built)
+    }
+
+    fn timed<B: AsSendBody>(
+        &self,
+        request: http::Request<B>,
+        timeout: Option<Duration>,
+    ) -> http::Request<B> {
+        let Some(timeout) = timeout else { return request };
+        let Phases { resolve, connect, body } = Phases::of(timeout);
+        self.agent
+            .configure_request(request)
+            .timeout_global(Some(timeout))
+            .timeout_resolve(Some(resolve))
+            .timeout_connect(Some(connect))
+            .timeout_recv_body(Some(body))
+            .build()
     }
 
     /// True while a request holds it: only asked under the map's write lock.

@@ -1,9 +1,10 @@
-//! One signed POST over HTTP/1.1, bounded in time and bytes, and what came of it.
+//! One signed request over HTTP/1.1, bounded in time and bytes, and what came of it.
 //!
 //! One ureq agent per origin: an agent's pool is one list behind one lock, and a shared one costs
 //! fifty times the CPU at a hundred hosts. No redirects, no decompression, no proxy from the
 //! environment; what is dialled is what the guard let through.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
 use std::io::Read;
@@ -31,13 +32,15 @@ const SWEEP_EVERY: Duration = Duration::from_secs(15);
 
 /// Makes one HTTP request of a delivery; blocking, and never longer than the request's timeout.
 pub trait Transport: Send + Sync {
-    /// Posts and reads the answer. Never fails: every failure is an outcome.
-    fn post(&self, request: &OutgoingRequest) -> Answer;
+    /// Sends and reads the answer. Never fails: every failure is an outcome.
+    fn send(&self, request: &OutgoingRequest) -> Answer;
 }
 
 /// One HTTP request of a delivery.
 #[derive(Clone)]
 pub struct OutgoingRequest {
+    /// `POST`, unless a transformation chose another; `GET` and `DELETE` go without the body.
+    pub method: Cow<'static, str>,
     /// Where to, as `parse_endpoint_url` serialised it.
     pub url: Arc<str>,
     /// In the order they are sent.
@@ -70,7 +73,7 @@ pub struct TransportSettings {
     pub tls: Arc<ClientConfig>,
 }
 
-/// Posts through ureq.
+/// Sends through ureq.
 pub struct UreqTransport {
     settings: TransportSettings,
     resolver: Arc<GuardedResolver>,
@@ -208,7 +211,7 @@ impl UreqTransport {
 }
 
 impl Transport for UreqTransport {
-    fn post(&self, request: &OutgoingRequest) -> Answer {
+    fn send(&self, request: &OutgoingRequest) -> Answer {
         let started = Instant::now();
         let name = origin_name(&request.url);
         let origin = self.origin(name);

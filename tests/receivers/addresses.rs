@@ -52,7 +52,7 @@ fn a_lookup_that_hangs_is_no_answer() {
     let transport = Sender { lookup, timeout: crate::support::SHORT, ..Sender::default() };
     let transport = transport.build().0;
     let request = crate::support::request("http://slow.example/", crate::support::SHORT);
-    let answer = relay::engine::transport::Transport::post(&transport, &request);
+    let answer = relay::engine::transport::Transport::send(&transport, &request);
     assert_eq!((answer.outcome, answer.status_code), (Outcome::Dns, 0));
     drop(release);
 }

@@ -122,7 +122,7 @@ fn an_answer_before_the_request_was_read_is_their_answer() {
     let transport = Sender::long();
     let mut large = request(&receiver.url(), LONG);
     large.body = vec![b'x'; 8 << 20].into();
-    let answer = transport.post(&large);
+    let answer = transport.send(&large);
     assert_eq!((answer.outcome, answer.status_code), (Outcome::Status, 413), "{answer:?}");
 }
 
@@ -159,7 +159,7 @@ fn many_origins_hold_a_bounded_number_of_agents() {
         let mut unsent = request(&format!("http://host-{number}.example:{port}/"), LONG);
         // Refused before a socket is opened: this is about the map.
         unsent.headers.push((String::new(), String::new()));
-        assert_eq!(transport.post(&unsent).outcome, Outcome::Protocol);
+        assert_eq!(transport.send(&unsent).outcome, Outcome::Protocol);
     }
     assert_eq!(transport.origins(), 4_096);
     assert_eq!(post(&transport, &receiver.url()).outcome, Outcome::Delivered);

@@ -127,7 +127,7 @@ fn one_that_never_reads_runs_out_of_time() {
     });
     let mut request = crate::support::request(&receiver.url(), crate::support::SHORT);
     request.body = vec![0; BUFFERED].into();
-    let answer = relay::engine::transport::Transport::post(&Sender::short(), &request);
+    let answer = relay::engine::transport::Transport::send(&Sender::short(), &request);
     assert_eq!((answer.outcome, answer.status_code), (Outcome::TimedOut, 0));
     drop(release);
 }

@@ -123,10 +123,10 @@ fn the_request_is_what_was_signed() {
     post(&transport, &receiver.url());
     let mut large = request(&receiver.url(), LONG);
     large.body = (0..100_000_u32).flat_map(u32::to_le_bytes).collect();
-    assert_eq!(transport.post(&large).outcome, Outcome::Delivered);
+    assert_eq!(transport.send(&large).outcome, Outcome::Delivered);
     let mut empty = request(&receiver.url(), LONG);
     empty.body = bytes::Bytes::new();
-    assert_eq!(transport.post(&empty).outcome, Outcome::Delivered);
+    assert_eq!(transport.send(&empty).outcome, Outcome::Delivered);
     let requests = receiver.requests();
     let text = String::from_utf8(requests[0].clone()).unwrap();
     let (head, body) = text.split_once("\r\n\r\n").unwrap();
@@ -166,7 +166,7 @@ fn a_header_that_would_split_the_request_is_never_sent() {
     ] {
         let mut split = request(&receiver.url(), LONG);
         split.headers.push((name.to_owned(), value.to_owned()));
-        let answer = transport.post(&split);
+        let answer = transport.send(&split);
         assert_eq!((answer.outcome, answer.status_code), (Outcome::Protocol, 0), "{name} {value}");
     }
     assert_eq!(receiver.connections(), 0);

@@ -264,15 +264,15 @@ pub fn request(url: &str, timeout: Duration) -> OutgoingRequest {
         user_agent: USER_AGENT,
     });
     let body = Bytes::from_static(b"{\"a\":  1}\n");
-    OutgoingRequest { url: url.into(), headers, body, timeout }
+    OutgoingRequest { method: "POST".into(), url: url.into(), headers, body, timeout }
 }
 
 /// One usual delivery where time must not run out.
 pub fn post(transport: &UreqTransport, url: &str) -> Answer {
-    transport.post(&request(url, LONG))
+    transport.send(&request(url, LONG))
 }
 
 /// One usual delivery where time may run out.
 pub fn post_short(url: &str) -> Answer {
-    Sender::short().post(&request(url, SHORT))
+    Sender::short().send(&request(url, SHORT))
 }

@@ -145,6 +145,6 @@ fn a_handshake_that_hangs_runs_out_of_time() {
     let sender = Sender { timeout: crate::support::SHORT, ..Sender::default() };
     let url = format!("https://{}/", receiver.address);
     let request = crate::support::request(&url, crate::support::SHORT);
-    let answer = relay::engine::transport::Transport::post(&sender.build().0, &request);
+    let answer = relay::engine::transport::Transport::send(&sender.build().0, &request);
     assert_eq!((answer.outcome, answer.status_code), (Outcome::TimedOut, 0));
 }
