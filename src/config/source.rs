@@ -68,6 +68,11 @@ pub struct DeclaredSource {
     /// Answers handshakes that can't be signed yet.
     #[serde(default)]
     pub set_up: bool,
+    /// Permits who asks to send CloudEvents.
+    #[serde(default)]
+    pub cloud_events: bool,
+    /// What stands before answers to handshakes (Braintree).
+    pub public_key: Option<String>,
     /// What a refused request is answered.
     pub refusal_status: Option<u16>,
     /// What a taken request is answered.
@@ -236,6 +241,8 @@ impl DeclaredSource {
             event_type: self.event_type.clone(),
             mode: self.mode.into(),
             set_up: self.set_up,
+            cloud_events: self.cloud_events,
+            public_key: self.public_key.clone(),
             metadata: self.metadata.clone(),
             managed: true,
             created_at: Timestamp::default(),
@@ -279,6 +286,7 @@ pub(super) fn check(config: &Config) -> Vec<(String, String)> {
             }
         };
         if let Some(row) = verification.row()
+            && row.needs_secret()
             && source.secrets_given() == 0
             && !source.set_up
         {

@@ -1,10 +1,13 @@
 //! What a request to a source is: whether it is from who it should be from, what kind of event it
 //! brings, and what names that event.
 
+use std::sync::LazyLock;
+
 use sha2::{Digest, Sha256};
 
-use crate::domain::provider::{self, Reason, Request};
+use crate::domain::provider::{self, By, Fetched, Handshake, Provider, Reason, Request, Setup};
 use crate::domain::received::{Head, event_type_name};
+use crate::domain::secret::Secret;
 use crate::domain::source::{DedupRule, Source, Verification};
 use crate::domain::time::Timestamp;
 
@@ -60,17 +63,43 @@ pub struct Event {
 pub fn verify(
     source: &Source,
     incoming: &Incoming<'_>,
+    fetched: &Fetched<'_>,
     now: Timestamp,
     wall: Timestamp,
 ) -> Result<bool, Reason> {
-    match source.verification.row() {
-        None => Ok(false),
-        Some(row) => {
-            let secrets = source.live_secrets(now);
-            provider::verify(row, &secrets, &incoming.request(), wall).map(|_| true)
-        }
-    }
+    let Some(row) = source.verification.row() else { return Ok(false) };
+    let secrets = source.live_secrets(now);
+    let verified = provider::verify_with(row, &secrets, fetched, &incoming.request(), wall);
+    verified.map(|verified| verified.by != By::Nobody)
 }
+
+/// What handshake of the source's provider a request is; `None` for an event.
+pub fn handshake(
+    source: &Source,
+    incoming: &Incoming<'_>,
+    fetched: &Fetched<'_>,
+    now: Timestamp,
+    wall: Timestamp,
+) -> Option<Handshake> {
+    let secrets = source.live_secrets(now);
+    let verify_token = source.verify_token.as_ref().map(Secret::expose);
+    let setup = Setup {
+        secrets: &secrets,
+        verify_token: verify_token.and_then(|token| std::str::from_utf8(token).ok()),
+        public_key: source.public_key.as_deref(),
+        set_up_mode: source.set_up,
+        cloud_events: source.cloud_events,
+        fetched: *fetched,
+    };
+    let row = source.verification.row().unwrap_or(&UNVERIFIED);
+    provider::handshake(row, &setup, &incoming.request(), wall)
+}
+
+/// Stands in for the row of a source that verifies nothing.
+static UNVERIFIED: LazyLock<Provider> = LazyLock::new(|| {
+    let text = "name = \"none\"\ntitle = \"none\"\ndocs = \"\"\nscheme = \"none\"";
+    toml::from_str(text).expect("invariant: tested")
+});
 
 /// What would make a refused request pass, in words. Costs some dozens of verifications.
 pub fn explain(

@@ -187,8 +187,10 @@ pub struct Source {
     pub verification: Verification,
     /// The current secret first.
     pub secrets: Vec<Expiring>,
-    /// What a handshake has to name (Meta).
+    /// What a handshake has to name (Meta, eBay).
     pub verify_token: Option<Secret>,
+    /// What stands before answers to handshakes (Braintree).
+    pub public_key: Option<String>,
     /// The last part of its URL, the current one first.
     pub tokens: Vec<Expiring>,
     /// Methods that bring events, of [`METHODS`].
@@ -207,8 +209,10 @@ pub struct Source {
     pub event_type: Option<String>,
     /// What becomes of its requests.
     pub mode: Mode,
-    /// Whether handshakes are answered that can't be signed yet.
+    /// Whether handshakes are answered that can't be signed yet, and secrets taken that they bring.
     pub set_up: bool,
+    /// Whether who asks is permitted to send CloudEvents (their HTTP webhooks, section 4).
+    pub cloud_events: bool,
     /// The caller's free text.
     pub metadata: Metadata,
     /// Declared in `relay.toml`: the API may not change it.
@@ -287,6 +291,10 @@ impl Source {
         }
         if self.refusal_status.is_some_and(|status| !(400..600).contains(&status)) {
             add("refusal_status", "must be 400 to 599".to_owned());
+        }
+        let shown = |key: &String| (1..=SECRET_MAX).contains(&key.len()) && key.is_ascii();
+        if !self.public_key.as_ref().is_none_or(shown) {
+            add("public_key", format!("has 1 to {SECRET_MAX} ASCII characters"));
         }
         if self.event_type.as_ref().is_some_and(|name| !is_name(name, EVENT_TYPE_MAX)) {
             let words = "is no event type: letters, digits, `-`, `_` and `.`";

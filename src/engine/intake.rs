@@ -9,10 +9,12 @@ use bytes::Bytes;
 
 use crate::config::Sources;
 use crate::domain::id::{RequestId, SourceId};
-use crate::domain::received::{Head, ReceivedRequest, Verdict};
+use crate::domain::provider::{Answer, Fetched, Handshake, Reason};
+use crate::domain::received::{Head, ReceivedRequest, Verdict, event_type_name};
 use crate::domain::receiving::{self, Incoming};
 use crate::domain::source::{Dedup, DedupRule, Mode, Source};
 use crate::domain::time::{Clock, Timestamp};
+use crate::engine::provider_keys::ProviderKeys;
 use crate::store::{
     DEDUP_WINDOW_MAX, Decision, EventKeys, Filtered, NewRequest, Quarantine, Refusal, Reply, Store,
     StoreError, WriteError,
@@ -35,6 +37,7 @@ struct Inner {
     /// How the outside reaches this relay, without a slash at its end.
     base: String,
     settings: Sources,
+    keys: ProviderKeys,
     spent: Mutex<HashMap<SourceId, Spent>>,
 }
 
@@ -44,6 +47,36 @@ struct Spent {
     since: Timestamp,
     requests: u64,
     bytes: u64,
+}
+
+/// What is to become of a request.
+pub enum Decided {
+    /// Store it, then answer what was made of it.
+    Event(NewRequest),
+    /// Store it with what it hands over, call the URL if there is one, answer.
+    Handshake {
+        /// To be stored.
+        new: Box<NewRequest>,
+        /// The answer.
+        answer: Answer,
+        /// A URL of the provider's that says yes.
+        confirm: Option<String>,
+    },
+    /// Store it within the bounds, answer with the status, or else the source's.
+    Refused {
+        /// To be stored.
+        new: NewRequest,
+        /// What the provider expects.
+        status: Option<u16>,
+    },
+    /// Fetch the key at this URL and ask again.
+    Fetch(String),
+    /// The source takes no events by this method.
+    OtherMethod,
+}
+
+fn refused(reason: &Reason) -> Verdict {
+    Verdict::Refused { code: reason.code().to_owned(), why: reason.to_string() }
 }
 
 /// Why a kept request did not become a message.
@@ -62,9 +95,15 @@ pub enum ReleaseError {
 
 impl Intake {
     /// With the URL that the outside reaches this relay by.
-    pub fn new(store: Store, clock: Arc<dyn Clock>, base: &str, settings: Sources) -> Intake {
+    pub fn new(
+        store: Store,
+        clock: Arc<dyn Clock>,
+        base: &str,
+        settings: Sources,
+        keys: ProviderKeys,
+    ) -> Intake {
         let base = base.trim_end_matches('/').to_owned();
-        Intake(Arc::new(Inner { store, clock, base, settings, spent: Mutex::default() }))
+        Intake(Arc::new(Inner { store, clock, base, settings, keys, spent: Mutex::default() }))
     }
 
     /// The URL that a provider is given.
@@ -104,33 +143,97 @@ impl Intake {
         [&self.url(token), &head.path, query, &head.query].concat()
     }
 
-    /// Verifies a request that came with this token and says what is to become of it.
-    pub fn decide(&self, source: &Source, token: &str, head: Head, body: Bytes) -> NewRequest {
+    /// Verifies a request that came with this token and says what is to become of it. Without
+    /// `takes_events` it can be a handshake alone.
+    pub fn decide(
+        &self,
+        source: &Source,
+        token: &str,
+        head: Head,
+        body: Bytes,
+        takes_events: bool,
+    ) -> Decided {
         let url = self.full_url(token, &head);
         let incoming = Incoming { head: &head, body: &body, url: &url };
         let (now, wall) = (self.0.clock.now(), self.0.clock.wall());
-        let verified = receiving::verify(source, &incoming, now, wall);
-        let event = receiving::event(source, &incoming);
+        let documents = self.documents(source);
+        let documents: Vec<(&str, &str)> =
+            documents.iter().map(|(url, text)| (url.as_str(), text.as_str())).collect();
+        let fetched = Fetched { documents: &documents, roots: None };
+        let keep = |verdict| Decision::Keep(verdict);
+        match receiving::handshake(source, &incoming, &fetched, now, wall) {
+            Some(Handshake::Refuse { reason: Reason::KeyWanted { url }, .. }) => {
+                return Decided::Fetch(url);
+            }
+            Some(Handshake::Refuse { status, reason, .. }) => {
+                let new = self.request(source, head, body, keep(refused(&reason)));
+                return Decided::Refused { new, status: Some(status) };
+            }
+            Some(asked) => return self.shaken(source, head, body, asked),
+            None if !takes_events => return Decided::OtherMethod,
+            None => {}
+        }
+        let verified = receiving::verify(source, &incoming, &fetched, now, wall);
         let decision = match (&verified, source.mode) {
-            (Err(reason), _) => Decision::Keep(Verdict::Refused {
-                code: reason.code().to_owned(),
-                why: reason.to_string(),
-            }),
-            (Ok(_), Mode::Paused) => Decision::Keep(Verdict::Held),
-            (Ok(_), Mode::Inspect) => Decision::Keep(Verdict::Inspected),
-            (Ok(_), Mode::Active) => Decision::Take(self.event_keys(&source.dedup, event.keys)),
+            (Err(Reason::KeyWanted { url }), _) => return Decided::Fetch(url.clone()),
+            (Err(reason), _) => {
+                let new = self.request(source, head, body, keep(refused(reason)));
+                return Decided::Refused { new, status: None };
+            }
+            (Ok(_), Mode::Paused) => keep(Verdict::Held),
+            (Ok(_), Mode::Inspect) => keep(Verdict::Inspected),
+            (Ok(_), Mode::Active) => {
+                let event = receiving::event(source, &incoming);
+                Decision::Take(self.event_keys(&source.dedup, event.keys))
+            }
         };
+        let new = self.request(source, head, body, decision);
+        Decided::Event(NewRequest { verified: verified.unwrap_or(false), ..new })
+    }
+
+    /// An answered handshake. What it hands over is kept nowhere but in the source.
+    fn shaken(&self, source: &Source, head: Head, body: Bytes, asked: Handshake) -> Decided {
+        let (what, answer, adopt, confirm) = match asked {
+            Handshake::Answer { what, answer } => (what, answer, None, None),
+            Handshake::Adopt { what, secret, answer } => (what, answer, Some(secret), None),
+            Handshake::Confirm { what, url, answer } => (what, answer, None, Some(url)),
+            Handshake::Refuse { what, .. } => (what, Answer::default(), None, None),
+        };
+        let secret = adopt.is_some() || source.verify_token.is_some();
+        let shown = Head { headers: Vec::new(), query: String::new(), ..head.clone() };
+        let (head, body) = if secret { (shown, Bytes::new()) } else { (head, body) };
+        let new = self.request(source, head, body, Decision::Keep(Verdict::Handshake));
+        let event_type = event_type_name(&what).unwrap_or_default();
+        let new = NewRequest { event_type, event_id: None, adopt, ..new };
+        Decided::Handshake { new: Box::new(new), answer, confirm }
+    }
+
+    /// What verifies requests of this source and was fetched before.
+    fn documents(&self, source: &Source) -> Vec<(String, String)> {
+        let fetches = source.verification.row().is_some_and(|row| !row.fetch.hosts.is_empty());
+        if fetches { self.0.keys.all() } else { Vec::new() }
+    }
+
+    /// What verifies and answers by calling providers.
+    pub fn keys(&self) -> &ProviderKeys {
+        &self.0.keys
+    }
+
+    fn request(&self, source: &Source, head: Head, body: Bytes, decision: Decision) -> NewRequest {
+        let incoming = Incoming { head: &head, body: &body, url: "" };
+        let event = receiving::event(source, &incoming);
         let content_type = incoming.content_type();
         NewRequest {
             source: source.id,
             decision,
-            verified: verified.unwrap_or(false),
+            verified: false,
             head,
             body,
             event_type: event.event_type,
             event_id: event.event_id,
             content_type,
             filtered: Filtered::default(),
+            adopt: None,
         }
     }
 
@@ -164,12 +267,17 @@ impl Intake {
         let head = self.0.store.head(&stored.head)?;
         let body = self.0.store.body(&stored.body)?;
         let came = id.time();
+        let documents = self.documents(source);
+        let documents: Vec<(&str, &str)> =
+            documents.iter().map(|(url, text)| (url.as_str(), text.as_str())).collect();
+        let fetched = Fetched { documents: &documents, roots: None };
         let mut judged = Err("it has no token".to_owned());
         for token in &source.tokens {
             let url = self.full_url(token.expose(), &head);
             let incoming = Incoming { head: &head, body: &body, url: &url };
             // As of when it came: it may have waited long for the right secret.
-            judged = receiving::verify(source, &incoming, self.0.clock.now(), came)
+            let now = self.0.clock.now();
+            judged = receiving::verify(source, &incoming, &fetched, now, came)
                 .map_err(|reason| reason.to_string());
             if judged.is_ok() {
                 break;
@@ -183,18 +291,8 @@ impl Intake {
         let incoming = Incoming { head: &head, body: &body, url: "" };
         let event = receiving::event(source, &incoming);
         let keys = self.event_keys(&source.dedup, event.keys).filter(|_| !anyway);
-        let content_type = incoming.content_type();
-        let new = NewRequest {
-            source: source.id,
-            decision: Decision::Take(keys),
-            verified,
-            head,
-            body,
-            event_type: event.event_type,
-            event_id: event.event_id,
-            content_type,
-            filtered: Filtered::default(),
-        };
+        let new = self.request(source, head, body, Decision::Take(keys));
+        let new = NewRequest { verified, ..new };
         let filtered = self.0.store.filter_request(source, &new);
         let new = NewRequest { filtered, ..new };
         let written = self.0.store.write_blocking(None, move |transaction| {

@@ -6,7 +6,7 @@
 //!   [`transport`] the HTTP request, [`guard`] and [`resolver`] where it may go.
 //! - [`janitor`] gives disk back, forgets what has expired, watches the free space and makes the
 //!   index smaller.
-//! - [`intake`] decides about requests to sources.
+//! - [`intake`] decides about requests to sources, [`provider_keys`] has what verifies some.
 //! - [`tasks`] goes on with background tasks.
 //! - [`script`] runs transforms that are written in JavaScript.
 //! - [`declare`] applies what `relay.toml` declares.
@@ -23,6 +23,7 @@ pub mod intake;
 pub mod janitor;
 mod origin;
 pub mod outgoing;
+pub mod provider_keys;
 pub mod resolver;
 pub mod scheduler;
 pub mod script;

@@ -1,16 +1,18 @@
 //! `/in/{token}`: where providers post to. Verified, held against the ledger, appended and synced,
 //! then answered.
 
+use std::future::{Ready, ready};
 use std::sync::Arc;
 
 use actix_web::dev::Payload;
 use actix_web::http::{Method, StatusCode, header};
 use actix_web::{FromRequest, HttpRequest, HttpResponse, web};
-use std::future::{Ready, ready};
+use bytes::Bytes;
 
-use crate::domain::received::{Head, Verdict};
+use crate::domain::provider::Answer;
+use crate::domain::received::{Head, ReceivedRequest, Verdict};
 use crate::domain::source::Source;
-use crate::engine::intake::PATH;
+use crate::engine::intake::{Decided, PATH};
 use crate::http::api::body::Body;
 use crate::http::error::ApiError;
 use crate::http::routes::{Routes, at};
@@ -54,6 +56,13 @@ impl FromRequest for Coming {
     }
 }
 
+/// A request whose source is known.
+struct Arrival {
+    shared: web::Data<Shared>,
+    source: Arc<Source>,
+    token: String,
+}
+
 async fn receive(coming: Coming) -> Result<HttpResponse, ApiError> {
     let Coming { request, payload } = coming;
     let shared = Shared::of(&request);
@@ -63,92 +72,157 @@ async fn receive(coming: Coming) -> Result<HttpResponse, ApiError> {
     let most = source.max_body.map_or(most, |own| own.min(most));
     let body = Body::read_any(&request, payload, &shared, most).await?;
     let head = head(&request, &shared);
-    let intake = &shared.state.intake;
-    let takes = source.methods.contains(&head.method);
-    if !takes {
-        return Err(ApiError::MethodNotAllowed(source.methods.join(", ")));
+    let arrival = Arrival { shared, source, token };
+    match arrival.decide(head, body.bytes.clone()).await? {
+        Decided::Event(new) => arrival.take(new).await,
+        Decided::Handshake { new, answer, confirm } => arrival.shake(*new, answer, confirm).await,
+        Decided::Refused { new, status } => arrival.refuse(new, status).await,
+        Decided::OtherMethod => Err(ApiError::MethodNotAllowed(arrival.source.methods.join(", "))),
+        Decided::Fetch(_) => Err(no_key()),
     }
-    let new = intake.decide(&source, &token, head, body.bytes.clone());
-    settle(&shared, source, token, new).await
 }
 
-/// Makes what was decided durable and answers.
-async fn settle(
-    shared: &web::Data<Shared>,
-    source: Arc<Source>,
-    token: String,
-    mut new: NewRequest,
-) -> Result<HttpResponse, ApiError> {
-    let state = &shared.state;
-    let count = |verdict: &Verdict| {
-        let labels = ReceivedLabels { verdict: verdict.word() };
-        state.metrics.received.get_or_create(&labels).inc();
-    };
-    if let Decision::Keep(verdict @ Verdict::Refused { .. }) = &new.decision {
-        let verdict = verdict.clone();
-        count(&verdict);
-        if !state.intake.may_keep(source.id, new.body.len() as u64) {
-            return Ok(answer(&source, &verdict));
+/// The provider sends it again.
+fn no_key() -> ApiError {
+    ApiError::Busy("a key that verifies this request can't be fetched now".to_owned())
+}
+
+fn stopping() -> ApiError {
+    ApiError::Busy("the relay is stopping".to_owned())
+}
+
+impl Arrival {
+    /// Decides, with the key that it takes fetched if need be.
+    async fn decide(&self, head: Head, body: Bytes) -> Result<Decided, ApiError> {
+        let (source, token) = (&self.source, self.token.as_str());
+        let takes = source.methods.contains(&head.method);
+        let intake = &self.shared.state.intake;
+        let first = intake.decide(source, token, head.clone(), body.clone(), takes);
+        let Decided::Fetch(url) = first else { return Ok(first) };
+        let keys = intake.keys().clone();
+        let fetched = web::block(move || keys.fetch(&url)).await.map_err(|_| stopping())?;
+        if let Err(error) = fetched {
+            tracing::warn!(source = source.name, error, "a provider's key can't be fetched");
+            return Err(no_key());
         }
-        let (intake, of) = (state.intake.clone(), Arc::clone(&source));
-        // It costs some dozens of verifications: away from the threads that serve.
-        let explained = web::block(move || {
-            intake.explain(&of, &token, &mut new);
-            new
-        });
-        new = explained.await.map_err(|_| ApiError::Busy("the relay is stopping".to_owned()))?;
+        Ok(intake.decide(source, token, head, body, takes))
+    }
+
+    fn count(&self, verdict: &Verdict) {
+        let labels = ReceivedLabels { verdict: verdict.word() };
+        self.shared.state.metrics.received.get_or_create(&labels).inc();
+    }
+
+    async fn store(&self, new: NewRequest) -> Result<ReceivedRequest, ApiError> {
+        let state = &self.shared.state;
         let quarantine = state.intake.quarantine();
-        let kept = state.store.write(None, move |transaction| {
+        let written = state.store.write(None, move |transaction| {
             Ok(Reply::Received(Box::new(transaction.receive(new, &quarantine)?)))
         });
-        if let Err(error) = kept.await {
-            tracing::debug!(%error, "a refused request is not kept");
+        match written.await?.reply {
+            Reply::Received(received) => Ok(*received),
+            _ => Err(ApiError::Internal("a request became something else".to_owned())),
         }
-        return Ok(answer(&source, &verdict));
     }
-    if matches!(new.decision, Decision::Take(_)) && state.store.has_filters(source.application) {
-        let (store, of) = (state.store.clone(), Arc::clone(&source));
-        let filtered = web::block(move || {
-            new.filtered = store.filter_request(&of, &new);
-            new
-        });
-        new = filtered.await.map_err(|_| ApiError::Busy("the relay is stopping".to_owned()))?;
+
+    /// An event: durable before it is answered.
+    async fn take(&self, mut new: NewRequest) -> Result<HttpResponse, ApiError> {
+        let state = &self.shared.state;
+        let matched = matches!(new.decision, Decision::Take(_));
+        if matched && state.store.has_filters(self.source.application) {
+            let (store, source) = (state.store.clone(), Arc::clone(&self.source));
+            let filtered = web::block(move || {
+                new.filtered = store.filter_request(&source, &new);
+                new
+            });
+            new = filtered.await.map_err(|_| stopping())?;
+        }
+        let received = self.store(new).await?;
+        self.count(&received.verdict);
+        if received.verdict == Verdict::Accepted {
+            state.metrics.messages_accepted.inc();
+        }
+        Ok(self.reply())
     }
-    let quarantine = state.intake.quarantine();
-    let written = state.store.write(None, move |transaction| {
-        Ok(Reply::Received(Box::new(transaction.receive(new, &quarantine)?)))
-    });
-    let written = written.await?;
-    let Reply::Received(received) = &written.reply else {
-        return Err(ApiError::Internal("a request became something else".to_owned()));
-    };
-    count(&received.verdict);
-    if received.verdict == Verdict::Accepted {
-        state.metrics.messages_accepted.inc();
+
+    /// What the source says to what is taken, else what the provider expects.
+    fn reply(&self) -> HttpResponse {
+        let row = self.source.verification.row();
+        let (status, headers, body) = match (&self.source.reply, row) {
+            (Some(reply), _) => (reply.status, &reply.headers, &reply.body),
+            (None, Some(row)) => (row.reply.status, &row.reply.headers, &row.reply.body),
+            (None, None) => return HttpResponse::Ok().json(serde_json::json!({})),
+        };
+        let mut response = HttpResponse::build(status_of(status, StatusCode::OK));
+        for (name, value) in headers {
+            response.insert_header((name.as_str(), value.as_str()));
+        }
+        response.body(body.clone())
     }
-    Ok(answer(&source, &received.verdict))
+
+    /// A handshake; it is shown among the requests while there is room for it.
+    async fn shake(
+        &self,
+        new: NewRequest,
+        answer: Answer,
+        confirm: Option<String>,
+    ) -> Result<HttpResponse, ApiError> {
+        self.count(&Verdict::Handshake);
+        if let Some(url) = confirm {
+            let keys = self.shared.state.intake.keys().clone();
+            let called = web::block(move || keys.call(&url)).await.map_err(|_| stopping())?;
+            if let Err(error) = called {
+                tracing::warn!(source = self.source.name, error, "a handshake is not confirmed");
+                return Err(ApiError::Busy("the confirmation failed; try again".to_owned()));
+            }
+        }
+        let length = new.body.len() as u64;
+        // What hands over a secret is answered once the secret is kept.
+        if new.adopt.is_some() {
+            self.store(new).await?;
+        } else if self.shared.state.intake.may_keep(self.source.id, length)
+            && let Err(error) = self.store(new).await
+        {
+            tracing::debug!(%error, "a handshake is not kept");
+        }
+        let mut response = HttpResponse::build(status_of(answer.status, StatusCode::OK));
+        for (name, value) in answer.headers {
+            response.insert_header((name, value));
+        }
+        Ok(response.body(answer.body))
+    }
+
+    /// What is refused is kept within bounds, with what would have made it pass.
+    async fn refuse(
+        &self,
+        mut new: NewRequest,
+        status: Option<u16>,
+    ) -> Result<HttpResponse, ApiError> {
+        if let Decision::Keep(verdict) = &new.decision {
+            self.count(verdict);
+        }
+        let intake = self.shared.state.intake.clone();
+        if intake.may_keep(self.source.id, new.body.len() as u64) {
+            let (source, token) = (Arc::clone(&self.source), self.token.clone());
+            // It costs some dozens of verifications: away from the threads that serve.
+            let explained = web::block(move || {
+                intake.explain(&source, &token, &mut new);
+                new
+            });
+            if let Err(error) = self.store(explained.await.map_err(|_| stopping())?).await {
+                tracing::debug!(%error, "a refused request is not kept");
+            }
+        }
+        let row = self.source.verification.row().map(|row| row.refusal);
+        let status = self.source.refusal_status.or(status).or(row).unwrap_or(REFUSED);
+        Ok(HttpResponse::build(status_of(status, StatusCode::UNAUTHORIZED))
+            .insert_header((header::CONTENT_TYPE, "application/json"))
+            .body(REFUSAL))
+    }
 }
 
-/// What the source says, else what the provider expects.
-fn answer(source: &Source, verdict: &Verdict) -> HttpResponse {
-    if let Verdict::Refused { .. } = verdict {
-        let status = source.refusal_status.unwrap_or(REFUSED);
-        let status = StatusCode::from_u16(status).unwrap_or(StatusCode::UNAUTHORIZED);
-        return HttpResponse::build(status)
-            .insert_header((header::CONTENT_TYPE, "application/json"))
-            .body(REFUSAL);
-    }
-    match &source.reply {
-        None => HttpResponse::Ok().finish(),
-        Some(reply) => {
-            let status = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::OK);
-            let mut response = HttpResponse::build(status);
-            for (name, value) in &reply.headers {
-                response.insert_header((name.as_str(), value.as_str()));
-            }
-            response.body(reply.body.clone())
-        }
-    }
+fn status_of(status: u16, otherwise: StatusCode) -> StatusCode {
+    StatusCode::from_u16(status).unwrap_or(otherwise)
 }
 
 fn head(request: &HttpRequest, shared: &Shared) -> Head {

@@ -10,14 +10,15 @@ use bytes::Bytes;
 
 use crate::domain::id::{RequestId, SourceId};
 use crate::domain::received::{Head, Origin, ReceivedRequest, Verdict};
-use crate::domain::source::Source;
+use crate::domain::secret::Secret;
+use crate::domain::source::{Expiring, Source};
 use crate::domain::time::Timestamp;
 use crate::store::keys::received as rows;
 use crate::store::keys::{self, Key};
 use crate::store::ledger::bucket;
 use crate::store::records::{self, ReplyRow, RequestRow, StoredReply};
 use crate::store::transaction::Transaction;
-use crate::store::{BodyLocation, Filtered, NewMessage, NewOrigin, Reference, Refusal};
+use crate::store::{Author, BodyLocation, Filtered, NewMessage, NewOrigin, Reference, Refusal};
 
 const HOUR: Duration = Duration::from_secs(3_600);
 /// Events are remembered in one of these classes, the first that is as long as the window, so that
@@ -66,6 +67,8 @@ pub struct NewRequest {
     pub content_type: String,
     /// What filters said of its message, [`Store::filter_request`].
     pub filtered: Filtered,
+    /// A secret that a handshake hands over: the source has it from then on.
+    pub adopt: Option<Secret>,
 }
 
 impl NewRequest {
@@ -141,6 +144,9 @@ impl Transaction<'_> {
             Decision::Keep(verdict) => {
                 let verdict = verdict.clone();
                 self.may_take_in()?;
+                if let Some(secret) = &new.adopt {
+                    self.adopt(&source, secret)?;
+                }
                 match &verdict {
                     Verdict::Held => {
                         self.put_row(rows::held_one(source.id, id), Bytes::new(), true);
@@ -156,6 +162,15 @@ impl Transaction<'_> {
                 Ok(self.keep_request(id, new, verdict))
             }
         }
+    }
+
+    /// Gives a source the secret that its provider chose; no other is taken after that.
+    fn adopt(&mut self, source: &Source, secret: &Secret) -> Result<(), Refusal> {
+        let current = Expiring { text: secret.clone(), expires_at: None };
+        let updated_at = self.now();
+        let adopted =
+            Source { secrets: vec![current], set_up: false, updated_at, ..source.clone() };
+        self.put_source(adopted, Author::Relay).map(|_| ())
     }
 
     /// Makes a message of a request that was kept. `new` has its bytes, and how it is decided now.

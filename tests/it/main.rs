@@ -28,6 +28,7 @@ mod providers_handshakes;
 mod providers_sign;
 mod schemas;
 mod sources;
+mod sources_handshakes;
 mod store;
 mod store_age;
 mod store_busy;

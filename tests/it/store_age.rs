@@ -9,6 +9,7 @@ use relay::config::Sources;
 use relay::domain::time::Timestamp;
 use relay::engine::intake::Intake;
 use relay::engine::janitor::{Janitor, JanitorSettings};
+use relay::engine::provider_keys::ProviderKeys;
 use relay::metrics::Metrics;
 use relay::store::{Reference, Reply, Verdict};
 
@@ -57,7 +58,13 @@ fn what_is_old_goes_in_time_on_a_quiet_relay() {
     flush(&open);
     let there = || open.store.message(application, &Reference::Id(stored.message.id)).is_some();
     let clock = Arc::new(folder.clock.clone());
-    let intake = Intake::new(open.store.clone(), clock, "http://x", Sources::default());
+    let intake = Intake::new(
+        open.store.clone(),
+        clock.clone(),
+        "http://x",
+        Sources::default(),
+        ProviderKeys::new(folder.provider.clone(), clock),
+    );
     let janitor = Janitor::start(settings(10 * HOUR), open.store.clone(), intake, Metrics::new());
     folder.clock.advance(HOUR + Duration::from_secs(1));
     wait_until("the segment ends", || segments(&folder).len() == 2);

@@ -22,6 +22,7 @@ use crate::engine::driver::{Channel, Engine, Event};
 use crate::engine::guard::{AddressGuard, own_addresses};
 use crate::engine::intake::Intake;
 use crate::engine::janitor::{Janitor, JanitorSettings};
+use crate::engine::provider_keys::ProviderKeys;
 use crate::engine::resolver::{GuardedResolver, system_lookup};
 use crate::engine::scheduler::Settings;
 use crate::engine::tasks::{TaskChannel, Tasks};
@@ -142,7 +143,7 @@ impl Relay {
         );
         let tasks = Tasks::start(store.clone(), task_channel);
         let base = public::base(config.server.public_url.as_ref(), address);
-        let intake = Intake::new(store.clone(), Arc::clone(&clock), &base, config.sources.clone());
+        let intake = intake(&config, &store, &clock, &base, &transport);
         let settings = janitor_settings(&config);
         let janitor = Janitor::start(settings, store.clone(), intake.clone(), metrics.clone());
         let state = State {
@@ -267,6 +268,17 @@ impl Signals {
             std::process::exit(i32::from(Exit::Failed.code()));
         });
     }
+}
+
+fn intake(
+    config: &Config,
+    store: &Store,
+    clock: &Arc<dyn Clock>,
+    base: &str,
+    transport: &Arc<UreqTransport>,
+) -> Intake {
+    let keys = ProviderKeys::new(Arc::clone(transport) as _, Arc::clone(clock));
+    Intake::new(store.clone(), Arc::clone(clock), base, config.sources.clone(), keys)
 }
 
 /// Applies what the file declares.

@@ -105,7 +105,10 @@ fn put(
         None => new.id = SourceId::new(transaction.mint()),
     }
     new.verify_token.clone_from(&given.verify_token);
-    replace(&mut new.secrets, &given.secrets, now, now + overlap);
+    // A secret that a handshake brought is not in the file.
+    if !given.secrets.is_empty() {
+        replace(&mut new.secrets, &given.secrets, now, now + overlap);
+    }
     let current = new.tokens.first().map(|token| token.text.clone());
     match (&given.token, current) {
         (Some(token), current) if current.as_ref() != Some(token) => {

@@ -146,7 +146,7 @@ fn needs_secret(fields: &Fields, old: Option<&Source>) -> Result<(), ApiError> {
         (None, None) => false,
     };
     match fields.source.verification.row() {
-        Some(row) if !given && !fields.source.set_up => {
+        Some(row) if row.needs_secret() && !given && !fields.source.set_up => {
             let words = format!(
                 "is missing: {} signs with one (the type \"generic-webhook\" verifies nothing)",
                 row.title

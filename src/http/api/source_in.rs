@@ -44,6 +44,8 @@ pub(super) struct SourceIn {
     dedup_window_seconds: Option<u64>,
     mode: Option<DeclaredMode>,
     set_up: Option<bool>,
+    cloud_events: Option<bool>,
+    public_key: Option<String>,
     refusal_status: Option<u16>,
     reply: Option<DeclaredReply>,
 }
@@ -139,6 +141,8 @@ impl SourceIn {
             event_type: self.event_type,
             mode: self.mode.unwrap_or_default().into(),
             set_up: self.set_up.unwrap_or(false),
+            cloud_events: self.cloud_events.unwrap_or(false),
+            public_key: self.public_key,
             metadata,
             managed: false,
             created_at: Timestamp::default(),
@@ -162,6 +166,7 @@ impl SourceIn {
 fn camel(field: &str) -> &str {
     match field {
         "refusal_status" => "refusalStatus",
+        "public_key" => "publicKey",
         "event_type" => "eventType",
         "secrets" => "config",
         other => other,
@@ -229,6 +234,9 @@ pub(super) struct SourceOut<'a> {
     dedup_window_seconds: Option<u64>,
     mode: DeclaredMode,
     set_up: bool,
+    cloud_events: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    public_key: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     refusal_status: Option<u16>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -265,6 +273,8 @@ impl<'a> SourceOut<'a> {
             dedup_window_seconds: source.dedup.window.map(|window| window.as_secs()),
             mode: source.mode.into(),
             set_up: source.set_up,
+            cloud_events: source.cloud_events,
+            public_key: source.public_key.as_deref(),
             refusal_status: source.refusal_status,
             reply: source.reply.clone().map(DeclaredReply::from),
             managed: source.managed,

@@ -56,6 +56,8 @@ fn source() -> Vec<Case> {
         at("dedupWindowSeconds", vec![json!(0), json!(604_801), json!(-1), json!("1")]),
         at("mode", vec![json!("off"), json!(1)]),
         at("setUp", vec![json!("yes"), json!(1)]),
+        at("cloudEvents", vec![json!("yes"), json!(1)]),
+        at("publicKey", vec![json!(""), json!(long(8_193)), json!("\u{fc}"), json!(1)]),
         at("refusalStatus", vec![json!(200), json!(600), json!("401")]),
         at("reply", vec![json!(1)])
             .and(json!({"status": 302}), "reply.status")

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ed25519
 import special
 
 NOW = 1795219200
-URL = "https://relay.example.com/in/abc"
+URL = "https://relay.example.com/in/0123456789abcdef"
 SECRET = "a secret of theirs"
 TEXT = {"content-type": "text/plain; charset=utf-8", "x-content-type-options": "nosniff"}
 JSON = {"content-type": "application/json", "x-content-type-options": "nosniff"}

@@ -19,11 +19,14 @@ use relay::store::{
 };
 
 use super::clock::{ManualClock, START};
+use super::provider::Provider;
 
 pub struct Folder {
     pub path: tempfile::TempDir,
     pub clock: ManualClock,
     pub segment_size: u64,
+    /// What it is served when it fetches a provider's key.
+    pub provider: Arc<Provider>,
 }
 
 /// A store with its threads, and what it told the scheduler.
@@ -40,6 +43,7 @@ impl Folder {
             path: tempfile::tempdir().unwrap(),
             clock: ManualClock::at(START),
             segment_size: 1 << 20,
+            provider: Arc::default(),
         }
     }
 

@@ -6,6 +6,7 @@ pub mod document;
 pub mod folder;
 pub mod image;
 pub mod model;
+pub mod provider;
 pub mod random;
 pub mod server;
 pub mod source;

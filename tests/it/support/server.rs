@@ -11,6 +11,8 @@ use relay::config::Config;
 use relay::domain::endpoint_url::parse_endpoint_url;
 use relay::domain::secret::Secret;
 use relay::engine::intake::Intake;
+use relay::engine::provider_keys::ProviderKeys;
+use relay::engine::transport::Transport;
 use relay::http::auth::Access;
 use relay::http::server;
 use relay::http::state::{Readiness, State};
@@ -114,6 +116,7 @@ impl Relay {
         let open = folder.open();
         let mut config = Config::default();
         change(&mut config);
+        let provider = Arc::clone(&folder.provider) as Arc<dyn Transport>;
         let state = State {
             store: open.store.clone(),
             clock: Arc::new(folder.clock.clone()),
@@ -125,8 +128,9 @@ impl Relay {
             intake: Intake::new(
                 open.store.clone(),
                 Arc::new(folder.clock.clone()),
-                PUBLIC_URL,
+                config.server.public_url.as_ref().map_or(PUBLIC_URL, |url| url.as_str()),
                 config.sources.clone(),
+                ProviderKeys::new(provider, Arc::new(folder.clock.clone())),
             ),
             config: Arc::new(config),
             check_url: Arc::new(|text| match parse_endpoint_url(text) {

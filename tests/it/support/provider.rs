@@ -1,0 +1,44 @@
+//! What a relay fetches from providers, in a test.
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use relay::domain::delivery::Outcome;
+use relay::engine::answer::Answer;
+use relay::engine::transport::{OutgoingRequest, Transport};
+
+/// Answers what it was told to, and remembers what it was asked.
+#[derive(Default)]
+pub struct Provider {
+    pages: Mutex<HashMap<String, (u16, String)>>,
+    asked: Mutex<Vec<String>>,
+}
+
+impl Provider {
+    /// From now on this URL answers so.
+    pub fn has(&self, url: &str, status: u16, body: &str) {
+        self.pages.lock().unwrap().insert(url.to_owned(), (status, body.to_owned()));
+    }
+
+    /// Method and URL of every call so far.
+    pub fn asked(&self) -> Vec<String> {
+        self.asked.lock().unwrap().clone()
+    }
+}
+
+impl Transport for Provider {
+    fn send(&self, request: &OutgoingRequest) -> Answer {
+        self.asked.lock().unwrap().push(format!("{} {}", request.method, request.url));
+        let (status_code, body) =
+            self.pages.lock().unwrap().get(&*request.url).cloned().unwrap_or_default();
+        Answer {
+            outcome: if status_code == 200 { Outcome::Delivered } else { Outcome::Connect },
+            status_code,
+            duration: Duration::ZERO,
+            headers: Vec::new(),
+            body: body.into_bytes(),
+            retry_after: None,
+        }
+    }
+}
