@@ -52,6 +52,8 @@ fn body(declared: &Declared) -> Value {
     let bare = |endpoint: &DeclaredEndpoint| DeclaredEndpoint {
         secret: None,
         secret_file: None,
+        transform: endpoint.transform().ok().flatten(),
+        transform_file: None,
         ..endpoint.clone()
     };
     let endpoints: Vec<_> = declared.endpoints.iter().map(|(endpoint, _)| bare(endpoint)).collect();

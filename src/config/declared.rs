@@ -1,7 +1,8 @@
 //! What `relay.toml` declares: applications, event types, endpoints.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -11,6 +12,10 @@ use super::source::DeclaredSource;
 use super::units::AllowedNetwork;
 use super::{Config, Guard, validate_declared};
 use crate::domain::filter::{Filter, FilterError};
+use crate::domain::transform::Transform;
+
+/// Bytes of a file with a transformation at most.
+const TRANSFORM_FILE_MAX: u64 = 1 << 20;
 
 /// `[[application]]`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -75,12 +80,38 @@ pub struct DeclaredEndpoint {
     pub sources: Vec<String>,
     /// What must hold of the content: a table, or JSON as text.
     pub filter: Option<Value>,
+    /// What changes its requests: steps or a script.
+    pub transform: Option<Transform>,
+    /// A file that holds it: `.js` a script, any other steps as TOML.
+    pub transform_file: Option<PathBuf>,
+    /// What the transformation reads by name.
+    #[serde(default)]
+    pub variables: BTreeMap<String, String>,
     /// Takes nothing while true.
     #[serde(default)]
     pub disabled: bool,
 }
 
 impl DeclaredEndpoint {
+    /// The transformation, read of its file where it stands in one, or what is wrong with it: the
+    /// setting and a message.
+    pub fn transform(&self) -> Result<Option<Transform>, (&'static str, String)> {
+        let (setting, transform) = match (&self.transform, &self.transform_file) {
+            (Some(_), Some(_)) => {
+                let words = "both transform and transform_file are set, leave one out";
+                return Err(("transform_file", words.to_owned()));
+            }
+            (None, None) => return Ok(None),
+            (Some(transform), None) => ("transform", transform.clone()),
+            (None, Some(path)) => {
+                let read = read_transform(path).map_err(|message| ("transform_file", message))?;
+                ("transform_file", read)
+            }
+        };
+        transform.check().map_err(|failure| (setting, failure.to_string()))?;
+        Ok(Some(transform))
+    }
+
     /// The filter, read.
     pub fn filter(&self) -> Result<Option<Filter>, FilterError> {
         match &self.filter {
@@ -108,6 +139,20 @@ pub fn problems(
         guard: Guard { allow: allow.to_vec() },
         ..Config::default()
     })
+}
+
+fn read_transform(path: &Path) -> Result<Transform, String> {
+    let shown = path.display();
+    let length = fs::metadata(path).map(|metadata| metadata.len());
+    let most = TRANSFORM_FILE_MAX;
+    if length.is_ok_and(|length| length > most) {
+        return Err(format!("{shown} has more than {most} bytes"));
+    }
+    let text = fs::read_to_string(path).map_err(|error| format!("can't read {shown}: {error}"))?;
+    if path.extension().is_some_and(|extension| extension == "js") {
+        return Ok(Transform::Script(text));
+    }
+    toml::from_str(&text).map_err(|error| format!("{shown}: {error}"))
 }
 
 fn default_application() -> String {

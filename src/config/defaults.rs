@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::units::{Size, Span};
 use super::{
     Auth, Data, Delivery, HeaderNames, Intake, Log, LogFormat, Retention, SchemaCheck, Server,
-    Sources,
+    Sources, Transforms,
 };
 
 impl Default for Server {
@@ -98,6 +98,18 @@ impl Default for Sources {
             rotation_overlap: day,
             quarantine_requests: 10_000,
             quarantine_bytes: Size(64 << 20),
+        }
+    }
+}
+
+impl Default for Transforms {
+    fn default() -> Transforms {
+        Transforms {
+            processes: 8,
+            time: Span(Duration::from_secs(1)),
+            memory: Size(16 << 20),
+            stack: Size(256 << 10),
+            output: Size(4 << 20),
         }
     }
 }

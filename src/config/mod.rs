@@ -50,6 +50,8 @@ pub struct Config {
     pub retention: Retention,
     /// What providers send.
     pub sources: Sources,
+    /// What transformations may use.
+    pub transforms: Transforms,
     /// What is logged.
     pub log: Log,
     /// Applications declared in the file.
@@ -233,6 +235,22 @@ pub struct Sources {
     pub quarantine_requests: u64,
     /// Bytes of their bodies.
     pub quarantine_bytes: Size,
+}
+
+/// What one call of a transformation's script may use.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Transforms {
+    /// Scripts that run at once, each in a process of its own; others wait.
+    pub processes: usize,
+    /// From its start to its result.
+    pub time: Span,
+    /// Its heap: code, body and everything it makes.
+    pub memory: Size,
+    /// Its stack.
+    pub stack: Size,
+    /// The body that it gives.
+    pub output: Size,
 }
 
 /// How a log line is written.

@@ -71,7 +71,7 @@ fn the_reference_names_every_setting_and_its_variable() {
         expected.split('`').skip(1).step_by(2).map(str::to_owned).collect()
     };
     let sections = keys("nothing = 1");
-    assert_eq!(sections.len(), 13, "{sections:?}");
+    assert_eq!(sections.len(), 14, "{sections:?}");
     for section in sections {
         if ["application", "event_type", "endpoint", "source"].contains(&section.as_str()) {
             assert!(REFERENCE.contains(&format!("# [[{section}]]\n")));
@@ -98,7 +98,16 @@ fn what_the_reference_declares_in_comments_is_right() {
     let folder = Folder::new();
     let key = folder.write("key", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n", 0o600);
     let token = folder.write("token", "0123456789abcdef\n", 0o600);
-    let files = [("acme-books", &key), ("stripe", &key), ("own", &key), ("shop-url", &token)];
+    let script = folder.write("to-slack.js", "function handler(w) { return w }", 0o644);
+    // One of the two ways to say it.
+    let declared = declared.replace("transform = { steps = [ { pick = \"data\" } ] } ", "# ");
+    let files = [
+        ("to-slack.js", &script),
+        ("acme-books", &key),
+        ("stripe", &key),
+        ("own", &key),
+        ("shop-url", &token),
+    ];
     let declared = files.iter().fold(declared, |text, (name, path)| {
         text.replace(&format!("/etc/relay/{name}\""), &format!("{}\"", path.display()))
     });

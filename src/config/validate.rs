@@ -166,6 +166,12 @@ fn rest(config: &Config, checks: &mut Checks) {
     let kept = sources.quarantine_requests;
     checks.within("sources.quarantine_requests", kept, 0, 1_000_000);
     checks.size("sources.quarantine_bytes", sources.quarantine_bytes, 0, TIB);
+    let transforms = &config.transforms;
+    checks.within("transforms.processes", transforms.processes, 1, 256);
+    checks.span("transforms.time", transforms.time, 10, 60_000);
+    checks.size("transforms.memory", transforms.memory, MIB, GIB);
+    checks.size("transforms.stack", transforms.stack, 64 * KIB, 8 * MIB);
+    checks.size("transforms.output", transforms.output, 1, 64 * MIB);
     let level = &config.log.level;
     // A lone word that is no level would be taken for the name of a module.
     let lone = !level.contains(['=', ',']);

@@ -117,6 +117,9 @@ fn endpoint(
     if let Err(error) = endpoint.filter() {
         add("filter", error.to_string());
     }
+    if let Err((setting, message)) = endpoint.transform() {
+        add(setting, message);
+    }
     headers(&endpoint.headers, add);
     throttle_problem(endpoint.throttle_rate)
         .into_iter()

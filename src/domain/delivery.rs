@@ -151,6 +151,10 @@ pub enum Outcome {
     Protocol,
     /// The address guard refused.
     Blocked,
+    /// The endpoint's transformation failed: nothing was sent.
+    Transform,
+    /// The endpoint's transformation dropped it: nothing is to be sent.
+    Dropped,
 }
 
 /// One HTTP request of a delivery, as lists show it; headers and body stand in its content.
@@ -184,6 +188,8 @@ pub struct AttemptContent {
     /// The first bytes of the answer, at most `delivery.response_limit`; an error text when there
     /// was no answer.
     pub response_body: Vec<u8>,
+    /// What the transformation wrote to its console, a line each.
+    pub console: Vec<String>,
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Where messages go: a URL, a subscription and the keys its deliveries are signed with.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -9,6 +10,7 @@ use crate::domain::id::{ApplicationId, EndpointId};
 use crate::domain::signature::SigningKey;
 use crate::domain::subscription::Subscription;
 use crate::domain::time::Timestamp;
+use crate::domain::transform::Transform;
 
 /// Why an endpoint takes no deliveries.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -30,6 +32,19 @@ pub struct EndpointKey {
     pub key: SigningKey,
     /// When it stops signing; `None` for the current key.
     pub expires_at: Option<Timestamp>,
+}
+
+/// What changes an endpoint's requests before they are signed.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Transformation {
+    /// What is done.
+    pub transform: Transform,
+    /// Whether it is.
+    pub enabled: bool,
+    /// What it may read by name; may hold credentials.
+    pub variables: BTreeMap<String, String>,
+    /// When it was last changed.
+    pub updated_at: Timestamp,
 }
 
 /// An endpoint as the catalog keeps it.
@@ -55,6 +70,8 @@ pub struct Endpoint {
     pub metadata: Metadata,
     /// Sent with every delivery; names are lower-case.
     pub headers: BTreeMap<String, String>,
+    /// What changes its requests; `None` sends messages as they are.
+    pub transformation: Option<Arc<Transformation>>,
     /// The current key first, then the older ones that still sign.
     pub keys: Vec<EndpointKey>,
     /// Declared in `relay.toml`: the API may not change it.

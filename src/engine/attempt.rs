@@ -1,25 +1,30 @@
 //! What a sender does with one delivery: read, sign, post, and keep what came back.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
-
-use bytes::Bytes;
 
 use crate::config::HeaderNames;
 use crate::domain::delivery::{AttemptContent, Outcome};
 use crate::domain::endpoint::Endpoint;
 use crate::domain::headers::is_sensitive_header;
+use crate::domain::id::EndpointId;
+use crate::domain::message::Message;
 use crate::domain::received::Head;
 use crate::domain::signature::sign;
 use crate::domain::time::{Clock, Timestamp};
+use crate::domain::transform::{Context, Failure};
 use crate::engine::answer::Answer;
 use crate::engine::outgoing::{HeaderParts, outgoing_headers};
+use crate::engine::script::Scripts;
+use crate::engine::transformation::{self, Transformed, Unsigned};
 use crate::engine::transport::{OutgoingRequest, Transport, USER_AGENT};
 use crate::store::{Ready, Store, StoreError};
 
 /// What is shown in the place of a credential.
 const REDACTED: &str = "(redacted)";
 const POST: &str = "POST";
+const AGENT: &str = "user-agent";
 /// The uid or id of the source that a message came to.
 const SOURCE: &str = "relay-source";
 /// Whether the provider's signature was verified: `true` or `false`.
@@ -32,6 +37,8 @@ const UNREADABLE: &str =
 pub struct Attempter {
     /// Where messages and endpoints stand.
     pub store: Store,
+    /// Runs transformations.
+    pub scripts: Arc<Scripts>,
     /// Makes the request.
     pub transport: Arc<dyn Transport>,
     /// The time that is signed.
@@ -60,75 +67,125 @@ impl Attempter {
             return None;
         }
         let started_at = self.clock.now();
-        let (headers, answer) = match self.content(ready) {
-            Ok((head, body)) => {
-                let headers = self.headers(ready, &endpoint, &body, &head);
-                let request = OutgoingRequest {
-                    method: POST.into(),
-                    url: endpoint.url.as_str().into(),
-                    headers,
-                    body,
-                    timeout: self.timeout,
-                };
+        let (sent, console) = match self.request(ready, &endpoint) {
+            Ok(Transformed { result: Ok(Some(request)), console }) => {
+                let request = self.signed(ready, &endpoint, request);
                 let answer = self.transport.send(&request);
-                (request.headers, answer)
+                ((request.url.to_string(), request.headers, answer), console)
+            }
+            Ok(Transformed { result, console }) => {
+                let answer = match result {
+                    Err(failure) => unsent(Outcome::Transform, &failure_words(&failure)),
+                    Ok(_) => unsent(Outcome::Dropped, "the transformation dropped it"),
+                };
+                ((endpoint.url.clone(), Vec::new(), answer), console)
             }
             // Its deliveries are cancelled; this one was under way already.
-            Err(StoreError::Expunged) => (Vec::new(), unreadable("the content was expunged")),
+            Err(StoreError::Expunged) => {
+                let answer = unsent(Outcome::Broken, "the content was expunged");
+                ((endpoint.url.clone(), Vec::new(), answer), Vec::new())
+            }
             Err(error) => {
                 let (ids, id) = (self.store.ids(), ready.delivery());
-                let (message_id, endpoint) = (ids.text(id.message), ids.text(id.endpoint));
-                tracing::error!(message_id, endpoint, %error, "a message's body can't be read");
-                (Vec::new(), unreadable(UNREADABLE))
+                let (message_id, endpoint_id) = (ids.text(id.message), ids.text(id.endpoint));
+                tracing::error!(message_id, endpoint_id, %error, "a message's body can't be read");
+                let answer = unsent(Outcome::Broken, UNREADABLE);
+                ((endpoint.url.clone(), Vec::new(), answer), Vec::new())
             }
         };
+        let (url, headers, answer) = sent;
         let content = AttemptContent {
-            url: endpoint.url.clone(),
+            url,
             request_headers: redacted(headers),
             response_headers: answer.headers.clone(),
             response_body: answer.body.clone(),
+            console,
         };
         Some(Made { answer, started_at, content })
     }
 
-    fn content(&self, ready: &Ready) -> Result<(Option<Head>, Bytes), StoreError> {
-        Ok((self.store.head_to_send(ready)?, self.store.body_to_send(ready)?))
+    /// What is to be sent, as the endpoint's transformation leaves it.
+    fn request(&self, ready: &Ready, endpoint: &Endpoint) -> Result<Transformed, StoreError> {
+        let message = &ready.message.message;
+        let head = self.store.head_to_send(ready)?;
+        let body = self.store.body_to_send(ready)?;
+        let mut headers = head.as_ref().map(Head::passed_on).unwrap_or_default();
+        if let Some(origin) = &message.origin {
+            headers.push((SOURCE.to_owned(), origin.name.clone()));
+            headers.push((VERIFIED.to_owned(), origin.verified.to_string()));
+        }
+        let agent = head.as_ref().and_then(Head::user_agent);
+        headers.extend(agent.map(|agent| (AGENT.to_owned(), agent.to_owned())));
+        let request = Unsigned {
+            method: POST.to_owned(),
+            url: endpoint.url.clone(),
+            content_type: message.content_type.clone(),
+            headers,
+            body,
+        };
+        let transformation = endpoint.transformation.as_ref().filter(|held| held.enabled);
+        Ok(match transformation {
+            None => Transformed { result: Ok(Some(request)), console: Vec::new() },
+            Some(held) => {
+                let context = self.context(message, endpoint.id, &head, &held.variables);
+                transformation::apply(&self.scripts, held, request, &context)
+            }
+        })
     }
 
-    fn headers(
+    fn context(
         &self,
-        ready: &Ready,
-        endpoint: &Endpoint,
-        body: &[u8],
+        message: &Message,
+        endpoint: EndpointId,
         head: &Option<Head>,
-    ) -> Vec<(String, String)> {
-        let message = &ready.message.message;
-        let id = self.store.ids().text(message.id);
+        variables: &BTreeMap<String, String>,
+    ) -> Context {
+        let ids = self.store.ids();
+        Context {
+            message_id: ids.text(message.id),
+            event_type: message.event_type.clone(),
+            source: message.origin.as_ref().map(|origin| origin.name.clone()),
+            verified: message.origin.as_ref().is_some_and(|origin| origin.verified),
+            endpoint_id: ids.text(endpoint),
+            application_id: ids.text(message.application),
+            timestamp_ms: message.id.time().millis(),
+            env: variables.clone(),
+            path: head.as_ref().map(|head| head.path.clone()).unwrap_or_default(),
+            query: head.as_ref().map(|head| head.query.clone()).unwrap_or_default(),
+        }
+    }
+
+    fn signed(&self, ready: &Ready, endpoint: &Endpoint, request: Unsigned) -> OutgoingRequest {
+        let id = self.store.ids().text(ready.message.message.id);
         let timestamp = self.clock.wall().seconds();
         let keys = endpoint.signing_keys(self.clock.now());
-        let signature = sign(keys, &id, timestamp, body);
-        let mut received = head.as_ref().map(Head::passed_on).unwrap_or_default();
-        if let Some(origin) = &message.origin {
-            received.push((SOURCE.to_owned(), origin.name.clone()));
-            received.push((VERIFIED.to_owned(), origin.verified.to_string()));
-        }
-        let user_agent = head.as_ref().and_then(Head::user_agent);
-        outgoing_headers(&HeaderParts {
+        let signature = sign(keys, &id, timestamp, &request.body);
+        let is_agent = |(name, _): &&(String, String)| name.eq_ignore_ascii_case(AGENT);
+        let agent = request.headers.iter().find(is_agent).map(|(_, agent)| agent.as_str());
+        let headers = outgoing_headers(&HeaderParts {
             message_id: &id,
             timestamp,
             signature: &signature,
-            content_type: &message.content_type,
+            content_type: &request.content_type,
+            received: &request.headers,
             endpoint_headers: &endpoint.headers,
             names: self.names,
-            received: &received,
-            user_agent: user_agent.unwrap_or(USER_AGENT),
-        })
+            user_agent: agent.unwrap_or(USER_AGENT),
+        });
+        let method = if request.method == POST { POST.into() } else { request.method.into() };
+        let url = request.url.into();
+        OutgoingRequest { method, url, headers, body: request.body, timeout: self.timeout }
     }
 }
 
-fn unreadable(why: &str) -> Answer {
+fn failure_words(failure: &Failure) -> String {
+    format!("the transformation failed ({}): {failure}", failure.code())
+}
+
+/// Nothing was sent.
+fn unsent(outcome: Outcome, why: &str) -> Answer {
     Answer {
-        outcome: Outcome::Broken,
+        outcome,
         status_code: 0,
         duration: Duration::ZERO,
         headers: Vec::new(),

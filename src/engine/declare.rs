@@ -15,13 +15,14 @@ use crate::config::declared::{DeclaredApplication, DeclaredEndpoint, DeclaredEve
 use crate::config::secrets::{Secrets, SourceSecrets};
 use crate::config::source::DeclaredSource;
 use crate::domain::application::Application;
-use crate::domain::endpoint::{Disabled, Endpoint, EndpointKey};
+use crate::domain::endpoint::{Disabled, Endpoint, EndpointKey, Transformation};
 use crate::domain::endpoint_url::{parse_endpoint_url, split_user_info};
 use crate::domain::event_type::EventType;
 use crate::domain::headers::{AUTHORIZATION, set_header};
 use crate::domain::id::{ApplicationId, EndpointId};
 use crate::domain::signature::SigningKey;
 use crate::domain::subscription::Subscription;
+use crate::domain::time::Timestamp;
 use crate::store::{Author, Reference, Refusal, Reply, Store, Transaction, WriteError};
 
 /// The application of endpoints that name no other.
@@ -253,6 +254,7 @@ fn put_endpoint(
             throttle_rate: None,
             metadata: BTreeMap::new(),
             headers: BTreeMap::new(),
+            transformation: None,
             keys: Vec::new(),
             managed: true,
             created_at: now,
@@ -269,6 +271,7 @@ fn put_endpoint(
     new.subscription.sources.clone_from(&declared.sources);
     let filter = declared.filter().map_err(|error| invalid("filter", &error))?;
     new.subscription.filter = filter.map(Arc::new);
+    new.transformation = transformation(declared, new.transformation, now)?;
     new.headers.clone_from(&declared.headers);
     if let Some(value) = authorization {
         set_header(&mut new.headers, AUTHORIZATION.to_owned(), value);
@@ -294,16 +297,33 @@ fn put_endpoint(
     Ok(id)
 }
 
+/// The declared transformation; it keeps its time while it is the same.
+fn transformation(
+    declared: &DeclaredEndpoint,
+    old: Option<Arc<Transformation>>,
+    now: Timestamp,
+) -> Result<Option<Arc<Transformation>>, Refusal> {
+    let read = declared.transform().map_err(|(field, message)| Refusal::Invalid {
+        location: vec!["endpoint".to_owned(), field.to_owned()],
+        message,
+    })?;
+    Ok(read.map(|transform| {
+        let variables = declared.variables.clone();
+        let updated_at = old.as_ref().map_or(now, |old| old.updated_at);
+        let same = Transformation { transform, enabled: true, variables, updated_at };
+        match old {
+            Some(old) if *old == same => old,
+            _ => Arc::new(Transformation { updated_at: now, ..same }),
+        }
+    }))
+}
+
 fn invalid(field: &str, error: &dyn std::error::Error) -> Refusal {
     let location = vec!["endpoint".to_owned(), field.to_owned()];
     Refusal::Invalid { location, message: error.to_string() }
 }
 
-fn set_key(
-    keys: &mut Vec<EndpointKey>,
-    wanted: Option<&SigningKey>,
-    old_until: crate::domain::time::Timestamp,
-) {
+fn set_key(keys: &mut Vec<EndpointKey>, wanted: Option<&SigningKey>, old_until: Timestamp) {
     let current = keys.first().map(|held| held.key.clone());
     let wanted = match (wanted, &current) {
         (None, Some(_)) => return,

@@ -283,6 +283,7 @@ fn end(verdict: Verdict) -> Option<DeliveryEnd> {
     match verdict {
         Verdict::Delivered => Some(DeliveryEnd::delivered),
         Verdict::Dead(_) => Some(DeliveryEnd::dead),
+        Verdict::Dropped => Some(DeliveryEnd::cancelled),
         Verdict::RetryAt(_) | Verdict::Unchanged => None,
     }
 }
@@ -298,5 +299,7 @@ fn label(outcome: Outcome) -> &'static str {
         Outcome::Broken => "broken",
         Outcome::Protocol => "protocol",
         Outcome::Blocked => "blocked",
+        Outcome::Transform => "transform",
+        Outcome::Dropped => "dropped",
     }
 }

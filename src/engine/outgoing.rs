@@ -45,7 +45,8 @@ pub fn outgoing_headers(parts: &HeaderParts<'_>) -> Vec<(String, String)> {
     }
     headers.push(("user-agent".to_owned(), parts.user_agent.to_owned()));
     let replaced = |name: &String| own.keys().any(|own| own.eq_ignore_ascii_case(name));
-    let received = parts.received.iter().filter(|(name, _)| !replaced(name));
+    let own_way = |name: &String| name.eq_ignore_ascii_case("user-agent") || replaced(name);
+    let received = parts.received.iter().filter(|(name, _)| !own_way(name));
     headers.extend(received.cloned());
     let own = own.iter().filter(|(name, _)| !is_reserved_header(name));
     headers.extend(own.map(|(name, value)| (name.clone(), value.clone())));

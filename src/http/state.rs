@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::config::Config;
 use crate::domain::time::Clock;
 use crate::engine::intake::Intake;
+use crate::engine::script::Scripts;
 use crate::http::auth::Access;
 use crate::metrics::Metrics;
 use crate::store::Store;
@@ -28,6 +29,8 @@ pub struct State {
     pub check_url: CheckUrl,
     /// Decides about requests to sources.
     pub intake: Intake,
+    /// Runs transformations.
+    pub scripts: Arc<Scripts>,
     /// Counters and gauges.
     pub metrics: Metrics,
     /// Whether requests should be sent here.

@@ -24,6 +24,10 @@ records::one_version!(FailingRow);
 impl Transaction<'_> {
     /// Takes note of how an attempt at an endpoint ended.
     pub(super) fn note_outcome(&mut self, endpoint: EndpointId, outcome: Outcome) {
+        // Of the receiver they say nothing.
+        if matches!(outcome, Outcome::Transform | Outcome::Dropped) {
+            return;
+        }
         let tables = &self.writer.tables;
         let failing = tables.failing_since(endpoint).is_some();
         if outcome == Outcome::Delivered {

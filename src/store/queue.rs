@@ -157,6 +157,9 @@ fn next_state(delivery: &Delivery, settlement: &Settlement) -> State {
     let input = match settlement.verdict {
         Verdict::Delivered => return State::Delivered,
         Verdict::Unchanged => return delivery.state,
+        Verdict::Dropped => {
+            return transition(delivery.state, Input::Cancel).unwrap_or(delivery.state);
+        }
         Verdict::RetryAt(_) => Input::Fail,
         Verdict::Dead(reason) => Input::Die(reason),
     };

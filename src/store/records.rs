@@ -3,6 +3,7 @@
 //! Every type that is a row is a [`Record`]. A change of one makes a new version of it: the old
 //! struct stays as `…V1` with a conversion, and the frozen bytes in `tests` keep reading.
 
+mod content;
 mod endpoint;
 mod message;
 mod source;
@@ -17,7 +18,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::application::Application;
-use crate::domain::delivery::{Attempt, AttemptContent, Delivery};
+use crate::domain::delivery::{Attempt, Delivery};
 use crate::domain::event_type::EventType;
 use crate::domain::filter::FilterError;
 use crate::domain::id::{ApplicationId, EndpointId, MessageId, RequestId, TaskId};
@@ -51,6 +52,9 @@ pub enum RecordError {
     /// A filter that this build does not read.
     #[error("the filter of an endpoint can't be read by this build: {0}")]
     Filter(#[from] FilterError),
+    /// A transformation that this build does not read.
+    #[error("the transformation of an endpoint can't be read by this build: {0}")]
+    Transformation(serde_json::Error),
     /// A source of a provider that is not in this build's table.
     #[error("a source is verified as by a provider that this build does not know: use a newer one")]
     Provider,
@@ -94,7 +98,6 @@ one_version!(
     BTreeMap<EndpointId, u16>,
     Application,
     ApplicationToken,
-    AttemptContent,
     AttemptRow,
     BodyLocation,
     Delivery,

@@ -276,6 +276,8 @@ pub enum Verdict {
     Dead(DeadReason),
     /// A manual attempt failed: the delivery stands as it stood.
     Unchanged,
+    /// Its transformation dropped it: it is taken back.
+    Dropped,
 }
 
 /// The result of one attempt.

@@ -3,6 +3,7 @@
 
 mod sources;
 mod tokens;
+mod transformations;
 mod windows;
 
 use std::collections::BTreeSet;
@@ -245,11 +246,13 @@ fn bodies() -> Vec<Call> {
     .chain(windows::windows())
     .chain(tokens::bodies())
     .chain(sources::bodies())
+    .chain(transformations::bodies())
     .collect()
 }
 
 /// Fields that have their cases under another name, or that are answered 501 as yet.
-const ELSEWHERE: [(&str, &str); 21] = [
+const ELSEWHERE: [(&str, &str); 22] = [
+    ("SimulateIn", "payload"),
     ("ConfigIn", "secret"),
     ("ConfigIn", "secrets"),
     ("ConfigIn", "verifyToken"),

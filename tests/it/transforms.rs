@@ -44,7 +44,7 @@ fn context() -> Context {
 
 /// As relay runs them: in processes of its binary.
 fn scripts(limits: ScriptLimits) -> Scripts {
-    Scripts::new(limits, PathBuf::from(env!("CARGO_BIN_EXE_relay")))
+    Scripts::new(limits, 8, PathBuf::from(env!("CARGO_BIN_EXE_relay")))
 }
 
 fn run(code: &str, body: &str) -> Ran {

@@ -156,6 +156,7 @@ fn named(verdict: Verdict) -> &'static str {
         Verdict::Delivered => "delivered",
         Verdict::RetryAt(_) => "retried",
         Verdict::Unchanged => "unchanged",
+        Verdict::Dropped => "dropped",
         Verdict::Dead(DeadReason::Exhausted) => "exhausted",
         Verdict::Dead(DeadReason::Gone) => "gone",
         Verdict::Dead(DeadReason::Blocked) => "blocked",

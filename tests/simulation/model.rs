@@ -188,7 +188,8 @@ impl Tables {
                 (row.state, row.due) = (State::Retrying, due);
             }
             Verdict::Dead(reason) if row.waits() => row.state = State::Dead(reason),
-            Verdict::RetryAt(_) | Verdict::Dead(_) | Verdict::Unchanged => {}
+            Verdict::Dropped if row.waits() => row.state = State::Cancelled,
+            Verdict::RetryAt(_) | Verdict::Dead(_) | Verdict::Unchanged | Verdict::Dropped => {}
         }
     }
 

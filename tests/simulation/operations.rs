@@ -309,6 +309,7 @@ fn endpoint(id: EndpointId, row: EndpointRow, transaction: &Transaction<'_>) -> 
         disabled: None,
         throttle_rate: row.facts.throttle_rate,
         metadata: Default::default(),
+        transformation: None,
         headers: Default::default(),
         keys: vec![EndpointKey { key, expires_at: None }],
         managed: false,

@@ -163,6 +163,7 @@ impl Reference {
             Verdict::Delivered => well,
             _ if well => false,
             Verdict::Unchanged => trigger == Trigger::Manual,
+            Verdict::Dropped => finished.outcome == Outcome::Dropped,
             _ if trigger == Trigger::Manual => false,
             Verdict::Dead(DeadReason::Gone) => finished.status_code == 410,
             _ if finished.status_code == 410 => false,

@@ -5,7 +5,6 @@ use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::Context;
 use sha2::{Digest, Sha256};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -17,19 +16,15 @@ use crate::domain::endpoint_url::parse_endpoint_url;
 use crate::domain::time::Clock;
 use crate::engine::attempt::Attempter;
 use crate::engine::clock::EngineClock;
-use crate::engine::declare::{self, Declared};
 use crate::engine::driver::{Channel, Engine, Event};
 use crate::engine::guard::{AddressGuard, own_addresses};
-use crate::engine::intake::Intake;
 use crate::engine::janitor::{Janitor, JanitorSettings};
-use crate::engine::provider_keys::ProviderKeys;
 use crate::engine::resolver::{GuardedResolver, system_lookup};
 use crate::engine::scheduler::Settings;
 use crate::engine::tasks::{TaskChannel, Tasks};
 use crate::engine::tls::tls_config;
 use crate::engine::transport::{TransportSettings, UreqTransport};
 use crate::http::auth::Access;
-use crate::http::public;
 use crate::http::server;
 use crate::http::state::{CheckUrl, Readiness, State};
 use crate::metrics::Metrics;
@@ -38,6 +33,7 @@ use crate::store::{self, Notice, Opened, Options, Running, Store};
 use crate::telemetry;
 
 pub(super) mod keys;
+mod parts;
 mod reload;
 mod service;
 mod waiting_room;
@@ -100,13 +96,14 @@ pub(super) struct Relay {
     state: State,
 }
 
+/// This binary, which runs scripts too.
+const PROGRAM: &str = "/proc/self/exe";
+
 impl Relay {
     /// Opens the data folder and starts delivering what waits in it.
     pub(super) fn start(loaded: Loaded) -> Result<Relay, Failure> {
         let config = Arc::new(loaded.config.clone());
-        let listener = TcpListener::bind(config.server.listen)
-            .with_context(|| format!("can't listen on {}", config.server.listen))
-            .map_err(|error| Failure::new(Exit::Failed, error).hint("set server.listen"))?;
+        let listener = parts::listen(&config)?;
         let address = listener.local_addr()?;
         let keys = Keys::find_or_make(&config.data.dir, &loaded.secrets)?;
         let (channel, task_channel) = (Channel::default(), TaskChannel::default());
@@ -124,15 +121,17 @@ impl Relay {
             tracing::warn!(%loss, "given up");
         }
         let (store, running) = opened.start();
-        declare(&store, &loaded)?;
+        parts::declare(&store, &loaded)?;
         let guard =
             Arc::new(AddressGuard::new(config.guard.allow.clone(), own_addresses(&[address])));
         let transport = transport(&config, &guard, &clock)?;
+        let scripts = parts::scripts(&config);
         let engine = Engine::start(
             Settings::from(&config.delivery),
             seed(),
             Attempter {
                 store: store.clone(),
+                scripts: Arc::clone(&scripts),
                 transport: Arc::clone(&transport) as _,
                 clock: Arc::clone(&clock),
                 names: config.delivery.headers,
@@ -142,13 +141,13 @@ impl Relay {
             metrics.clone(),
         );
         let tasks = Tasks::start(store.clone(), task_channel);
-        let base = public::base(config.server.public_url.as_ref(), address);
-        let intake = intake(&config, &store, &clock, &base, &transport);
+        let intake = parts::intake(&config, &store, &clock, address, &transport);
         let settings = janitor_settings(&config);
         let janitor = Janitor::start(settings, store.clone(), intake.clone(), metrics.clone());
         let state = State {
             store: store.clone(),
             intake,
+            scripts,
             clock,
             config: Arc::clone(&config),
             access: Arc::new(access(&config, keys)),
@@ -268,26 +267,6 @@ impl Signals {
             std::process::exit(i32::from(Exit::Failed.code()));
         });
     }
-}
-
-fn intake(
-    config: &Config,
-    store: &Store,
-    clock: &Arc<dyn Clock>,
-    base: &str,
-    transport: &Arc<UreqTransport>,
-) -> Intake {
-    let keys = ProviderKeys::new(Arc::clone(transport) as _, Arc::clone(clock));
-    Intake::new(store.clone(), Arc::clone(clock), base, config.sources.clone(), keys)
-}
-
-/// Applies what the file declares.
-fn declare(store: &Store, loaded: &Loaded) -> Result<(), Failure> {
-    let declared = Declared::of(&loaded.config, &loaded.secrets);
-    for change in declare::apply(store, declared).map_err(Failure::failed)? {
-        tracing::info!(change, "relay.toml");
-    }
-    Ok(())
 }
 
 fn open(

@@ -1,5 +1,7 @@
 //! What becomes of a delivery after an attempt, and what the attempt says of its receiver.
 
+use std::time::Duration;
+
 use super::words::Finished;
 use crate::domain::delivery::{DeadReason, Outcome, Trigger};
 use crate::domain::retry::RetryPolicy;
@@ -9,6 +11,9 @@ use crate::store::Verdict;
 const GONE: u16 = 410;
 const TOO_MANY: u16 = 429;
 const UNAVAILABLE: u16 = 503;
+
+/// How long until a transformation that failed is tried again, at most.
+const UNMENDED: Duration = Duration::from_secs(3_600);
 
 /// What an attempt says of its receiver.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -29,6 +34,7 @@ pub(super) enum Sign {
 pub(super) fn sign(outcome: Outcome, status_code: u16) -> Sign {
     match (outcome, status_code) {
         (Outcome::Delivered, _) => Sign::Well,
+        (Outcome::Dropped, _) => Sign::Refused,
         (Outcome::Status, GONE) => Sign::Gone,
         (Outcome::Status, TOO_MANY | UNAVAILABLE) | (Outcome::TimedOut, _) => Sign::Overloaded,
         (Outcome::Status, 100..500) => Sign::Refused,
@@ -54,6 +60,14 @@ pub(super) fn verdict(
     if sign(finished.outcome, finished.status_code) == Sign::Gone {
         return Verdict::Dead(DeadReason::Gone);
     }
+    if finished.outcome == Outcome::Dropped {
+        return Verdict::Dropped;
+    }
+    if finished.outcome == Outcome::Transform {
+        // It waits for somebody to mend it, and is never given up for it.
+        let delay = policy.delay(attempts.saturating_add(1), seed, None);
+        return Verdict::RetryAt(now + delay.unwrap_or(UNMENDED).min(UNMENDED));
+    }
     let obeyed = matches!(finished.status_code, TOO_MANY | UNAVAILABLE);
     let retry_after = finished.retry_after.filter(|_| obeyed);
     match policy.delay(attempts.saturating_add(1), seed, retry_after) {
@@ -68,7 +82,6 @@ mod tests {
     use super::*;
     use crate::domain::delivery::DeliveryId;
     use crate::domain::id::{EndpointId, MessageId, Stamp};
-    use std::time::Duration;
 
     const NOW: Timestamp = Timestamp::from_millis(1_000_000);
 
@@ -116,6 +129,10 @@ mod tests {
         check(finished(Outcome::Status, 503, Some(u64::MAX)), Scheduled, 0, again(305));
         check(finished(Outcome::Status, 500, Some(60)), Scheduled, 0, again(5));
         check(finished(Outcome::Dns, 0, None), Scheduled, u16::MAX, exhausted);
+        check(finished(Outcome::Dropped, 0, None), Scheduled, 0, Verdict::Dropped);
+        check(finished(Outcome::Dropped, 0, None), Manual, 0, Verdict::Unchanged);
+        check(finished(Outcome::Transform, 0, None), Scheduled, 0, again(5));
+        check(finished(Outcome::Transform, 0, None), Scheduled, u16::MAX, again(3_600));
     }
 
     #[test]

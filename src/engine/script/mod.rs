@@ -16,7 +16,7 @@ mod worker;
 
 use std::io;
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -26,6 +26,8 @@ use wire::{Asked, Found, Reply};
 pub use worker::COMMAND;
 use worker::Worker;
 
+use crate::config::Transforms;
+use crate::config::units::Size;
 use crate::domain::transform::{
     CODE_MAX, Context, Failure, OUTPUT_MAX, Outgoing, Part, Ran, Transform, result, step,
 };
@@ -70,19 +72,68 @@ impl Default for ScriptLimits {
     }
 }
 
-/// Runs scripts, in as many processes as there are calls at a time.
+impl From<&Transforms> for ScriptLimits {
+    fn from(set: &Transforms) -> ScriptLimits {
+        let bytes = |size: Size| usize::try_from(size.0).unwrap_or(usize::MAX);
+        ScriptLimits {
+            time: set.time.0,
+            memory_bytes: bytes(set.memory),
+            stack_bytes: bytes(set.stack),
+            output_bytes: bytes(set.output),
+            ..ScriptLimits::default()
+        }
+    }
+}
+
+/// Runs scripts, each in a process that no other call uses meanwhile.
 #[derive(Debug)]
 pub struct Scripts {
     limits: ScriptLimits,
     program: PathBuf,
-    idle: Mutex<Vec<Worker>>,
+    processes: usize,
+    desk: Mutex<Desk>,
+    /// A call ended.
+    ended: Condvar,
+}
+
+/// Who works and who waits.
+#[derive(Debug, Default)]
+struct Desk {
+    idle: Vec<Worker>,
+    /// Calls under way.
+    calls: usize,
+}
+
+/// A call under way; ends when it is dropped, whatever came of it.
+struct Turn<'a>(&'a Scripts);
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.0.desk().calls -= 1;
+        self.0.ended.notify_one();
+    }
 }
 
 impl Scripts {
-    /// Runs every script within `limits`. `program` is this binary, `/proc/self/exe`; it is started
-    /// with the argument [`COMMAND`] when the first script is to run.
-    pub fn new(limits: ScriptLimits, program: PathBuf) -> Scripts {
-        Scripts { limits, program, idle: Mutex::default() }
+    /// Runs every script within `limits`, at most `processes` at a time; others wait for their
+    /// turn. `program` is this binary, `/proc/self/exe`; it is started with the argument
+    /// [`COMMAND`] when the first script is to run.
+    pub fn new(limits: ScriptLimits, processes: usize, program: PathBuf) -> Scripts {
+        let processes = processes.max(1);
+        Scripts { limits, program, processes, desk: Mutex::default(), ended: Condvar::new() }
+    }
+
+    fn desk(&self) -> MutexGuard<'_, Desk> {
+        // It is whole after every step, whoever panicked.
+        self.desk.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until fewer than [`Scripts::new`] allows are under way.
+    fn turn(&self) -> Turn<'_> {
+        let full = |desk: &mut Desk| desk.calls >= self.processes;
+        let waited = self.ended.wait_while(self.desk(), full);
+        waited.unwrap_or_else(PoisonError::into_inner).calls += 1;
+        Turn(self)
     }
 
     /// Does what a transform says, as [`Scripts::run`] or, without a process, in declared steps.
@@ -128,6 +179,7 @@ impl Scripts {
             let limit = self.limits.code_bytes;
             return without_words(Failure::TooLarge { what: Part::Code, limit });
         }
+        let _turn = self.turn();
         let mut worker = match self.worker() {
             Ok(worker) => worker,
             Err(error) => return without_words(Failure::Unavailable(error.to_string())),
@@ -139,9 +191,9 @@ impl Scripts {
             Err(failure) => return without_words(failure),
         };
         if is_sound(&reply) {
-            let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-            if idle.len() < IDLE_MAX {
-                idle.push(worker);
+            let mut desk = self.desk();
+            if desk.idle.len() < IDLE_MAX {
+                desk.idle.push(worker);
             }
         }
         reply
@@ -150,7 +202,7 @@ impl Scripts {
     /// One that waits, or a new one.
     fn worker(&self) -> io::Result<Worker> {
         loop {
-            let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+            let idle = self.desk().idle.pop();
             let Some(mut worker) = idle else { return Worker::start(&self.program) };
             if worker.lives() {
                 return Ok(worker);

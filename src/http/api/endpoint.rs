@@ -179,6 +179,7 @@ impl Fields {
             disabled: disable(self.disabled, None),
             throttle_rate: self.throttle_rate,
             metadata: self.metadata,
+            transformation: None,
             keys: vec![EndpointKey { key: self.key.unwrap_or(key), expires_at: None }],
             managed: false,
             created_at: now,

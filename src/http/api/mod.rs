@@ -310,12 +310,12 @@ fn transformations(routes: &mut Routes) {
         .service(
             at("/app/{app}/endpoint/{endpoint}/transformation")
                 .get(transformation::get)
-                .patch(transformation::later)
+                .patch(transformation::patch)
                 .into_resource(),
         )
         .service(
             at("/app/{app}/endpoint/{endpoint}/transformation/simulate")
-                .post(transformation::later)
+                .post(transformation::simulate)
                 .into_resource(),
         );
 }

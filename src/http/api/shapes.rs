@@ -278,6 +278,8 @@ pub struct AttemptOut {
     status_text: &'static str,
     trigger_type: u8,
     timestamp: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    console: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     msg: Option<MessageOut>,
 }
@@ -313,6 +315,7 @@ impl AttemptOut {
                 Trigger::Manual => 1,
             },
             timestamp: attempt.started_at.to_string(),
+            console: content.console,
             msg,
         })
     }

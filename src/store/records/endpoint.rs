@@ -24,8 +24,8 @@ pub struct EndpointRow {
     sources: Vec<String>,
     /// A filter, as JSON.
     filter: Option<String>,
-    /// A transformation, as JSON.
-    transformation: Option<String>,
+    /// Sealed: a transformation, as JSON; its variables may hold credentials.
+    transformation: Option<Vec<u8>>,
 }
 
 /// Before endpoints chose by source and content.
@@ -93,6 +93,10 @@ impl EndpointRow {
         });
         let secrets = EndpointSecrets { headers: endpoint.headers.clone(), keys: keys.collect() };
         let endpoint = endpoint.clone();
+        let transformation = endpoint.transformation.as_ref().map(|held| {
+            let json = serde_json::to_vec(&**held).expect("invariant: its keys are text");
+            sealer.seal(row.as_bytes(), &json)
+        });
         let Subscription { event_types, channels, sources, filter } = endpoint.subscription;
         EndpointRow {
             standing: EndpointRowV1 {
@@ -113,7 +117,7 @@ impl EndpointRow {
             },
             sources,
             filter: filter.map(|filter| filter.as_json().to_string()),
-            transformation: None,
+            transformation,
         }
     }
 
@@ -124,7 +128,14 @@ impl EndpointRow {
 
     /// The endpoint, opened.
     pub fn open(self, row: &Key, sealer: &Sealer) -> Result<Endpoint, RecordError> {
-        let EndpointRow { standing, sources, filter, .. } = self;
+        let EndpointRow { standing, sources, filter, transformation } = self;
+        let transformation = transformation
+            .map(|sealed| {
+                let json = sealer.open(row.as_bytes(), &sealed)?;
+                let read = serde_json::from_slice(json.expose());
+                read.map(Arc::new).map_err(RecordError::Transformation)
+            })
+            .transpose()?;
         let filter = filter.map(|text| Filter::parse_text(&text)).transpose()?;
         let secrets = sealer.open(row.as_bytes(), &standing.sealed)?;
         let secrets: EndpointSecrets = decode(secrets.expose())?;
@@ -150,6 +161,7 @@ impl EndpointRow {
             throttle_rate: standing.throttle_rate,
             metadata: standing.metadata,
             headers: secrets.headers,
+            transformation,
             keys: keys.collect(),
             managed: standing.managed,
             created_at: standing.created_at,

@@ -129,6 +129,7 @@ impl Open {
                 disabled: None,
                 throttle_rate: None,
                 metadata: Default::default(),
+                transformation: None,
                 headers: Default::default(),
                 keys: vec![EndpointKey { key, expires_at: None }],
                 managed: false,

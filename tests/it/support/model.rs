@@ -120,6 +120,7 @@ impl Model {
             match verdict {
                 Verdict::RetryAt(due) => (held.state, held.due) = (State::Retrying, due),
                 Verdict::Dead(reason) => held.state = State::Dead(reason),
+                Verdict::Dropped => held.state = State::Cancelled,
                 Verdict::Delivered | Verdict::Unchanged => held.state = State::Delivered,
             }
             asked.push(id);

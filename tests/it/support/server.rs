@@ -12,6 +12,7 @@ use relay::domain::endpoint_url::parse_endpoint_url;
 use relay::domain::secret::Secret;
 use relay::engine::intake::Intake;
 use relay::engine::provider_keys::ProviderKeys;
+use relay::engine::script::{ScriptLimits, Scripts};
 use relay::engine::transport::Transport;
 use relay::http::auth::Access;
 use relay::http::server;
@@ -124,6 +125,11 @@ impl Relay {
                 vec![Sha256::digest(OPERATOR_KEY).into()],
                 Some(Secret::new(JWT_SECRET.to_vec())),
                 config.server.trusted_proxies.clone(),
+            )),
+            scripts: Arc::new(Scripts::new(
+                ScriptLimits::default(),
+                8,
+                env!("CARGO_BIN_EXE_relay").into(),
             )),
             intake: Intake::new(
                 open.store.clone(),

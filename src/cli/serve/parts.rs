@@ -1,0 +1,51 @@
+//! The parts of a relay that its configuration makes.
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+
+use anyhow::Context;
+
+use super::super::failure::{Exit, Failure};
+use super::PROGRAM;
+use crate::config::Config;
+use crate::config::load::Loaded;
+use crate::domain::time::Clock;
+use crate::engine::declare::{self, Declared};
+use crate::engine::intake::Intake;
+use crate::engine::provider_keys::ProviderKeys;
+use crate::engine::script::Scripts;
+use crate::engine::transport::UreqTransport;
+use crate::http::public;
+use crate::store::Store;
+
+pub(super) fn listen(config: &Config) -> Result<TcpListener, Failure> {
+    TcpListener::bind(config.server.listen)
+        .with_context(|| format!("can't listen on {}", config.server.listen))
+        .map_err(|error| Failure::new(Exit::Failed, error).hint("set server.listen"))
+}
+
+pub(super) fn scripts(config: &Config) -> Arc<Scripts> {
+    let transforms = &config.transforms;
+    Arc::new(Scripts::new(transforms.into(), transforms.processes, PROGRAM.into()))
+}
+
+pub(super) fn intake(
+    config: &Config,
+    store: &Store,
+    clock: &Arc<dyn Clock>,
+    address: SocketAddr,
+    transport: &Arc<UreqTransport>,
+) -> Intake {
+    let base = public::base(config.server.public_url.as_ref(), address);
+    let keys = ProviderKeys::new(Arc::clone(transport) as _, Arc::clone(clock));
+    Intake::new(store.clone(), Arc::clone(clock), &base, config.sources.clone(), keys)
+}
+
+/// Applies what the file declares.
+pub(super) fn declare(store: &Store, loaded: &Loaded) -> Result<(), Failure> {
+    let declared = Declared::of(&loaded.config, &loaded.secrets);
+    for change in declare::apply(store, declared).map_err(Failure::failed)? {
+        tracing::info!(change, "relay.toml");
+    }
+    Ok(())
+}

@@ -1,0 +1,76 @@
+//! An endpoint's transformation, applied to the request of one attempt.
+
+use bytes::Bytes;
+
+use crate::domain::endpoint::Transformation;
+use crate::domain::endpoint_url::parse_endpoint_url;
+use crate::domain::transform::{Context, Failure, Outgoing, Ran};
+use crate::engine::script::Scripts;
+
+/// Names the body's type; the rest of the headers is passed on beside it.
+const CONTENT_TYPE: &str = "content-type";
+
+/// A request before it is signed.
+pub struct Unsigned {
+    /// `POST`.
+    pub method: String,
+    /// Where to, normalised.
+    pub url: String,
+    /// Of the body.
+    pub content_type: String,
+    /// What a provider sent with it, and what a transformation sets.
+    pub headers: Vec<(String, String)>,
+    /// What is signed.
+    pub body: Bytes,
+}
+
+/// What a transformation made of it.
+pub struct Transformed {
+    /// What is to be sent; `None` when it was dropped.
+    pub result: Result<Option<Unsigned>, Failure>,
+    /// A line for each that it wrote, `warn: …`.
+    pub console: Vec<String>,
+}
+
+/// Applies a transformation; takes as long as its script may.
+pub fn apply(
+    scripts: &Scripts,
+    transformation: &Transformation,
+    request: Unsigned,
+    context: &Context,
+) -> Transformed {
+    let mut headers = vec![(CONTENT_TYPE.to_owned(), request.content_type)];
+    headers.extend(request.headers);
+    let outgoing =
+        Outgoing { method: request.method, url: request.url, headers, body: request.body.to_vec() };
+    let Ran { result, console, console_left_out } =
+        scripts.apply(&transformation.transform, &outgoing, context);
+    let mut lines: Vec<String> =
+        console.iter().map(|line| format!("{}: {}", line.level.name(), line.text)).collect();
+    if console_left_out > 0 {
+        lines.push(format!("({console_left_out} more lines are not kept)"));
+    }
+    let result =
+        result.and_then(|changed| changed.map(|made| unsigned(made, request.body)).transpose());
+    Transformed { result, console: lines }
+}
+
+fn unsigned(made: Outgoing, before: Bytes) -> Result<Unsigned, Failure> {
+    let url = parse_endpoint_url(&made.url)
+        .map_err(|error| Failure::BadResult(format!("the URL {:?}: {error}", made.url)))?;
+    let content_type = made.header(CONTENT_TYPE).unwrap_or("application/octet-stream").to_owned();
+    let is_type = |name: &str| name.eq_ignore_ascii_case(CONTENT_TYPE);
+    let bodiless = matches!(made.method.as_str(), "GET" | "DELETE");
+    let body = match made.body {
+        _ if bodiless => Bytes::new(),
+        body if body == before => before,
+        body => Bytes::from(body),
+    };
+    Ok(Unsigned {
+        url: url.to_string(),
+        content_type,
+        headers: made.headers.into_iter().filter(|(name, _)| !is_type(name)).collect(),
+        method: made.method,
+        body,
+    })
+}
