@@ -15,6 +15,7 @@ mod kill;
 mod many;
 mod notify;
 mod power_cut;
+mod receive;
 mod retention;
 mod second_process;
 mod support;

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use anyhow::Context;
 
-use super::super::failure::{Exit, Failure};
 use super::PROGRAM;
+use crate::cli::failure::{Exit, Failure};
 use crate::config::Config;
 use crate::config::load::Loaded;
 use crate::domain::time::Clock;

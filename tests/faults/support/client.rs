@@ -47,6 +47,20 @@ impl Client {
         read(request.header("content-type", "application/json").send(body)?)
     }
 
+    /// A provider's post; its status, or that no answer came.
+    pub fn provide(
+        &self,
+        path: &str,
+        headers: &[(&str, String)],
+        body: &str,
+    ) -> Result<u16, ureq::Error> {
+        let request = self.agent.post(format!("{}{path}", self.base));
+        let request =
+            headers.iter().fold(request, |request, (name, value)| request.header(*name, value));
+        let request = request.header("content-type", "application/json");
+        Ok(request.send(body)?.status().as_u16())
+    }
+
     /// A post under an `Idempotency-Key`.
     pub fn post_once(&self, path: &str, key: &str, body: &str) -> Answer {
         let request = self.agent.post(format!("{}{path}", self.base));
