@@ -169,6 +169,18 @@ impl Client {
         self.retrying(|| self.get_once(path))
     }
 
+    /// Changes by JSON; sent again when the relay is busy, which changes no more.
+    pub fn patch(&self, path: &str, body: &str) -> Result<Value, Failure> {
+        let url = format!("{}{path}", self.base);
+        self.retrying(|| {
+            let mut request = self.agent.patch(&url).header("content-type", "application/json");
+            if let Some(token) = &self.token {
+                request = request.header("authorization", format!("Bearer {token}"));
+            }
+            self.answer(request.send(body))
+        })
+    }
+
     /// Posts JSON once, whatever the status; for what changes nothing.
     pub fn post_once(&self, path: &str, body: &str) -> Result<Answer, Failure> {
         let url = format!("{}{path}", self.base);
@@ -208,40 +220,51 @@ impl Client {
         }
     }
 
-    fn answer(
-        &self,
-        result: Result<ureq::http::Response<ureq::Body>, ureq::Error>,
-    ) -> Result<Answer, Failure> {
-        let unreachable = |error: ureq::Error| {
-            let error = anyhow!(error).context(format!("no answer from {}", self.base));
-            Failure::new(Exit::Unreachable, error)
-                .hint("is the relay running? name its URL with --server or RELAY_SERVER")
-        };
-        let mut response = result.map_err(unreachable)?;
+    fn answer(&self, result: Response) -> Result<Answer, Failure> {
+        let (status, text) = self.text(result)?;
+        Ok(Answer { status, body: read_body(text) })
+    }
+
+    fn text(&self, result: Response) -> Result<(u16, String), Failure> {
+        let mut response = result.map_err(|error| unreachable(error, &self.base))?;
         let status = response.status().as_u16();
         let text = response.body_mut().with_config().limit(ANSWER_MAX).read_to_string();
-        let text = text.map_err(unreachable)?;
-        let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
-        Ok(Answer { status, body })
+        Ok((status, text.map_err(|error| unreachable(error, &self.base))?))
     }
 
     /// The body of a 2xx; else a failure that says what the relay said.
     fn accepted(&self, answer: Answer) -> Result<Value, Failure> {
-        let Answer { status, body } = answer;
-        if (200..300).contains(&status) {
-            return Ok(body);
+        if (200..300).contains(&answer.status) {
+            return Ok(answer.body);
         }
-        let error = anyhow!("the relay at {} answers {status}: {}", self.base, detail(&body));
+        Err(self.refused(&answer))
+    }
+
+    fn refused(&self, answer: &Answer) -> Failure {
+        let Answer { status, body } = answer;
+        let error = anyhow!("the relay at {} answers {status}: {}", self.base, detail(body));
         let failure = match status {
             503 => Failure::new(Exit::Temporary, error),
             _ => Failure::failed(error),
         };
-        Err(match status {
+        match status {
             401 => failure.hint("the token is not that of this relay: --token or RELAY_TOKEN"),
             503 => failure.hint("it is busy or stopping, try again"),
             _ => failure,
-        })
+        }
     }
+}
+
+type Response = Result<ureq::http::Response<ureq::Body>, ureq::Error>;
+
+fn unreachable(error: ureq::Error, base: &str) -> Failure {
+    let error = anyhow!(error).context(format!("no answer from {base}"));
+    Failure::new(Exit::Unreachable, error)
+        .hint("is the relay running? name its URL with --server or RELAY_SERVER")
+}
+
+fn read_body(text: String) -> Value {
+    serde_json::from_str(&text).unwrap_or(Value::String(text))
 }
 
 fn agent(timeout: Duration) -> Agent {

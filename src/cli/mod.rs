@@ -22,12 +22,14 @@ mod health;
 mod import;
 mod import_svix;
 mod output;
+mod pages;
 mod plan;
 mod repair;
 mod send;
 mod serve;
 mod sign;
 mod signed_request;
+mod source;
 mod stats;
 mod token;
 mod token_remote;
@@ -94,6 +96,9 @@ enum Command {
     Import(import::ImportArguments),
     /// Take over applications, endpoints and event types from a server of the Svix API
     ImportSvix(import_svix::ImportSvixArguments),
+    /// Make the URLs that providers post to, and look at what came there
+    #[command(subcommand)]
+    Source(source::SourceCommand),
     /// Sign a body as Standard Webhooks ask for, offline
     Sign(sign::SignArguments),
     /// Verify a signed request, offline, and say what is wrong with it
@@ -154,6 +159,7 @@ fn dispatch(cli: &Cli) -> Outcome {
         Command::Export(arguments) => export::run(arguments, common),
         Command::Import(arguments) => import::run(arguments, common),
         Command::ImportSvix(arguments) => import_svix::run(arguments, common),
+        Command::Source(command) => source::run(command, common),
         Command::Sign(arguments) => sign::run(arguments, common),
         Command::Verify(arguments) => verify::run(arguments, common),
         Command::Token(command) => token::run(command, common),

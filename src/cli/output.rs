@@ -43,6 +43,43 @@ pub fn plain(text: &str) -> String {
     text.chars().map(|letter| if letter.is_control() { '\u{fffd}' } else { letter }).collect()
 }
 
+/// The same with its line breaks and tabs, for bodies.
+pub fn plain_lines(text: &str) -> String {
+    let steers = |letter: char| letter.is_control() && !matches!(letter, '\n' | '\t');
+    let text = text.replace("\r\n", "\n");
+    text.chars().map(|letter| if steers(letter) { '\u{fffd}' } else { letter }).collect()
+}
+
+/// A cell of a table, as it is shown.
+pub type Cell = (Style, String);
+
+/// A cell without colour.
+pub fn cell(text: impl Into<String>) -> Cell {
+    (Style::new(), text.into())
+}
+
+/// Writes rows below the names of their columns, each as wide as its longest text but the last.
+pub fn table<const N: usize>(names: [&str; N], rows: &[[Cell; N]]) -> Result<(), Failure> {
+    let length = |text: &str| text.chars().count();
+    let longest = |column: usize| {
+        let cells = rows.iter().map(|row| length(&row[column].1));
+        cells.chain([length(names[column])]).max().unwrap_or(0)
+    };
+    let widths: [usize; N] = std::array::from_fn(longest);
+    let names = names.map(|name| (ASIDE, name.to_owned()));
+    for row in [&names].into_iter().chain(rows) {
+        let mut written = String::new();
+        for (column, (style, text)) in row.iter().enumerate() {
+            written.push_str(&styled(*style, text));
+            if row[column + 1..].iter().any(|(_, text)| !text.is_empty()) {
+                written.push_str(&" ".repeat(widths[column] - length(text) + 2));
+            }
+        }
+        line(written)?;
+    }
+    Ok(())
+}
+
 /// The text in a style.
 pub fn styled(style: Style, text: impl Display) -> String {
     format!("{style}{text}{style:#}")

@@ -36,9 +36,7 @@ impl SecretArguments {
     /// The secret's text, without spaces and line ends around it.
     pub fn read(&self) -> Result<String, Failure> {
         if let Some(path) = &self.secret_file {
-            let wrong = |_| Failure::failed(anyhow!("{} holds no text", path.display()));
-            let text = String::from_utf8(read_input(path)?).map_err(wrong)?;
-            return Ok(text.trim().to_owned());
+            return read_secret(path);
         }
         // Read here and not by the parser: a flag stands over it instead of being in conflict.
         let secret = self.secret.clone().or_else(|| env::var("RELAY_SECRET").ok());
@@ -46,6 +44,40 @@ impl SecretArguments {
             Failure::usage("no secret is given")
                 .hint("name it with --secret-file, --secret or RELAY_SECRET")
         })
+    }
+}
+
+/// The text of a file, of stdin for `-`, without spaces and line ends around it.
+fn read_secret(path: &Path) -> Result<String, Failure> {
+    let wrong = |_| Failure::failed(anyhow!("{} holds no text", path.display()));
+    let text = String::from_utf8(read_input(path)?).map_err(wrong)?;
+    Ok(text.trim().to_owned())
+}
+
+/// Where the secret that a provider signs with is given.
+#[derive(clap::Args, Debug)]
+pub struct ProviderSecretArguments {
+    /// What the provider signs with; - reads it from stdin
+    #[arg(long, value_name = "TEXT", conflicts_with = "secret_file")]
+    secret: Option<String>,
+    /// A file that holds it; nobody else sees it there, unlike in the list of processes
+    #[arg(long, value_name = "FILE")]
+    secret_file: Option<PathBuf>,
+}
+
+impl ProviderSecretArguments {
+    /// The secret's text when it is given, without spaces and line ends around it.
+    pub fn read(&self) -> Result<Option<String>, Failure> {
+        let text = match (&self.secret, &self.secret_file) {
+            (None, None) => return Ok(None),
+            (_, Some(path)) => read_secret(path)?,
+            (Some(text), None) if text == "-" => read_secret(Path::new("-"))?,
+            (Some(text), None) => text.trim().to_owned(),
+        };
+        if text.is_empty() {
+            return Err(Failure::usage("the secret is empty: anybody could sign with it"));
+        }
+        Ok(Some(text))
     }
 }
 

@@ -32,7 +32,8 @@ pub struct RevokeArguments {
 }
 
 impl RemoteArguments {
-    fn client(&self, common: &Common) -> Result<Client, Failure> {
+    /// Asks it.
+    pub(super) fn client(&self, common: &Common) -> Result<Client, Failure> {
         Client::new(&self.server, &self.token, common)
     }
 }

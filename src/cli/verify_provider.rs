@@ -22,7 +22,7 @@ pub(super) struct Asked<'a> {
 }
 
 /// The provider of this name, or which names there are.
-fn find(name: &str) -> Result<&'static Provider, Failure> {
+pub(super) fn find(name: &str) -> Result<&'static Provider, Failure> {
     provider::find(name).ok_or_else(|| {
         let names: Vec<&str> = provider::known().iter().map(|known| known.name.as_str()).collect();
         Failure::usage(format!("no provider is called `{name}`"))

@@ -43,6 +43,7 @@ fn a_reader_that_has_gone_is_no_failure() {
         &["config", "print", "--json"],
         &["check"],
         &["token", "create"],
+        &["source", "providers"],
         &["--help"],
     ];
     for arguments in calls {

@@ -131,6 +131,14 @@ pub fn sign(
     Ok(made)
 }
 
+impl Provider {
+    /// Whether who has the secret can sign, and not the provider alone.
+    pub fn is_signable(&self) -> bool {
+        use Scheme::{Certificate, Ebay, Ecdsa, Ed25519, Rsa};
+        !matches!(self.scheme, Ed25519 | Ecdsa | Rsa | Certificate | Ebay)
+    }
+}
+
 fn one_key(provider: &Provider, secret: &str) -> Result<Vec<u8>, NotSignable> {
     let mut keys = secret_keys(provider, &[secret])?;
     Ok(keys.pop().unwrap_or_default())

@@ -1,0 +1,34 @@
+//! Lists of the API, page by page.
+
+use serde_json::Value;
+
+use super::client::{Client, path_part};
+use super::failure::Failure;
+
+/// Items that one page may have.
+const PAGE: usize = 250;
+
+/// The first `most` items of a list; `query` is empty, or begins with `&`.
+pub(super) fn list(
+    client: &Client,
+    path: &str,
+    query: &str,
+    most: usize,
+) -> Result<Vec<Value>, Failure> {
+    let mut found = Vec::new();
+    let mut iterator = String::new();
+    while found.len() < most {
+        let limit = (most - found.len()).min(PAGE);
+        let page = client.get(&format!("{path}?limit={limit}{query}{iterator}"))?;
+        let before = found.len();
+        found.extend(page["data"].as_array().into_iter().flatten().cloned());
+        match page["iterator"].as_str() {
+            Some(next) if page["done"] == false && found.len() > before => {
+                iterator = format!("&iterator={}", path_part(next));
+            }
+            _ => break,
+        }
+    }
+    found.truncate(most);
+    Ok(found)
+}
