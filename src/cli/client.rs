@@ -1,6 +1,7 @@
 //! A small client of a relay's API, for the commands that talk to one.
 
 use std::fs;
+use std::io::Read;
 use std::net::SocketAddr;
 use std::thread;
 use std::time::Duration;
@@ -18,6 +19,8 @@ use crate::config::Config;
 
 /// The most that is read of an answer, in bytes.
 const ANSWER_MAX: u64 = 64 << 20;
+/// The most that is read of the answer to an event, in bytes.
+const REPLY_MAX: u64 = 64 << 10;
 /// How long one request may take.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a count of everything may take.
@@ -265,6 +268,25 @@ fn unreachable(error: ureq::Error, base: &str) -> Failure {
 
 fn read_body(text: String) -> Value {
     serde_json::from_str(&text).unwrap_or(Value::String(text))
+}
+
+/// Posts to any URL as a provider does: once, without a token, whatever the status. Gives the
+/// status and the first bytes of the answer.
+pub fn post_event(
+    url: &str,
+    headers: &[(String, String)],
+    body: &[u8],
+) -> Result<(u16, Vec<u8>), Failure> {
+    // What stands before the path: a source's URL is all that keeps strangers out of some.
+    let base = Url::parse(url).map(|url| url.origin().ascii_serialization()).unwrap_or_default();
+    let mut request = agent(REQUEST_TIMEOUT).post(url);
+    for (name, value) in headers {
+        request = request.header(name, value);
+    }
+    let mut response = request.send(body).map_err(|error| unreachable(error, &base))?;
+    let mut answer = Vec::new();
+    response.body_mut().as_reader().take(REPLY_MAX).read_to_end(&mut answer)?;
+    Ok((response.status().as_u16(), answer))
 }
 
 fn agent(timeout: Duration) -> Agent {

@@ -34,6 +34,7 @@ mod stats;
 mod token;
 mod token_remote;
 mod transfer;
+mod trigger;
 mod verify;
 mod verify_provider;
 
@@ -99,6 +100,8 @@ enum Command {
     /// Make the URLs that providers post to, and look at what came there
     #[command(subcommand)]
     Source(source::SourceCommand),
+    /// Send a source a sample event as its provider would, signed, and tell what came of it
+    Trigger(Box<trigger::TriggerArguments>),
     /// Sign a body as Standard Webhooks ask for, offline
     Sign(sign::SignArguments),
     /// Verify a signed request, offline, and say what is wrong with it
@@ -160,6 +163,7 @@ fn dispatch(cli: &Cli) -> Outcome {
         Command::Import(arguments) => import::run(arguments, common),
         Command::ImportSvix(arguments) => import_svix::run(arguments, common),
         Command::Source(command) => source::run(command, common),
+        Command::Trigger(arguments) => trigger::run(arguments, common),
         Command::Sign(arguments) => sign::run(arguments, common),
         Command::Verify(arguments) => verify::run(arguments, common),
         Command::Token(command) => token::run(command, common),

@@ -36,6 +36,11 @@ impl RemoteArguments {
     pub(super) fn client(&self, common: &Common) -> Result<Client, Failure> {
         Client::new(&self.server, &self.token, common)
     }
+
+    /// Its URL without a slash at its end.
+    pub(super) fn base(&self, common: &Common) -> String {
+        self.server.base(common)
+    }
 }
 
 /// Has the relay make a key and prints it, on a line of its own.

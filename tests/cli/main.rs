@@ -13,6 +13,7 @@ mod output;
 mod repair;
 mod send;
 mod signature;
+mod source;
 mod stats;
 mod support;
 mod token_remote;
