@@ -172,6 +172,20 @@ impl Client {
         self.retrying(|| self.get_once(path))
     }
 
+    /// Asks once, and gives the body as it came: for what must not be written anew.
+    pub fn get_text(&self, path: &str) -> Result<String, Failure> {
+        let url = format!("{}{path}", self.base);
+        let mut request = self.agent.get(&url);
+        if let Some(token) = &self.token {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        let (status, text) = self.text(request.call())?;
+        if (200..300).contains(&status) {
+            return Ok(text);
+        }
+        Err(self.refused(&Answer { status, body: read_body(text) }))
+    }
+
     /// Changes by JSON; sent again when the relay is busy, which changes no more.
     pub fn patch(&self, path: &str, body: &str) -> Result<Value, Failure> {
         let url = format!("{}{path}", self.base);

@@ -34,6 +34,7 @@ mod stats;
 mod token;
 mod token_remote;
 mod transfer;
+mod transform;
 mod trigger;
 mod verify;
 mod verify_provider;
@@ -102,6 +103,9 @@ enum Command {
     Source(source::SourceCommand),
     /// Send a source a sample event as its provider would, signed, and tell what came of it
     Trigger(Box<trigger::TriggerArguments>),
+    /// Check a transform, and run it on an event without sending anything
+    #[command(subcommand)]
+    Transform(transform::TransformCommand),
     /// Sign a body as Standard Webhooks ask for, offline
     Sign(sign::SignArguments),
     /// Verify a signed request, offline, and say what is wrong with it
@@ -164,6 +168,7 @@ fn dispatch(cli: &Cli) -> Outcome {
         Command::ImportSvix(arguments) => import_svix::run(arguments, common),
         Command::Source(command) => source::run(command, common),
         Command::Trigger(arguments) => trigger::run(arguments, common),
+        Command::Transform(command) => transform::run(command, common),
         Command::Sign(arguments) => sign::run(arguments, common),
         Command::Verify(arguments) => verify::run(arguments, common),
         Command::Token(command) => token::run(command, common),

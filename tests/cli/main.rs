@@ -18,3 +18,4 @@ mod stats;
 mod support;
 mod token_remote;
 mod transfer;
+mod transform;
