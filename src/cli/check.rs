@@ -77,6 +77,7 @@ fn summary(loaded: &Loaded) -> Value {
         "applications": config.applications.len(),
         "event_types": config.event_types.len(),
         "endpoints": config.endpoints.len(),
+        "sources": config.declared_sources.len(),
     })
 }
 
@@ -108,10 +109,11 @@ fn describe(loaded: &Loaded) -> Result<(), Failure> {
     row(
         "declares",
         format!(
-            "{}, {}, {}",
+            "{}, {}, {}, {}",
             output::count(config.applications.len(), "application"),
             output::count(config.event_types.len(), "event type"),
             output::count(config.endpoints.len(), "endpoint"),
+            output::count(config.declared_sources.len(), "source"),
         ),
     )
 }
