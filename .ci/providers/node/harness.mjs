@@ -211,7 +211,7 @@ class Relay {
 }
 
 // Headers as the provider sent them: those that clash with relay's own were renamed.
-function received(headers) {
+export function received(headers) {
   const renamed = Object.entries(headers).filter(([name]) => name.startsWith(ORIGINAL));
   const originals = renamed.map(([name, value]) => [name.slice(ORIGINAL.length), value]);
   return { ...headers, ...Object.fromEntries(originals) };
@@ -310,7 +310,8 @@ export async function run(into) {
     try {
       await each.play(checks, each, each.source);
       console.log(`${provider}: ${library} ${version} (${title}): ${checks.count} checks`);
-      proven.push({ provider, library, version, signed });
+      const handshakes = title === "handshake" ? { handshake: provider } : { provider, signed };
+      proven.push({ library, version, ...handshakes });
     } catch (error) {
       // every case is made, whatever became of the one before
       failures += 1;

@@ -5,5 +5,6 @@ import { run } from "./harness.mjs";
 import "./payments.mjs";
 import "./messaging.mjs";
 import "./tools.mjs";
+import "./handshakes.mjs";
 
 process.exitCode = (await run(process.argv[2])) ? 0 : 1;

@@ -122,21 +122,23 @@ prove("line", "@line/bot-sdk", "messages", {
   verify: (key, { body, headers }) => validateSignature(body, key, headers["x-line-signature"]),
 });
 
+export const discordKeys = { good: ed25519("one"), bad: ed25519("another") };
+export const discordSecret = (key) => spki(key).subarray(-32).toString("hex");
+export const discordSigned = (key, body) => {
+  const now = String(seconds());
+  const signature = signed(null, Buffer.from(now + body), key).toString("hex");
+  return { body, headers: { "X-Signature-Ed25519": signature, "X-Signature-Timestamp": now } };
+};
+
 prove("discord", "discord-interactions", "commands", {
   signedBy: "Ed25519 of Node",
-  good: ed25519("one"),
-  bad: ed25519("another"),
-  secret: (key) => spki(key).subarray(-32).toString("hex"),
-  sign(key, url, number) {
-    const body = JSON.stringify({ id: `d${number}`, type: 2, data: { name: GENUINE } });
-    const now = String(seconds());
-    const signature = signed(null, Buffer.from(now + body), key).toString("hex");
-    return { body, headers: { "X-Signature-Ed25519": signature, "X-Signature-Timestamp": now } };
-  },
+  ...discordKeys,
+  secret: discordSecret,
+  sign: (key, url, number) =>
+    discordSigned(key, JSON.stringify({ id: `d${number}`, type: 2, data: { name: GENUINE } })),
   verify(key, { body, headers }) {
-    const publicKey = spki(key).subarray(-32).toString("hex");
     const { "x-signature-ed25519": signature, "x-signature-timestamp": time } = headers;
-    return verifyKey(body, signature, time, publicKey);
+    return verifyKey(body, signature, time, discordSecret(key));
   },
 });
 

@@ -156,7 +156,8 @@ const standard = (Webhook, prefix, library) => ({
     };
     return { body, headers };
   },
-  verify: (key, { body, headers }) => new Webhook(key).verify(body, headers).type === "user.created",
+  verify: (key, { body, headers }) =>
+    new Webhook(key).verify(body, headers).type === "user.created",
 });
 
 const standardCase = standard(standardwebhooks.Webhook, "webhook", "standard");

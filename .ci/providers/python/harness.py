@@ -97,11 +97,11 @@ def case(made):
     return made
 
 
-def handshake(uid, library, **settings):
-    """Registers a function of (relay, source) that plays a provider's handshake."""
+def handshake(provider, library, **settings):
+    """Registers a function of (checks, source) that plays a provider's handshake."""
 
     def register(check):
-        HANDSHAKES.append((uid, library, settings, check))
+        HANDSHAKES.append((provider, library, settings, check))
         return check
 
     return register
@@ -346,7 +346,8 @@ def run(into):
         if secret is not None:
             fields["secret"] = secret
         sources.append(Source(made.relay, uid, fields))
-    plays = [Source(made.relay, f"handshake-{uid}", fields) for uid, _, fields, _ in HANDSHAKES]
+    plays = [Source(made.relay, f"handshake-{provider}", {"provider": provider, **fields})
+             for provider, _, fields, _ in HANDSHAKES]
     made.relay.declare(sources + plays)
     rows = []
     for proven, source in zip(CASES, sources):
@@ -356,10 +357,10 @@ def run(into):
                "signed": proven.signed_by}
         made.make(name, row, lambda checks: prove(checks, proven, source))
         rows.append(row)
-    for (uid, library, _, check), source in zip(HANDSHAKES, plays):
+    for (provider, library, _, check), source in zip(HANDSHAKES, plays):
         version = importlib.metadata.version(library)
-        row = {"handshake": uid, "library": library, "version": version}
-        name = f"handshake of {uid}: {library} {version}"
+        row = {"handshake": provider, "library": library, "version": version}
+        name = f"handshake of {provider}: {library} {version}"
         made.make(name, row, lambda checks: check(checks, source))
         rows.append(row)
     with open(into, "w") as file:

@@ -75,6 +75,18 @@ class TwilioFormWithPort(TwilioForm):
     port = ":443"
 
 
+@case
+class TwilioFormWithQuery(TwilioForm):
+    """What the operator put behind the URL is signed as it was written."""
+
+    query = "?team=a%20b&x=%C3%A9+1&y"
+
+    def sign(self, key, url, number):
+        sent = super().sign(key, url + self.query, number)
+        sent.query = self.query
+        return sent
+
+
 class Repeated(dict):
     """A form as web frameworks have it, of which the library asks for all values of a name."""
 

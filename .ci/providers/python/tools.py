@@ -1,4 +1,4 @@
-"""GitHub, HubSpot, Atlassian, Standard Webhooks and Svix."""
+"""GitHub, HubSpot, Atlassian, CloudEvents, Standard Webhooks and Svix."""
 
 import json
 import time
@@ -8,6 +8,8 @@ from urllib.parse import urlsplit
 import atlassian_jwt
 import standardwebhooks
 import svix.webhooks
+from cloudevents.core.bindings.http import to_binary_event
+from cloudevents.core.v1.event import CloudEvent
 from gidgethub import sansio
 from hubspot.utils.signature import Signature
 
@@ -93,6 +95,28 @@ class AtlassianConnect(Case):
 
         path = urlsplit(seen.url).path
         return Addon().authenticate("POST", path, seen.headers).client_key == "client"
+
+
+@case
+class CloudEvents(Case):
+    """Nothing is signed: it is taken, and nobody says that it was verified."""
+
+    provider, library = "cloudevents", "cloudevents"
+    verified, covers_body, refuses = False, False, False
+
+    def secret(self, key):
+        return None
+
+    def sign(self, key, url, number):
+        attributes = {"type": "com.example.made", "source": "/proofs", "id": f"ce{number}",
+                      "datacontenttype": "application/json"}
+        message = to_binary_event(CloudEvent(attributes, {"note": GENUINE}))
+        headers = {name: value for name, value in message.headers.items()
+                   if name.lower() != "content-type"}
+        return Sent(message.body, headers)
+
+    def verify(self, key, seen):
+        return seen.headers["ce-type"] == "com.example.made" and seen.headers["ce-source"] != ""
 
 
 class Standard(Case):
