@@ -13,6 +13,7 @@ import "./operational.mjs";
 import "./operator_calls.mjs";
 import "./replays.mjs";
 import "./signatures.mjs";
+import "./sources.mjs";
 
 // The operations of docs/openapi.json.
 const { paths } = JSON.parse(readFileSync("docs/openapi.json", "utf8"));

@@ -14,6 +14,7 @@ import operational  # noqa: F401
 import operator_calls  # noqa: F401
 import replays  # noqa: F401
 import signatures  # noqa: F401
+import sources  # noqa: F401
 from harness import run
 
 

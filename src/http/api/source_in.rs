@@ -217,7 +217,9 @@ pub(super) struct SourceOut<'a> {
     ingest_url: String,
     #[serde(rename = "type")]
     kind: &'a str,
-    config: BTreeMap<&'static str, &'a str>,
+    /// Left out of what verifies nothing: the Svix library for Rust knows none there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    config: Option<BTreeMap<&'static str, &'a str>>,
     metadata: &'a Metadata,
     application: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -260,7 +262,7 @@ impl<'a> SourceOut<'a> {
             name: &source.name,
             ingest_url: url,
             kind,
-            config: BTreeMap::new(),
+            config: source.verification.row().map(|_| BTreeMap::new()),
             metadata: &source.metadata,
             application: ids.text(source.application),
             verification,

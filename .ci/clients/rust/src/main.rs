@@ -11,6 +11,7 @@ mod operator_calls;
 mod receiver;
 mod relay;
 mod replays;
+mod sources;
 
 use std::process::ExitCode;
 
@@ -27,6 +28,7 @@ async fn every(verdicts: &mut Verdicts) -> Result<(), Failure> {
     replays::all(&relay, verdicts).await;
     operator_calls::all(&relay, verdicts).await;
     operational::all(&relay, verdicts).await;
+    sources::all(&relay, verdicts).await;
     Ok(())
 }
 
