@@ -1,6 +1,5 @@
 //! What a sender does with one delivery: read, sign, post, and keep what came back.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,27 +7,18 @@ use crate::config::HeaderNames;
 use crate::domain::delivery::{AttemptContent, Outcome};
 use crate::domain::endpoint::Endpoint;
 use crate::domain::headers::is_sensitive_header;
-use crate::domain::id::EndpointId;
-use crate::domain::message::Message;
-use crate::domain::received::Head;
 use crate::domain::signature::sign;
 use crate::domain::time::{Clock, Timestamp};
-use crate::domain::transform::{Context, Failure};
+use crate::domain::transform::Failure;
 use crate::engine::answer::Answer;
 use crate::engine::outgoing::{HeaderParts, outgoing_headers};
 use crate::engine::script::Scripts;
-use crate::engine::transformation::{self, Transformed, Unsigned};
+use crate::engine::transformation::{self, AGENT, POST, Transformed, Unsigned};
 use crate::engine::transport::{OutgoingRequest, Transport, USER_AGENT};
 use crate::store::{Ready, Store, StoreError};
 
 /// What is shown in the place of a credential.
 const REDACTED: &str = "(redacted)";
-const POST: &str = "POST";
-const AGENT: &str = "user-agent";
-/// The uid or id of the source that a message came to.
-const SOURCE: &str = "relay-source";
-/// Whether the provider's signature was verified: `true` or `false`.
-const VERIFIED: &str = "relay-verified";
 /// What the attempt of a damaged body says.
 const UNREADABLE: &str =
     "the stored body can't be read: ask the operator, whom relay repair tells the place";
@@ -104,55 +94,11 @@ impl Attempter {
         Some(Made { answer, started_at, content })
     }
 
-    /// What is to be sent, as the endpoint's transformation leaves it.
+    /// What is to be sent.
     fn request(&self, ready: &Ready, endpoint: &Endpoint) -> Result<Transformed, StoreError> {
-        let message = &ready.message.message;
-        let head = self.store.head_to_send(ready)?;
-        let body = self.store.body_to_send(ready)?;
-        let mut headers = head.as_ref().map(Head::passed_on).unwrap_or_default();
-        if let Some(origin) = &message.origin {
-            headers.push((SOURCE.to_owned(), origin.name.clone()));
-            headers.push((VERIFIED.to_owned(), origin.verified.to_string()));
-        }
-        let agent = head.as_ref().and_then(Head::user_agent);
-        headers.extend(agent.map(|agent| (AGENT.to_owned(), agent.to_owned())));
-        let request = Unsigned {
-            method: POST.to_owned(),
-            url: endpoint.url.clone(),
-            content_type: message.content_type.clone(),
-            headers,
-            body,
-        };
-        let transformation = endpoint.transformation.as_ref().filter(|held| held.enabled);
-        Ok(match transformation {
-            None => Transformed { result: Ok(Some(request)), console: Vec::new() },
-            Some(held) => {
-                let context = self.context(message, endpoint.id, &head, &held.variables);
-                transformation::apply(&self.scripts, held, request, &context)
-            }
+        self.store.read_to_send(ready, |stored| {
+            transformation::request(&self.store, &self.scripts, endpoint, stored)
         })
-    }
-
-    fn context(
-        &self,
-        message: &Message,
-        endpoint: EndpointId,
-        head: &Option<Head>,
-        variables: &BTreeMap<String, String>,
-    ) -> Context {
-        let ids = self.store.ids();
-        Context {
-            message_id: ids.text(message.id),
-            event_type: message.event_type.clone(),
-            source: message.origin.as_ref().map(|origin| origin.name.clone()),
-            verified: message.origin.as_ref().is_some_and(|origin| origin.verified),
-            endpoint_id: ids.text(endpoint),
-            application_id: ids.text(message.application),
-            timestamp_ms: message.id.time().millis(),
-            env: variables.clone(),
-            path: head.as_ref().map(|head| head.path.clone()).unwrap_or_default(),
-            query: head.as_ref().map(|head| head.query.clone()).unwrap_or_default(),
-        }
     }
 
     fn signed(&self, ready: &Ready, endpoint: &Endpoint, request: Unsigned) -> OutgoingRequest {

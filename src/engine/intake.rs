@@ -17,7 +17,7 @@ use crate::domain::time::{Clock, Timestamp};
 use crate::engine::provider_keys::ProviderKeys;
 use crate::store::{
     DEDUP_WINDOW_MAX, Decision, EventKeys, Filtered, NewRequest, Quarantine, Refusal, Reply, Store,
-    StoreError, WriteError,
+    StoreError, StoredRequest, WriteError,
 };
 
 /// Where providers post to, below `server.public_url`.
@@ -235,6 +235,15 @@ impl Intake {
             filtered: Filtered::default(),
             adopt: None,
         }
+    }
+
+    /// What would name the event of a stored request by the rule of this source; `None` when its
+    /// bytes are gone.
+    pub fn keys_by(&self, source: &Source, stored: &StoredRequest) -> Option<Vec<[u8; 32]>> {
+        let head = self.0.store.head(&stored.head).ok()?;
+        let body = self.0.store.body(&stored.body).ok()?;
+        let incoming = Incoming { head: &head, body: &body, url: "" };
+        Some(receiving::event(source, &incoming).keys)
     }
 
     fn event_keys(&self, dedup: &Dedup, keys: Vec<[u8; 32]>) -> Option<EventKeys> {

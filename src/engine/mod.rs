@@ -30,5 +30,5 @@ pub mod script;
 pub mod sender;
 pub mod tasks;
 pub mod tls;
-mod transformation;
+pub mod transformation;
 pub mod transport;

@@ -2,11 +2,21 @@
 
 use bytes::Bytes;
 
-use crate::domain::endpoint::Transformation;
+use crate::domain::endpoint::{Endpoint, Transformation};
 use crate::domain::endpoint_url::parse_endpoint_url;
+use crate::domain::received::Head;
 use crate::domain::transform::{Context, Failure, Outgoing, Ran};
 use crate::engine::script::Scripts;
+use crate::store::{Store, StoreError, StoredMessage};
 
+/// How a delivery is made, and what it is called by, unless a transformation says otherwise.
+pub const POST: &str = "POST";
+/// Names who sends.
+pub const AGENT: &str = "user-agent";
+/// The uid or id of the source that a message came to.
+const SOURCE: &str = "relay-source";
+/// Whether the provider's signature was verified: `true` or `false`.
+const VERIFIED: &str = "relay-verified";
 /// Names the body's type; the rest of the headers is passed on beside it.
 const CONTENT_TYPE: &str = "content-type";
 
@@ -32,8 +42,53 @@ pub struct Transformed {
     pub console: Vec<String>,
 }
 
+/// The request of a message to an endpoint, as the endpoint's transformation leaves it; takes as
+/// long as its script may.
+pub fn request(
+    store: &Store,
+    scripts: &Scripts,
+    endpoint: &Endpoint,
+    stored: &StoredMessage,
+) -> Result<Transformed, StoreError> {
+    let message = &stored.message;
+    let head = stored.head.as_ref().map(|head| store.head(head)).transpose()?;
+    let body = store.body(&stored.body)?;
+    let mut headers = head.as_ref().map(Head::passed_on).unwrap_or_default();
+    if let Some(origin) = &message.origin {
+        headers.push((SOURCE.to_owned(), origin.name.clone()));
+        headers.push((VERIFIED.to_owned(), origin.verified.to_string()));
+    }
+    let agent = head.as_ref().and_then(Head::user_agent);
+    headers.extend(agent.map(|agent| (AGENT.to_owned(), agent.to_owned())));
+    let request = Unsigned {
+        method: POST.to_owned(),
+        url: endpoint.url.clone(),
+        content_type: message.content_type.clone(),
+        headers,
+        body,
+    };
+    let transformation = endpoint.transformation.as_ref().filter(|held| held.enabled);
+    let Some(held) = transformation else {
+        return Ok(Transformed { result: Ok(Some(request)), console: Vec::new() });
+    };
+    let ids = store.ids();
+    let context = Context {
+        message_id: ids.text(message.id),
+        event_type: message.event_type.clone(),
+        source: message.origin.as_ref().map(|origin| origin.name.clone()),
+        verified: message.origin.as_ref().is_some_and(|origin| origin.verified),
+        endpoint_id: ids.text(endpoint.id),
+        application_id: ids.text(message.application),
+        timestamp_ms: message.id.time().millis(),
+        env: held.variables.clone(),
+        path: head.as_ref().map(|head| head.path.clone()).unwrap_or_default(),
+        query: head.as_ref().map(|head| head.query.clone()).unwrap_or_default(),
+    };
+    Ok(apply(scripts, held, request, &context))
+}
+
 /// Applies a transformation; takes as long as its script may.
-pub fn apply(
+fn apply(
     scripts: &Scripts,
     transformation: &Transformation,
     request: Unsigned,

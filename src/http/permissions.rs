@@ -29,7 +29,7 @@ const fn one(capability: Capability) -> Need {
 }
 
 /// Method, path below `/api/v1` as the routes have it, and what is needed.
-pub const TABLE: [(&str, &str, Need); 44] = [
+pub const TABLE: [(&str, &str, Need); 45] = [
     ("GET", "/auth/whoami", Need::Nothing),
     ("POST", "/auth/logout", Need::Nothing),
     ("GET", "/app/{app}", one(ViewBase)),
@@ -72,6 +72,7 @@ pub const TABLE: [(&str, &str, Need); 44] = [
     ("GET", "/app/{app}/endpoint/{endpoint}/transformation", one(ViewBase)),
     ("PATCH", "/app/{app}/endpoint/{endpoint}/transformation", one(ManageTransformations)),
     ("POST", "/app/{app}/endpoint/{endpoint}/transformation/simulate", one(ManageTransformations)),
+    ("POST", "/app/{app}/endpoint/{endpoint}/dry-run", one(ManageTransformations)),
     ("GET", "/event-type", one(ViewBase)),
     ("GET", "/event-type/{name}", one(ViewBase)),
     ("GET", "/background-task", one(ViewBase)),

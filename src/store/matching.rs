@@ -73,6 +73,15 @@ impl Store {
         Filtered(asked.collect())
     }
 
+    /// Why an endpoint as it is given would not be sent a message; `None` when it would.
+    pub fn unwanted(&self, endpoint: &Endpoint, stored: &StoredMessage) -> Option<String> {
+        if let Some(mismatch) = self.mismatch(endpoint, stored) {
+            return Some(mismatch);
+        }
+        let wants = self.shared.wants(endpoint, stored);
+        (!wants).then(|| "its event types, channels or sources do not fit".to_owned())
+    }
+
     /// What does not fit in a message that an endpoint's filter did not let pass.
     pub fn mismatch(&self, endpoint: &Endpoint, stored: &StoredMessage) -> Option<String> {
         let filter = endpoint.subscription.filter.as_ref()?;

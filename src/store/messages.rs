@@ -8,7 +8,6 @@ use bytes::Bytes;
 use crate::domain::delivery::{Delivery, DeliveryId, Outcome};
 use crate::domain::id::{ApplicationId, AttemptId, EndpointId, Id, MessageId, Stamp};
 use crate::domain::message::Message;
-use crate::domain::received::Head;
 use crate::domain::time::Timestamp;
 use crate::store::keys::{self, Key};
 use crate::store::records::{AttemptRow, MessageRow};
@@ -81,18 +80,10 @@ impl AttemptFilter {
 }
 
 impl Store {
-    /// The body of a delivery that is to be sent. What has waited in memory may name a place that
-    /// was given back meanwhile, after the body was carried forward: then it is looked up again.
-    pub fn body_to_send(&self, ready: &Ready) -> Result<Bytes, StoreError> {
-        self.or_moved(ready, |stored| self.body(&stored.body))
-    }
-
-    /// The same of the head of the request that brought it to a source.
-    pub fn head_to_send(&self, ready: &Ready) -> Result<Option<Head>, StoreError> {
-        self.or_moved(ready, |stored| stored.head.map(|head| self.head(&head)).transpose())
-    }
-
-    fn or_moved<T>(
+    /// Reads what is to be sent of a delivery's message. What has waited in memory may name a place
+    /// that was given back meanwhile, after the body was carried forward: then it is looked up
+    /// again.
+    pub fn read_to_send<T>(
         &self,
         ready: &Ready,
         read: impl Fn(&StoredMessage) -> Result<T, StoreError>,
@@ -106,6 +97,11 @@ impl Store {
             Some(moved) => read(&moved),
             None => found,
         }
+    }
+
+    /// The body of a delivery that is to be sent.
+    pub fn body_to_send(&self, ready: &Ready) -> Result<Bytes, StoreError> {
+        self.read_to_send(ready, |stored| self.body(&stored.body))
     }
 }
 

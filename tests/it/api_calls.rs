@@ -81,6 +81,7 @@ fn body(method: &str, pattern: &str) -> Option<Value> {
         (_, "/source" | "/source/{source}") if method != "PATCH" => {
             json!({"name": "s", "type": "generic-webhook", "application": "acme"})
         }
+        (_, "/source/{source}/dry-run") => json!({"dedup": "body"}),
         (_, "/event-type" | "/event-type/{name}") => json!({"name": "c", "description": ""}),
         _ => json!({}),
     })

@@ -20,6 +20,9 @@ const CAPABILITIES: [&str; 6] = [
     "ManageEndpoint",
 ];
 
+/// How calls end that try or change transformations.
+const TRANSFORMING: [&str; 3] = ["/transformation", "/transformation/simulate", "/dry-run"];
+
 fn token(relay: &Relay, app: &str, capabilities: Option<&[&str]>) -> String {
     let body = json!({"capabilities": capabilities, "expiry": 3_600});
     let made = relay.post(&format!("/auth/app-portal-access/{app}"), body).expect(200);
@@ -39,7 +42,7 @@ fn openers(method: &str, path: &str) -> Option<&'static [&'static str]> {
         Some(&CAPABILITIES)
     } else if own && method == "GET" && ends(&["/secret"]) {
         Some(&["ViewEndpointSecret", "ManageEndpointSecret", "ManageEndpoint"])
-    } else if own && method != "GET" && ends(&["/transformation", "/transformation/simulate"]) {
+    } else if own && method != "GET" && ends(&TRANSFORMING) {
         Some(&["ManageTransformations"])
     } else if own && ends(&["/seek", "/commit", "/consumer/{consumer_id}"]) {
         Some(&["ManageEndpoint"])

@@ -87,7 +87,7 @@ fn words(shape: Shape) -> &'static str {
 
 /// Runs scripts in processes of this binary, as a relay does.
 fn scripts() -> Scripts {
-    Scripts::new(ScriptLimits::default(), PathBuf::from("/proc/self/exe"))
+    Scripts::new(ScriptLimits::default(), 1, PathBuf::from("/proc/self/exe"))
 }
 
 /// The transform that a file holds; what is wrong with it is a result, and no failure.

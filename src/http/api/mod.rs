@@ -10,6 +10,7 @@ pub mod body;
 pub mod broadcast;
 pub mod call;
 pub mod config;
+mod dry_run;
 pub mod endpoint;
 pub mod endpoint_headers;
 mod endpoint_patch;
@@ -297,6 +298,7 @@ pub(super) fn sources(routes: &mut Routes) {
                 .into_resource(),
         )
         .service(at("/source/{source}/token/rotate").post(source::rotate_token).into_resource())
+        .service(at("/source/{source}/dry-run").post(dry_run::of_source).into_resource())
         .service(at("/source/{source}/request").get(request::list).into_resource())
         .service(at("/source/{source}/request/release").post(request::release_all).into_resource())
         .service(at("/source/{source}/request/{request}").get(request::get).into_resource())
@@ -307,6 +309,9 @@ pub(super) fn sources(routes: &mut Routes) {
 
 fn transformations(routes: &mut Routes) {
     routes
+        .service(
+            at("/app/{app}/endpoint/{endpoint}/dry-run").post(dry_run::of_endpoint).into_resource(),
+        )
         .service(
             at("/app/{app}/endpoint/{endpoint}/transformation")
                 .get(transformation::get)

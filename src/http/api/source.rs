@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 
 use super::application::unexpected;
 use super::call::Call;
+use super::limits;
 use super::page;
 use super::query::wrong;
 use super::source_in::{Fields, SourceIn, SourceOut};
@@ -20,7 +21,7 @@ use crate::domain::source::{Source, TOKENS_MAX};
 use crate::engine::declare::sources::{draw_token, replace, rotate};
 use crate::http::error::ApiError;
 use crate::store::{
-    ApplicationReference, Author, Refusal, Reply, SourceReference, Transaction, Written,
+    ApplicationReference, Author, Reference, Refusal, Reply, SourceReference, Transaction, Written,
 };
 
 /// Seconds that a URL may still count after it was rotated away.
@@ -86,13 +87,27 @@ pub(super) async fn get(call: Call) -> Result<HttpResponse, ApiError> {
     Ok(HttpResponse::Ok().json(shown(&call, &source)))
 }
 
-/// Replaces one; secrets that are not given stay, and its URL does.
+/// Replaces one, or makes one of the name in the path; secrets that are not given stay, and the URL
+/// of one that is there does.
 pub(super) async fn put_one(mut call: Call) -> Result<HttpResponse, ApiError> {
     call.operator_only()?;
-    let source = call.source()?;
+    let reference: SourceReference = call.reference("source")?;
+    let found = call.store().source(&reference);
+    let name = match (&found, reference) {
+        (None, Reference::Name(name)) => Some(name),
+        (None, Reference::Id(_)) => return Err(ApiError::not_found()),
+        (Some(_), _) => None,
+    };
     let body = call.body().await?;
-    let input: SourceIn = body.json()?;
-    change(&call, &source, input).await
+    let mut fields = body.json::<SourceIn>()?.check()?;
+    if let Some(name) = name {
+        limits::name(&name).map_err(|_| ApiError::not_found())?;
+        if fields.source.uid.get_or_insert_with(|| name.clone()) != &name {
+            let words = format!("must be {name:?} as in the path, or be left out");
+            return Err(ApiError::invalid(&["body", "uid"], words));
+        }
+    }
+    change(&call, found.as_deref(), fields).await
 }
 
 /// Changes what is given, as a JSON Merge Patch (RFC 7396).
@@ -104,18 +119,22 @@ pub(super) async fn patch(mut call: Call) -> Result<HttpResponse, ApiError> {
     let mut whole = shown(&call, &source);
     merge(&mut whole, Value::Object(patch));
     let text = whole.to_string();
-    change(&call, &source, super::body::read_json(text.as_bytes())?).await
+    let whole: SourceIn = super::body::read_json(text.as_bytes())?;
+    change(&call, Some(&source), whole.check()?).await
 }
 
-async fn change(call: &Call, source: &Source, input: SourceIn) -> Result<HttpResponse, ApiError> {
-    let fields = input.check()?;
-    needs_secret(&fields, Some(source))?;
+async fn change(
+    call: &Call,
+    source: Option<&Source>,
+    fields: Fields,
+) -> Result<HttpResponse, ApiError> {
+    needs_secret(&fields, source)?;
     let (ids, overlap) = (call.ids().clone(), overlap(call));
-    let id = source.id;
+    let id = source.map(|source| source.id);
     let written = call
         .write(move |transaction| {
             let application = ApplicationReference::read(&ids, &fields.application);
-            put(transaction, fields, &application, Some(id), overlap)
+            put(transaction, fields, &application, id, overlap)
         })
         .await?;
     answer(call, &written)

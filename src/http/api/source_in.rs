@@ -173,7 +173,28 @@ fn camel(field: &str) -> &str {
     }
 }
 
+/// Types of the Svix API whose requests are signed as Svix signs.
+const AS_SVIX: [&str; 16] = [
+    "beehiiv",
+    "brex",
+    "clerk",
+    "guesty",
+    "incident-io",
+    "lithic",
+    "nash",
+    "open-ai",
+    "pleo",
+    "psi-fi",
+    "render",
+    "replicate",
+    "resend",
+    "safebase",
+    "sardine",
+    "stych",
+];
+
 fn verification(kind: &str, row: Option<Value>, problems: &mut Problems) -> Verification {
+    let kind = if AS_SVIX.contains(&kind) { "svix" } else { kind };
     let found = match (kind, row) {
         (UNVERIFIED | "none", None) => Ok(Verification::Nothing),
         (CUSTOM, Some(row)) => {

@@ -105,7 +105,7 @@ fn made(transform: Transform, now: Timestamp) -> Transformation {
 }
 
 /// The transformation that is given, checked as far as it can be without a message.
-async fn read(
+pub(super) async fn read(
     call: &Call,
     code: Option<String>,
     steps: Option<Vec<Step>>,

@@ -32,7 +32,24 @@ pub fn bodies() -> Vec<Call> {
         at("eventType", vec![json!("a b"), json!(""), json!(1)]),
         at("channels", vec![json!([]), json!(["a b"]), json!("c")]).and(json!([1]), "channels.[0]"),
     ]);
+    let limit = || at("limit", vec![json!(0), json!(201), json!(-1), json!("1")]);
+    let mut dry = what();
+    dry.extend([
+        super::sources::filter(),
+        limit(),
+        at("variables", vec![json!([])]).and(json!({"k": 1}), "variables.k"),
+        at("eventTypes", vec![json!("a")])
+            .and(json!(["a", "b c"]), "eventTypes.[1]")
+            .and(json!([1]), "eventTypes.[0]"),
+    ]);
+    let dedup = vec![
+        at("dedup", vec![json!("id"), json!(1)]).and(json!(["id"]), "dedup.fields"),
+        at("dedupWindowSeconds", vec![json!(0), json!(604_801), json!(-1), json!("1")]),
+        limit(),
+    ];
     vec![
+        ("POST", "/app/acme/endpoint/e/dry-run", "DryRunIn", json!({}), dry),
+        ("POST", "/source/s/dry-run", "DedupDryRunIn", json!({"dedup": "body"}), dedup),
         ("PATCH", path, "TransformationPatch", json!({}), patched),
         ("POST", "/app/acme/endpoint/e/transformation/simulate", "SimulateIn", tried, simulated),
     ]
