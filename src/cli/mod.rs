@@ -14,6 +14,7 @@ mod check;
 mod client;
 mod config_print;
 mod demo;
+mod dry_run;
 mod explain;
 mod export;
 pub mod failure;
@@ -106,6 +107,8 @@ enum Command {
     /// Check a transform, and run it on an event without sending anything
     #[command(subcommand)]
     Transform(transform::TransformCommand),
+    /// Try a filter, a transformation or a dedup rule on what is stored; nothing is changed or sent
+    DryRun(Box<dry_run::DryRunArguments>),
     /// Sign a body as Standard Webhooks ask for, offline
     Sign(sign::SignArguments),
     /// Verify a signed request, offline, and say what is wrong with it
@@ -169,6 +172,7 @@ fn dispatch(cli: &Cli) -> Outcome {
         Command::Source(command) => source::run(command, common),
         Command::Trigger(arguments) => trigger::run(arguments, common),
         Command::Transform(command) => transform::run(command, common),
+        Command::DryRun(arguments) => dry_run::run(arguments, common),
         Command::Sign(arguments) => sign::run(arguments, common),
         Command::Verify(arguments) => verify::run(arguments, common),
         Command::Token(command) => token::run(command, common),

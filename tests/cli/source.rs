@@ -53,7 +53,7 @@ fn from_its_url_to_what_was_refused_and_released() {
     assert!(shown.out.contains("secrets       1, never shown"), "{}", shown.out);
     run(&["source", "requests", "shop"]).expect(0, "nothing has come yet", "");
 
-    let sent = run(&trigger("push", RIGHT)).expect(0, "answered  200\naccepted  in_", "");
+    let sent = run(&trigger("push", RIGHT)).expect(0, "answered  200 {}\naccepted  in_", "");
     assert!(sent.out.contains("is message msg_"), "{}", sent.out);
     let again = [trigger("push", RIGHT), vec!["--id", "d1"]].concat();
     let first = json_of(&folder, &relay, &again);

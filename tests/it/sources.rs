@@ -1,5 +1,7 @@
 //! Sources over the real server: verified, refused, remembered, held, released, rotated, routed.
 
+mod tried;
+
 use std::time::Duration;
 
 use hmac::{Hmac, KeyInit, Mac};
@@ -363,29 +365,4 @@ fn refused_requests_are_kept_within_bounds() {
     let waiting = relay.state.store.waiting_requests(relay.state.store.sources()[0].id, None, 10);
     assert_eq!(waiting.len(), 3, "the oldest went");
     assert!(!waiting.contains(&id.unwrap()));
-}
-
-#[test]
-fn what_is_stored_is_tried_again() {
-    let (relay, path) = shop(json!({}));
-    for (delivery, body) in [("1", r#"{"n":1}"#), ("2", r#"{"n":1}"#), ("3", r#"{"n":3}"#)] {
-        push(&relay, &path, SECRET, delivery, body).expect(200);
-    }
-    let tried = relay.post("/source/shop/dry-run", json!({"dedup": ["body.n"]})).expect(200).json;
-    assert_eq!((&tried["accepted"], &tried["duplicates"]), (&json!(2), &json!(1)));
-    assert_eq!(tried["data"][1]["duplicateOf"], tried["data"][0]["requestId"]);
-    let dry = "/app/acme/endpoint/books/dry-run";
-    let filter = json!({"filter": {"body": {"n": {"$gt": 2}}}});
-    let tried = relay.post(dry, filter).expect(200).json;
-    assert_eq!((&tried["sent"], &tried["notMatched"]), (&json!(1), &json!(2)));
-    let reason = tried["data"][1]["reason"].as_str().unwrap();
-    assert!(reason.contains("body.n is 1, wanted $gt 2"), "{reason}");
-    let code = "function handler(w) { if (w.payload.n > 2) throw new Error('big'); \
-                w.cancel = w.payload.n == 1; return w }";
-    let tried = relay.post(dry, json!({"code": code})).expect(200).json;
-    assert_eq!((&tried["failed"], &tried["dropped"]), (&json!(1), &json!(2)));
-    let steps = json!({"steps": [{"pick": "n"}], "limit": 1});
-    let tried = relay.post(dry, steps).expect(200).json;
-    assert_eq!(tried["data"][0]["request"]["payload"], "3");
-    assert_eq!(verdicts(&relay), ["accepted", "accepted", "accepted"], "nothing was changed");
 }

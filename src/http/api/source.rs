@@ -24,6 +24,8 @@ use crate::store::{
     ApplicationReference, Author, Reference, Refusal, Reply, SourceReference, Transaction, Written,
 };
 
+/// Where client libraries of the Svix API ask.
+const INGEST: &str = "/ingest/";
 /// Seconds that a URL may still count after it was rotated away.
 const OVERLAP_MAX: u64 = 365 * 24 * 3_600;
 
@@ -60,7 +62,10 @@ pub(super) async fn list(call: Call) -> Result<HttpResponse, ApiError> {
 fn shown(call: &Call, source: &Source) -> Value {
     let state = &call.shared.state;
     let url = state.intake.url(source.token());
-    let shown = SourceOut::new(call.ids(), source, url, state.clock.now());
+    let mut shown = SourceOut::new(call.ids(), source, url, state.clock.now());
+    if call.request.path().starts_with(INGEST) {
+        shown.for_libraries();
+    }
     serde_json::to_value(shown).expect("invariant: keys are text")
 }
 

@@ -1,0 +1,54 @@
+//! What is tried on what is stored, and what the Svix libraries are shown.
+
+use serde_json::{Value, json};
+
+use super::{SECRET, push, shop, source, verdicts};
+use crate::support::server::OPERATOR_KEY;
+
+#[test]
+fn what_is_stored_is_tried_again() {
+    let (relay, path) = shop(json!({}));
+    for (delivery, body) in [("1", r#"{"n":1}"#), ("2", r#"{"n":1}"#), ("3", r#"{"n":3}"#)] {
+        push(&relay, &path, SECRET, delivery, body).expect(200);
+    }
+    let tried = relay.post("/source/shop/dry-run", json!({"dedup": ["body.n"]})).expect(200).json;
+    assert_eq!((&tried["accepted"], &tried["duplicates"]), (&json!(2), &json!(1)));
+    assert_eq!(tried["data"][1]["duplicateOf"], tried["data"][0]["requestId"]);
+    let dry = "/app/acme/endpoint/books/dry-run";
+    let filter = json!({"filter": {"body": {"n": {"$gt": 2}}}});
+    let tried = relay.post(dry, filter).expect(200).json;
+    assert_eq!((&tried["sent"], &tried["notMatched"]), (&json!(1), &json!(2)));
+    let reason = tried["data"][1]["reason"].as_str().unwrap();
+    assert!(reason.contains("body.n is 1, wanted $gt 2"), "{reason}");
+    let code = "function handler(w) { if (w.payload.n > 2) throw new Error('big'); \
+                w.cancel = w.payload.n == 1; return w }";
+    let tried = relay.post(dry, json!({"code": code})).expect(200).json;
+    assert_eq!((&tried["failed"], &tried["dropped"]), (&json!(1), &json!(2)));
+    let steps = json!({"steps": [{"pick": "n"}], "limit": 1});
+    let tried = relay.post(dry, steps).expect(200).json;
+    assert_eq!(tried["data"][0]["request"]["payload"], "3");
+    assert_eq!(verdicts(&relay), ["accepted", "accepted", "accepted"], "nothing was changed");
+}
+
+/// A type that the Svix libraries don't know would break their whole list.
+#[test]
+fn libraries_are_shown_what_they_read() {
+    let (relay, _) = shop(json!({}));
+    source(&relay, "phone", json!({"type": "twilio"}));
+    let asked = |path: &str| {
+        let key = format!("Bearer {OPERATOR_KEY}");
+        let list = relay.provide("GET", path, &[("authorization", &key)], "").expect(200).json;
+        let types = list["data"].as_array().unwrap().iter().map(|one| one["type"].clone());
+        types.collect::<Vec<Value>>()
+    };
+    assert_eq!(asked("/ingest/api/v1/source?order=ascending"), ["github", "generic-webhook"]);
+    assert_eq!(asked("/api/v1/source?order=ascending"), ["github", "twilio"]);
+    // One of a name that there is none of is made.
+    let body = json!({
+        "name": "Clerk", "type": "clerk", "config": {"secret": "whsec_c2VjcmV0"},
+        "application": "acme",
+    });
+    let made = relay.put("/source/clerk", body.clone()).expect(201);
+    assert_eq!((made.text("uid"), made.text("type")), ("clerk", "svix"));
+    assert_eq!(relay.put("/source/clerk", body).expect(200).text("id"), made.text("id"));
+}
