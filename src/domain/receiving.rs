@@ -52,7 +52,7 @@ impl<'a> Incoming<'a> {
 pub struct Event {
     /// As messages name it.
     pub event_type: String,
-    /// The provider's id of it, its first [`EVENT_ID_MAX`] bytes.
+    /// The provider's id of it, its first `EVENT_ID_MAX` bytes.
     pub event_id: Option<String>,
     /// SHA-256 of each of its ids with its source, empty when nothing is the same event.
     pub keys: Vec<[u8; 32]>,

@@ -57,7 +57,7 @@ impl ProviderKeys {
         fresh.map(|(url, (_, text))| (url.clone(), text.clone())).collect()
     }
 
-    /// Fetches a key and keeps it; blocks for [`TIMEOUT`] at most. An error says why in words.
+    /// Fetches a key and keeps it; blocks for `TIMEOUT` at most. An error says why in words.
     pub fn fetch(&self, url: &str) -> Result<(), String> {
         let text = self.call(url)?;
         let now = self.0.clock.now();

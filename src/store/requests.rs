@@ -65,7 +65,7 @@ pub struct NewRequest {
     pub event_id: Option<String>,
     /// The content type of its message.
     pub content_type: String,
-    /// What filters said of its message, [`Store::filter_request`].
+    /// What filters said of its message, [`filter_request`](crate::store::Store::filter_request).
     pub filtered: Filtered,
     /// A secret that a handshake hands over: the source has it from then on.
     pub adopt: Option<Secret>,
@@ -102,7 +102,7 @@ pub struct Quarantine {
 pub struct StoredRequest {
     /// The request.
     pub request: ReceivedRequest,
-    /// Its head, read with [`Store::head`].
+    /// Its head, read with [`head`](crate::store::Store::head).
     pub head: BodyLocation,
     /// Its body.
     pub body: BodyLocation,

@@ -107,7 +107,7 @@ impl<'a> Request<'a> {
     }
 
     /// What stands at the first of these places that has anything: one id, or of a batch one for
-    /// each of its items, `body[].id`, when every item has one and there are [`BATCH_MAX`] at most.
+    /// each of its items, `body[].id`, when every item has one and there are `BATCH_MAX` at most.
     pub fn ids(&self, places: &[String]) -> Vec<String> {
         let found = places.iter().find_map(|place| match place.split_once("[].") {
             None => self.first_of(std::slice::from_ref(place)).map(|id| vec![id]),
