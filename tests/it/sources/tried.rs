@@ -52,3 +52,33 @@ fn libraries_are_shown_what_they_read() {
     assert_eq!((made.text("uid"), made.text("type")), ("clerk", "svix"));
     assert_eq!(relay.put("/source/clerk", body).expect(200).text("id"), made.text("id"));
 }
+
+/// CloudEvents as they come: in headers, as one document, as a list of them.
+#[test]
+fn cloud_events_are_events() {
+    let (relay, _) = shop(json!({}));
+    let path = source(&relay, "events", json!({"type": "cloudevents"}));
+    let binary = [
+        ("ce-id", "1"),
+        ("ce-source", "/orders"),
+        ("ce-type", "order.paid"),
+        ("ce-specversion", "1.0"),
+        ("content-type", "application/json"),
+    ];
+    relay.receive(&path, &binary, "{}").expect(200);
+    relay.receive(&path, &binary, "{ }").expect(200);
+    let one = |id: &str| json!({"id": id, "source": "/orders", "type": "order.sent", "specversion": "1.0"});
+    let structured = [("content-type", "application/cloudevents+json")];
+    relay.receive(&path, &structured, &one("2").to_string()).expect(200);
+    let batch = [("content-type", "application/cloudevents-batch+json")];
+    relay.receive(&path, &batch, &json!([one("2"), one("3")]).to_string()).expect(200);
+    relay.receive(&path, &batch, &json!([one("3"), one("2")]).to_string()).expect(200);
+    let listed = relay.get("/source/events/request?order=ascending").expect(200).json;
+    let told = |field: &str| {
+        let all = listed["data"].as_array().unwrap().iter();
+        all.map(|one| one[field].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    // A batch with an event that is new is new.
+    assert_eq!(told("verdict"), ["accepted", "duplicate", "accepted", "accepted", "duplicate"]);
+    assert_eq!(told("eventType")[1..4], ["order.paid", "order.sent", "order.sent"]);
+}
