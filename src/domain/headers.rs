@@ -68,6 +68,9 @@ pub fn is_reserved_header(name: &str) -> bool {
         || RESERVED_PREFIXES.iter().any(begins)
 }
 
+/// What is shown of the value of a header that carries a credential.
+pub const REDACTED: &str = "(redacted)";
+
 /// Whether a header carries a credential, by its name: its value is not shown again nor kept with
 /// attempts.
 pub fn is_sensitive_header(name: &str) -> bool {

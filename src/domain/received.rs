@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::headers::{check_header_value, is_reserved_header};
+use crate::domain::headers::{check_header_value, is_reserved_header, is_sensitive_header};
 use crate::domain::id::{ApplicationId, MessageId, RequestId, SourceId};
 use crate::domain::subscription::EVENT_TYPE_MAX;
 
@@ -66,7 +66,8 @@ const ORIGINAL: &str = "relay-original-";
 impl Head {
     /// The headers that endpoints are sent, so that a receiver can verify the provider's signature
     /// itself: without those of the connection (RFC 9110 section 7.6.1), of proxies, and those that
-    /// only this relay may set. `webhook-…` and `svix-…` become `relay-original-webhook-…`.
+    /// only this relay may set. `webhook-…` and `svix-…` become `relay-original-webhook-…`. What is a
+    /// credential itself, as the token that GitLab sends, is between the provider and this relay.
     pub fn passed_on(&self) -> Vec<(String, String)> {
         let named = self.values("connection").flat_map(|value| value.split(','));
         let hops: Vec<String> = named.map(|name| name.trim().to_ascii_lowercase()).collect();
@@ -74,6 +75,7 @@ impl Head {
             !NOT_PASSED_ON.contains(&name)
                 && !name.starts_with(FORWARDED)
                 && !name.starts_with(OWN)
+                && !is_sensitive_header(name)
                 && !hops.iter().any(|hop| hop == name)
                 && check_header_value(value).is_ok()
         };
@@ -219,6 +221,8 @@ mod tests {
                 header("content-type", "application/json"),
                 header("user-agent", "Stripe/1.0"),
                 header("x-odd", "\u{fffd}"),
+                header("x-gitlab-token", "secret"),
+                header("authorization", "Bearer secret"),
             ]
             .into(),
             ..Head::default()

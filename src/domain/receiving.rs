@@ -160,9 +160,7 @@ fn keys(source: &Source, incoming: &Incoming<'_>, ids: &[String]) -> Vec<[u8; 32
     };
     let body = || {
         let Head { method, path, query, .. } = incoming.head;
-        // A request without a body says what it says in its URL.
-        let url =
-            if incoming.body.is_empty() { [path.as_str(), query].concat() } else { String::new() };
+        let url = [path.as_str(), query].concat();
         key(&[b"body", method.as_bytes(), url.as_bytes(), incoming.body])
     };
     match &source.dedup.rule {

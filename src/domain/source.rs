@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::domain::application::Metadata;
+use crate::domain::headers::{check_header_name, check_header_value};
 use crate::domain::id::{ApplicationId, SourceId};
 use crate::domain::provider::{self, Provider};
 use crate::domain::secret::Secret;
@@ -284,6 +285,17 @@ impl Source {
         if let Some(reply) = &self.reply {
             if !(200..300).contains(&reply.status) {
                 add("reply.status", "must be 200 to 299: any other has it sent again".to_owned());
+            }
+            for (name, value) in &reply.headers {
+                // HTTP and the relay set the rest.
+                let checked = if name.eq_ignore_ascii_case("content-type") {
+                    Ok(())
+                } else {
+                    check_header_name(name)
+                };
+                if let Err(error) = checked.and_then(|()| check_header_value(value)) {
+                    add("reply.headers", format!("{name:?} {error}"));
+                }
             }
             if reply.body.len() > REPLY_BODY_MAX {
                 add("reply.body", format!("has at most {REPLY_BODY_MAX} bytes"));

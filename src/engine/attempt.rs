@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::config::HeaderNames;
 use crate::domain::delivery::{AttemptContent, Outcome};
 use crate::domain::endpoint::Endpoint;
-use crate::domain::headers::is_sensitive_header;
+use crate::domain::headers::{REDACTED, is_sensitive_header};
 use crate::domain::signature::sign;
 use crate::domain::time::{Clock, Timestamp};
 use crate::domain::transform::Failure;
@@ -18,7 +18,6 @@ use crate::engine::transport::{OutgoingRequest, Transport, USER_AGENT};
 use crate::store::{Ready, Store, StoreError};
 
 /// What is shown in the place of a credential.
-const REDACTED: &str = "(redacted)";
 /// What the attempt of a damaged body says.
 const UNREADABLE: &str =
     "the stored body can't be read: ask the operator, whom relay repair tells the place";

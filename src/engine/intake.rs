@@ -180,11 +180,11 @@ impl Intake {
                 let new = self.request(source, head, body, keep(refused(reason)));
                 return Decided::Refused { new, status: None };
             }
-            (Ok(_), Mode::Paused) => keep(Verdict::Held),
             (Ok(_), Mode::Inspect) => keep(Verdict::Inspected),
-            (Ok(_), Mode::Active) => {
+            (Ok(_), mode) => {
                 let event = receiving::event(source, &incoming);
-                Decision::Take(self.event_keys(&source.dedup, event.keys))
+                let keys = self.event_keys(&source.dedup, event.keys);
+                if mode == Mode::Paused { Decision::Hold(keys) } else { Decision::Take(keys) }
             }
         };
         let new = self.request(source, head, body, decision);
@@ -220,7 +220,8 @@ impl Intake {
     }
 
     fn request(&self, source: &Source, head: Head, body: Bytes, decision: Decision) -> NewRequest {
-        let incoming = Incoming { head: &head, body: &body, url: "" };
+        let url = self.full_url(source.token(), &head);
+        let incoming = Incoming { head: &head, body: &body, url: &url };
         let event = receiving::event(source, &incoming);
         let content_type = incoming.content_type();
         NewRequest {
@@ -242,7 +243,8 @@ impl Intake {
     pub fn keys_by(&self, source: &Source, stored: &StoredRequest) -> Option<Vec<[u8; 32]>> {
         let head = self.0.store.head(&stored.head).ok()?;
         let body = self.0.store.body(&stored.body).ok()?;
-        let incoming = Incoming { head: &head, body: &body, url: "" };
+        let url = self.full_url(source.token(), &head);
+        let incoming = Incoming { head: &head, body: &body, url: &url };
         Some(receiving::event(source, &incoming).keys)
     }
 
@@ -275,29 +277,17 @@ impl Intake {
         let stored = self.0.store.request(source.id, id).ok_or_else(missing)?;
         let head = self.0.store.head(&stored.head)?;
         let body = self.0.store.body(&stored.body)?;
-        let came = id.time();
-        let documents = self.documents(source);
-        let documents: Vec<(&str, &str)> =
-            documents.iter().map(|(url, text)| (url.as_str(), text.as_str())).collect();
-        let fetched = Fetched { documents: &documents, roots: None };
-        let mut judged = Err("it has no token".to_owned());
-        for token in &source.tokens {
-            let url = self.full_url(token.expose(), &head);
-            let incoming = Incoming { head: &head, body: &body, url: &url };
-            // As of when it came: it may have waited long for the right secret.
-            let now = self.0.clock.now();
-            judged = receiving::verify(source, &incoming, &fetched, now, came)
-                .map_err(|reason| reason.to_string());
-            if judged.is_ok() {
-                break;
-            }
-        }
-        let verified = match judged {
+        let verified = match self.verified_now(source, id, &head, &body) {
             Ok(verified) => verified,
+            // What is held passed when it came: the secret of then may be gone.
+            Err(_) if stored.request.verdict == Verdict::Held => {
+                self.0.store.held_verified(source.id, id)
+            }
             Err(_) if anyway => false,
             Err(reason) => return Err(ReleaseError::Refused(reason)),
         };
-        let incoming = Incoming { head: &head, body: &body, url: "" };
+        let url = self.full_url(source.token(), &head);
+        let incoming = Incoming { head: &head, body: &body, url: &url };
         let event = receiving::event(source, &incoming);
         let keys = self.event_keys(&source.dedup, event.keys).filter(|_| !anyway);
         let new = self.request(source, head, body, Decision::Take(keys));
@@ -313,22 +303,65 @@ impl Intake {
         }
     }
 
+    /// Whether a kept request is verified by the secrets that its source has now. Blocks while a
+    /// key is fetched.
+    fn verified_now(
+        &self,
+        source: &Source,
+        id: RequestId,
+        head: &Head,
+        body: &Bytes,
+    ) -> Result<bool, String> {
+        let mut judged = Err("it has no token".to_owned());
+        for token in &source.tokens {
+            let url = self.full_url(token.expose(), head);
+            let incoming = Incoming { head, body, url: &url };
+            let verify = || {
+                let documents = self.documents(source);
+                let documents: Vec<(&str, &str)> =
+                    documents.iter().map(|(url, text)| (url.as_str(), text.as_str())).collect();
+                let fetched = Fetched { documents: &documents, roots: None };
+                // As of when it came: it may have waited long for the right secret.
+                receiving::verify(source, &incoming, &fetched, self.0.clock.now(), id.time())
+            };
+            let verified = match verify() {
+                Err(Reason::KeyWanted { url }) if self.0.keys.fetch(&url).is_ok() => verify(),
+                verified => verified,
+            };
+            judged = verified.map_err(|reason| reason.to_string());
+            if judged.is_ok() {
+                break;
+            }
+        }
+        judged
+    }
+
     /// Makes messages of what came while a source was paused, some of it; returns whether there
     /// may be more. Blocks.
     pub fn release_held(&self, source: &Source) -> Result<bool, WriteError> {
         let held = self.0.store.held_requests(source.id, STEP);
-        let more = held.len() == STEP;
+        let mut more = held.len() == STEP;
         for id in held {
             match self.release(source, id, false) {
                 Ok(_) => {}
-                Err(ReleaseError::Write(error @ (WriteError::Busy | WriteError::Full(_)))) => {
-                    return Err(error);
-                }
                 Err(ReleaseError::Write(WriteError::Stopping)) => return Ok(false),
-                Err(error) => {
+                // Gone, damaged, or a message already: it will be no other next time.
+                Err(
+                    error @ (ReleaseError::Write(WriteError::Refused(_))
+                    | ReleaseError::Content(
+                        StoreError::Expunged | StoreError::Damaged { .. },
+                    )),
+                ) => {
                     let request = self.0.store.ids().text(id);
                     tracing::warn!(request, %error, "what a paused source held is not released");
                     self.0.store.let_go(source.id, id)?;
+                }
+                Err(ReleaseError::Write(error)) => return Err(error),
+                // Its bytes may be readable next time; the others need not wait for it.
+                Err(error) => {
+                    let request = self.0.store.ids().text(id);
+                    tracing::error!(request, %error, "what a paused source held can't be read");
+                    more = false;
                 }
             }
         }

@@ -202,7 +202,7 @@ impl Arrival {
             self.count(verdict);
         }
         let intake = self.shared.state.intake.clone();
-        if intake.may_keep(self.source.id, new.body.len() as u64) {
+        if intake.may_keep(self.source.id, new.length()) {
             let (source, token) = (Arc::clone(&self.source), self.token.clone());
             // It costs some dozens of verifications: away from the threads that serve.
             let explained = web::block(move || {

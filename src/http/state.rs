@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use tokio::sync::Semaphore;
+
 use crate::config::Config;
 use crate::domain::time::Clock;
 use crate::engine::intake::Intake;
@@ -31,11 +33,17 @@ pub struct State {
     pub intake: Intake,
     /// Runs transformations.
     pub scripts: Arc<Scripts>,
+    /// What is tried, beside what is delivered: two at once, so that it takes neither the threads
+    /// nor the processes that deliveries and requests wait for.
+    pub tries: Arc<Semaphore>,
     /// Counters and gauges.
     pub metrics: Metrics,
     /// Whether requests should be sent here.
     pub readiness: Readiness,
 }
+
+/// How much is tried at once.
+pub const TRIES: usize = 2;
 
 /// Reasons not to be ready, by part; clones share them.
 #[derive(Clone, Debug, Default)]

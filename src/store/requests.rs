@@ -42,9 +42,14 @@ pub struct EventKeys {
 pub enum Decision {
     /// A message, unless its event came before; without keys, in any case.
     Take(Option<EventKeys>),
+    /// It is held until its source is active again, unless its event came before.
+    Hold(Option<EventKeys>),
     /// It is kept, with this verdict.
     Keep(Verdict),
 }
+
+/// What stands in the row of a held request that was verified when it came.
+const VERIFIED: &[u8] = &[1];
 
 /// A request to take in.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -72,6 +77,14 @@ pub struct NewRequest {
 }
 
 impl NewRequest {
+    /// Bytes of its head and its body.
+    pub fn length(&self) -> u64 {
+        let head = &self.head;
+        let headers = head.headers.iter().map(|(name, value)| name.len() + value.len());
+        let head = head.path.len() + head.query.len() + headers.sum::<usize>();
+        (head + self.body.len()) as u64
+    }
+
     /// The message that it becomes.
     fn message(self, source: &Source, name: String, id: RequestId) -> NewMessage {
         NewMessage {
@@ -93,7 +106,7 @@ impl NewRequest {
 pub struct Quarantine {
     /// Requests at most.
     pub requests: u64,
-    /// Bytes of their bodies at most.
+    /// Bytes of their heads and bodies at most.
     pub bytes: u64,
 }
 
@@ -141,23 +154,26 @@ impl Transaction<'_> {
                 let keys = keys.clone();
                 self.take_request(&source, id, new, keys.as_ref())
             }
+            Decision::Hold(keys) => {
+                let first = self.seen(keys.as_ref());
+                self.may_take_in()?;
+                if first.is_none() {
+                    let verified = if new.verified { VERIFIED } else { &[] };
+                    self.put_row(rows::held_one(source.id, id), verified.into(), true);
+                }
+                Ok(self.keep_request(id, new, first.map_or(Verdict::Held, Verdict::Duplicate)))
+            }
             Decision::Keep(verdict) => {
                 let verdict = verdict.clone();
                 self.may_take_in()?;
                 if let Some(secret) = &new.adopt {
                     self.adopt(&source, secret)?;
                 }
-                match &verdict {
-                    Verdict::Held => {
-                        self.put_row(rows::held_one(source.id, id), Bytes::new(), true);
-                    }
-                    Verdict::Refused { .. } => {
-                        let length = new.body.len() as u64;
-                        self.make_quarantine_room(source.id, length, quarantine);
-                        let key = rows::waiting_one(source.id, id);
-                        self.put_row(key, records::encode(&length), true);
-                    }
-                    _ => {}
+                if let Verdict::Refused { .. } = &verdict {
+                    let length = new.length();
+                    self.make_quarantine_room(source.id, length, quarantine);
+                    let key = rows::waiting_one(source.id, id);
+                    self.put_row(key, records::encode(&length), true);
                 }
                 Ok(self.keep_request(id, new, verdict))
             }
@@ -166,6 +182,9 @@ impl Transaction<'_> {
 
     /// Gives a source the secret that its provider chose; no other is taken after that.
     fn adopt(&mut self, source: &Source, secret: &Secret) -> Result<(), Refusal> {
+        if !source.set_up && !source.secrets.is_empty() {
+            return Err(Refusal::Conflict("the source has its secret already".to_owned()));
+        }
         let current = Expiring { text: secret.clone(), expires_at: None };
         let updated_at = self.now();
         let adopted =
@@ -192,7 +211,14 @@ impl Transaction<'_> {
             self.put_row(key, records::encode(&row), false);
             return Ok(request);
         }
-        self.take_request(&source, id, new, keys.as_ref())
+        let taken = self.take_request(&source, id, new, keys.as_ref())?;
+        // The message has a copy of its own, that expunging it finds.
+        for location in [row.head, row.body] {
+            if location != BodyLocation::GONE {
+                self.erase_later(location);
+            }
+        }
+        Ok(taken)
     }
 
     fn forget_waiting(&mut self, source: SourceId, id: RequestId) {

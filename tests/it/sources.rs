@@ -1,5 +1,6 @@
 //! Sources over the real server: verified, refused, remembered, held, released, rotated, routed.
 
+mod held;
 mod tried;
 
 use std::time::Duration;
@@ -343,11 +344,12 @@ fn what_a_source_takes() {
 fn refused_requests_are_kept_within_bounds() {
     let relay = Relay::with(|config| {
         config.sources.quarantine_requests = 3;
-        config.sources.quarantine_bytes = relay::config::units::Size(10);
+        config.sources.quarantine_bytes = relay::config::units::Size(10_000);
     });
     relay.post("/app", json!({"name": "Acme", "uid": "acme"})).expect(201);
     let path = source(&relay, "shop", json!({}));
-    for body in ["1", "22", "333333333", "4", "5", "6"] {
+    let large = "3".repeat(10_000);
+    for body in ["1", "22", &large, "4", "5", "6"] {
         push(&relay, &path, "wrong", "d", body).expect(401);
     }
     let kept = requests(&relay, "?order=ascending");
@@ -358,7 +360,7 @@ fn refused_requests_are_kept_within_bounds() {
             relay.get(&format!("/source/shop/request/{id}")).expect(200).text("body").to_owned()
         })
         .collect();
-    assert_eq!(bodies, ["1", "22", "4"], "three, and ten bytes, in a day");
+    assert_eq!(bodies, ["1", "22", "4"], "three, and 10,000 bytes, in a day");
     relay.folder.clock.advance(Duration::from_secs(24 * 3_600));
     push(&relay, &path, "wrong", "d", "7777777").expect(401);
     let id = relay.state.store.ids().parse(kept[0]["id"].as_str().unwrap());

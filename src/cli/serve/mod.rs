@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::Semaphore;
 
 use super::failure::{Exit, Failure};
 use super::{Common, Outcome};
@@ -26,7 +27,7 @@ use crate::engine::tls::tls_config;
 use crate::engine::transport::{TransportSettings, UreqTransport};
 use crate::http::auth::Access;
 use crate::http::server;
-use crate::http::state::{CheckUrl, Readiness, State};
+use crate::http::state::{CheckUrl, Readiness, State, TRIES};
 use crate::metrics::Metrics;
 use crate::store::disk::RealDisk;
 use crate::store::{self, Notice, Opened, Options, Running, Store};
@@ -148,6 +149,7 @@ impl Relay {
             store: store.clone(),
             intake,
             scripts,
+            tries: Arc::new(Semaphore::new(TRIES)),
             clock,
             config: Arc::clone(&config),
             access: Arc::new(access(&config, keys)),

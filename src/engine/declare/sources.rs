@@ -101,6 +101,8 @@ fn put(
             (new.id, new.created_at, new.updated_at) = (old.id, old.created_at, old.updated_at);
             new.secrets.clone_from(&old.secrets);
             new.tokens.clone_from(&old.tokens);
+            // A handshake has been: reading the file again opens the door to no other.
+            new.set_up &= !old.managed || old.set_up || old.secrets.is_empty();
         }
         None => new.id = SourceId::new(transaction.mint()),
     }

@@ -3,9 +3,9 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use actix_web::{HttpResponse, web};
+use actix_web::HttpResponse;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -29,6 +29,10 @@ use crate::store::{
 /// Messages or requests that one call looks at.
 const LOOKED_MAX: u64 = 200;
 const LOOKED_DEFAULT: u64 = 50;
+/// How long one call runs transformations; it tells what it has by then.
+const LONGEST: Duration = Duration::from_secs(10);
+/// Bytes of payloads in one answer.
+const PAYLOADS_MAX: usize = 4 * 1024 * 1024;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -47,10 +51,6 @@ fn limit(given: Option<u64>, problems: &mut Problems) -> usize {
         problems.add(&["limit"], format!("must be 1 to {LOOKED_MAX}"));
     }
     limit.min(LOOKED_MAX) as usize
-}
-
-fn stopping() -> ApiError {
-    ApiError::Busy("the relay is stopping".to_owned())
 }
 
 /// What an endpoint would make of the newest messages of its application, with the filter and the
@@ -74,25 +74,32 @@ pub(super) async fn of_endpoint(mut call: Call) -> Result<HttpResponse, ApiError
     if filter.is_some() {
         endpoint.subscription.filter = filter;
     }
-    let variables = input.variables;
+    let held = transformation::variables_shown(&call, endpoint.transformation.as_deref(), true);
     if let Some(transform) = given {
-        let held = endpoint.transformation.as_ref().map(|held| held.variables.clone());
         endpoint.transformation = Some(Arc::new(Transformation {
             transform,
             enabled: true,
-            variables: variables.or(held).unwrap_or_default(),
+            variables: input.variables.unwrap_or(held),
             updated_at: Timestamp::default(),
         }));
     }
     let (store, scripts) = (call.store().clone(), Arc::clone(&call.shared.state.scripts));
     let page = PageRequest { limit, start: PageStart::First, descending: true };
     let asked = MessageFilter { event_types, ..MessageFilter::default() };
-    let told = web::block(move || {
+    let told = transformation::tried(&call, move || {
         let found = store.list_messages(application.id, &asked, &page).items;
-        let told = found.iter().map(|stored| looked(&store, &scripts, &endpoint, stored));
-        summed(told.collect())
+        let begun = Instant::now();
+        let mut room = PAYLOADS_MAX;
+        let told = found.iter().take_while(|_| begun.elapsed() < LONGEST).map(|stored| {
+            let mut told = looked(&store, &scripts, &endpoint, stored);
+            fit(&mut told, &mut room);
+            told
+        });
+        let told: Vec<Value> = told.collect();
+        let stopped = told.len() < found.len();
+        summed(told, stopped)
     });
-    Ok(HttpResponse::Ok().json(told.await.map_err(|_| stopping())?))
+    Ok(HttpResponse::Ok().json(told.await?))
 }
 
 fn looked(store: &Store, scripts: &Scripts, endpoint: &Endpoint, stored: &StoredMessage) -> Value {
@@ -130,11 +137,23 @@ fn looked(store: &Store, scripts: &Scripts, endpoint: &Endpoint, stored: &Stored
     told
 }
 
-fn summed(data: Vec<Value>) -> Value {
+/// Leaves a payload out that has no room in the answer, and says so.
+fn fit(told: &mut Value, room: &mut usize) {
+    let Some(payload) = told.pointer_mut("/request/payload") else { return };
+    let length = payload.as_str().map_or(0, str::len);
+    if length <= *room {
+        *room -= length;
+        return;
+    }
+    *payload = Value::Null;
+    told["request"]["payloadLeftOut"] = json!(length);
+}
+
+fn summed(data: Vec<Value>, stopped: bool) -> Value {
     let count = |word: &str| data.iter().filter(|told| told["outcome"] == word).count();
     json!({
         "looked": data.len(), "sent": count("sent"), "notMatched": count("not_matched"),
-        "dropped": count("dropped"), "failed": count("failed"), "data": data,
+        "dropped": count("dropped"), "failed": count("failed"), "stopped": stopped, "data": data,
     })
 }
 
@@ -168,7 +187,7 @@ pub(super) async fn of_source(mut call: Call) -> Result<HttpResponse, ApiError> 
     let default = call.shared.state.config.sources.dedup_window.0;
     let window = window.unwrap_or(default);
     let (store, intake) = (call.store().clone(), call.shared.state.intake.clone());
-    let told = web::block(move || {
+    let told = transformation::tried(&call, move || {
         let page = PageRequest { limit, start: PageStart::First, descending: true };
         let mut found = store.list_requests(tried.id, &RequestFilter::default(), &page).items;
         found.reverse();
@@ -205,7 +224,7 @@ pub(super) async fn of_source(mut call: Call) -> Result<HttpResponse, ApiError> 
             "duplicates": count("duplicate"), "data": data,
         })
     });
-    Ok(HttpResponse::Ok().json(told.await.map_err(|_| stopping())?))
+    Ok(HttpResponse::Ok().json(told.await?))
 }
 
 #[cfg(test)]
@@ -215,7 +234,8 @@ mod tests {
     #[test]
     fn counted() {
         let told = |outcome: &str| json!({ "outcome": outcome });
-        let sum = summed(vec![told("sent"), told("sent"), told("dropped"), told("not_matched")]);
+        let all = vec![told("sent"), told("sent"), told("dropped"), told("not_matched")];
+        let sum = summed(all, false);
         assert_eq!(
             (&sum["looked"], &sum["sent"], &sum["dropped"]),
             (&json!(4), &json!(2), &json!(1))

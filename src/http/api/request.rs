@@ -13,6 +13,7 @@ use super::call::Call;
 use super::limits::{self, UID_MAX};
 use super::page;
 use super::query::wrong;
+use crate::domain::headers::{REDACTED, is_sensitive_header};
 use crate::domain::id::{Ids, RequestId};
 use crate::domain::received::{ReceivedRequest, Verdict};
 use crate::domain::source::Source;
@@ -160,6 +161,12 @@ fn named(call: &Call) -> Result<(Arc<Source>, RequestId), ApiError> {
     }
 }
 
+/// A header that is a credential itself is not shown.
+fn redacted((name, value): (String, String)) -> (String, String) {
+    let value = if is_sensitive_header(&name) { REDACTED.to_owned() } else { value };
+    (name, value)
+}
+
 fn content(store: &Store, stored: &StoredRequest) -> Result<Content, ApiError> {
     let read = store.head(&stored.head).and_then(|head| Ok((head, store.body(&stored.body)?)));
     match read {
@@ -167,7 +174,7 @@ fn content(store: &Store, stored: &StoredRequest) -> Result<Content, ApiError> {
             method: head.method,
             path: head.path,
             query: head.query,
-            headers: head.headers,
+            headers: head.headers.into_iter().map(redacted).collect(),
             ip: head.peer,
             body: match String::from_utf8(body.to_vec()) {
                 Ok(text) => BodyOut::Body(text),

@@ -60,13 +60,24 @@ pub(super) async fn list(call: Call) -> Result<HttpResponse, ApiError> {
 }
 
 fn shown(call: &Call, source: &Source) -> Value {
-    let state = &call.shared.state;
-    let url = state.intake.url(source.token());
-    let mut shown = SourceOut::new(call.ids(), source, url, state.clock.now());
-    if call.request.path().starts_with(INGEST) {
+    let mut shown = out(call, source);
+    if for_libraries(call) {
         shown.for_libraries();
     }
+    as_json(&shown)
+}
+
+fn out<'a>(call: &Call, source: &'a Source) -> SourceOut<'a> {
+    let state = &call.shared.state;
+    SourceOut::new(call.ids(), source, state.intake.url(source.token()), state.clock.now())
+}
+
+fn as_json(shown: &SourceOut<'_>) -> Value {
     serde_json::to_value(shown).expect("invariant: keys are text")
+}
+
+fn for_libraries(call: &Call) -> bool {
+    call.request.path().starts_with(INGEST)
 }
 
 /// Makes one; the answer has its URL.
@@ -121,7 +132,7 @@ pub(super) async fn patch(mut call: Call) -> Result<HttpResponse, ApiError> {
     let source = call.source()?;
     let body = call.body().await?;
     let patch: Map<String, Value> = body.json()?;
-    let mut whole = shown(&call, &source);
+    let mut whole = as_json(&out(&call, &source));
     merge(&mut whole, Value::Object(patch));
     let text = whole.to_string();
     let whole: SourceIn = super::body::read_json(text.as_bytes())?;
@@ -131,8 +142,11 @@ pub(super) async fn patch(mut call: Call) -> Result<HttpResponse, ApiError> {
 async fn change(
     call: &Call,
     source: Option<&Source>,
-    fields: Fields,
+    mut fields: Fields,
 ) -> Result<HttpResponse, ApiError> {
+    if let Some(source) = source.filter(|_| for_libraries(call)) {
+        fields.keep_unshown(&source.verification);
+    }
     needs_secret(&fields, source)?;
     let (ids, overlap) = (call.ids().clone(), overlap(call));
     let id = source.map(|source| source.id);

@@ -112,12 +112,6 @@ impl SourceIn {
             let most = DEDUP_WINDOW_MAX.as_secs();
             problems.add(&["dedupWindowSeconds"], format!("must be 1 to {most}, or null"));
         }
-        if let Some(reply) = &self.reply {
-            for (name, value) in &reply.headers {
-                let place = ["reply", "headers", name.as_str()];
-                problems.check(&place, reply_header(name, value));
-            }
-        }
         let (secrets, verify_token) = self.config.read(&mut problems);
         if self.token.as_ref().is_some_and(|token| !is_token(token)) {
             let rule = format!("must be {TOKEN_MIN} to {TOKEN_MAX} letters, digits, - and _");
@@ -219,14 +213,6 @@ fn verification(kind: &str, row: Option<Value>, problems: &mut Problems) -> Veri
     })
 }
 
-/// What a reply may carry: HTTP sets the rest.
-fn reply_header(name: &str, value: &str) -> Result<(), String> {
-    if !name.eq_ignore_ascii_case("content-type") {
-        limits::header_name(name)?;
-    }
-    limits::header_value(value)
-}
-
 /// A source as it is shown; secrets are not.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -284,11 +270,33 @@ const IN_LIBRARIES: [&str; 11] = [
     "zoom",
 ];
 
+fn in_libraries(kind: &str) -> bool {
+    IN_LIBRARIES.contains(&kind)
+}
+
+fn kind_of(verification: &Verification) -> &str {
+    match verification {
+        Verification::Nothing => UNVERIFIED,
+        Verification::Provider(row) => &row.name,
+        Verification::Row { .. } => CUSTOM,
+    }
+}
+
+impl Fields {
+    /// A library that gives back the type which stands in for one that it can't read means no other.
+    pub fn keep_unshown(&mut self, held: &Verification) {
+        let given = &mut self.source.verification;
+        if matches!(given, Verification::Nothing) && !in_libraries(kind_of(held)) {
+            given.clone_from(held);
+        }
+    }
+}
+
 impl<'a> SourceOut<'a> {
     /// Calls a type that they don't read what they call any other: one that they can't read would
     /// break the whole list for them.
     pub fn for_libraries(&mut self) {
-        if !IN_LIBRARIES.contains(&self.kind) {
+        if !in_libraries(self.kind) {
             (self.kind, self.config) = (UNVERIFIED, None);
         }
     }

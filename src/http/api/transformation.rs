@@ -32,6 +32,9 @@ struct TransformationPatch {
     variables: Option<Option<BTreeMap<String, String>>>,
 }
 
+/// What stands for the value of a variable.
+const NOT_SHOWN: &str = "(hidden)";
+
 /// The transformation of an endpoint; what stands in its variables is not shown.
 pub(super) async fn get(call: Call) -> Result<HttpResponse, ApiError> {
     let endpoint = call.endpoint(&*call.application()?)?;
@@ -42,7 +45,7 @@ fn shown(held: Option<&Transformation>) -> Value {
     let Some(held) = held else {
         return json!({ "code": null, "enabled": false, "variables": null, "updatedAt": null });
     };
-    let hidden = held.variables.keys().map(|name| (name.clone(), json!("(hidden)")));
+    let hidden = held.variables.keys().map(|name| (name.clone(), json!(NOT_SHOWN)));
     let mut out = json!({
         "code": null, "enabled": held.enabled, "updatedAt": held.updated_at.to_string(),
         "variables": hidden.collect::<serde_json::Map<_, _>>(),
@@ -121,7 +124,7 @@ pub(super) async fn read(
     transform.check().map_err(|failure| wrong(field, &failure))?;
     let Transform::Script(code) = &transform else { return Ok(Some(transform)) };
     let (scripts, code) = (Arc::clone(&call.shared.state.scripts), code.clone());
-    let checked = blocking(move || scripts.check(&code)).await?;
+    let checked = tried(call, move || scripts.check(&code)).await?;
     checked.map_err(|failure| wrong(field, &failure))?;
     Ok(Some(transform))
 }
@@ -131,6 +134,29 @@ fn wrong(field: &str, failure: &Failure) -> ApiError {
         return ApiError::Busy(failure.to_string());
     }
     ApiError::invalid(&["body", field], failure.to_string())
+}
+
+/// The variables that code sees which a caller gives to try: those that are stored are the
+/// operator's, and code could tell them.
+pub(super) fn variables_shown(
+    call: &Call,
+    held: Option<&Transformation>,
+    given: bool,
+) -> BTreeMap<String, String> {
+    let shown = !given || call.operator_only().is_ok();
+    let held = held.map(|held| held.variables.clone()).unwrap_or_default();
+    let hidden = |(name, _)| (name, NOT_SHOWN.to_owned());
+    if shown { held } else { held.into_iter().map(hidden).collect() }
+}
+
+/// Tries something beside what is delivered, when it is its turn.
+pub(super) async fn tried<T: Send + 'static>(
+    call: &Call,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, ApiError> {
+    let turn = Arc::clone(&call.shared.state.tries).acquire_owned().await;
+    // A caller that leaves gives no turn away: the work goes on.
+    blocking(move || (work(), turn).0).await
 }
 
 async fn blocking<T: Send + 'static>(
@@ -164,6 +190,7 @@ pub(super) async fn simulate(mut call: Call) -> Result<HttpResponse, ApiError> {
     problems.finish()?;
     let given = read(&call, input.code, input.steps).await?;
     let held = endpoint.transformation.as_deref();
+    let env = variables_shown(&call, held, given.is_some());
     let transform = given.or_else(|| held.map(|held| held.transform.clone()));
     let transform = transform
         .ok_or_else(|| ApiError::invalid(&["body", "code"], "is missing: the endpoint has none"))?;
@@ -179,11 +206,11 @@ pub(super) async fn simulate(mut call: Call) -> Result<HttpResponse, ApiError> {
         endpoint_id: call.ids().text(endpoint.id),
         application_id: call.ids().text(application.id),
         timestamp_ms: call.wall().millis(),
-        env: held.map(|held| held.variables.clone()).unwrap_or_default(),
+        env,
         ..Context::default()
     };
     let scripts: Arc<Scripts> = Arc::clone(&call.shared.state.scripts);
-    let ran = blocking(move || scripts.apply(&transform, &outgoing, &context)).await?;
+    let ran = tried(&call, move || scripts.apply(&transform, &outgoing, &context)).await?;
     simulated(ran)
 }
 

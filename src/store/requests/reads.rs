@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{NewRequest, RequestFilter, StoredRequest};
+use super::{NewRequest, RequestFilter, StoredRequest, VERIFIED};
 use crate::domain::id::{RequestId, SourceId, Stamp};
 use crate::domain::received::Head;
 use crate::domain::source::Source;
@@ -63,6 +63,12 @@ impl Store {
     /// The first requests of a source that came while it was paused, oldest first.
     pub fn held_requests(&self, source: SourceId, limit: usize) -> Vec<RequestId> {
         self.requests_in(rows::held(source), rows::held(source), limit)
+    }
+
+    /// Whether a held request was verified when it came.
+    pub fn held_verified(&self, source: SourceId, id: RequestId) -> bool {
+        let value = self.shared.overlay.get(&rows::held_one(source, id));
+        value.is_some_and(|value| *value == *VERIFIED)
     }
 
     /// A request that can't become a message waits for it no more; blocks.

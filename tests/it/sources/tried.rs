@@ -43,6 +43,18 @@ fn libraries_are_shown_what_they_read() {
     };
     assert_eq!(asked("/ingest/api/v1/source?order=ascending"), ["github", "generic-webhook"]);
     assert_eq!(asked("/api/v1/source?order=ascending"), ["github", "twilio"]);
+    // What stands in for a type that they can't read takes no verification away.
+    let key = format!("Bearer {OPERATOR_KEY}");
+    let headers = [("authorization", key.as_str()), ("content-type", "application/json")];
+    let patch = json!({"name": "Renamed"}).to_string();
+    relay.provide("PATCH", "/ingest/api/v1/source/phone", &headers, &patch).expect(200);
+    let put = json!({
+        "name": "Again", "uid": "phone", "type": "generic-webhook", "application": "acme",
+    })
+    .to_string();
+    relay.provide("PUT", "/ingest/api/v1/source/phone", &headers, &put).expect(200);
+    let phone = relay.get("/source/phone").expect(200);
+    assert_eq!((phone.text("name"), phone.text("type")), ("Again", "twilio"));
     // One of a name that there is none of is made.
     let body = json!({
         "name": "Clerk", "type": "clerk", "config": {"secret": "whsec_c2VjcmV0"},

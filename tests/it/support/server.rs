@@ -16,11 +16,11 @@ use relay::engine::script::{ScriptLimits, Scripts};
 use relay::engine::transport::Transport;
 use relay::http::auth::Access;
 use relay::http::server;
-use relay::http::state::{Readiness, State};
+use relay::http::state::{Readiness, State, TRIES};
 use relay::metrics::Metrics;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 
 use super::document::Document;
 use super::folder::{Folder, Open};
@@ -126,6 +126,7 @@ impl Relay {
                 Some(Secret::new(JWT_SECRET.to_vec())),
                 config.server.trusted_proxies.clone(),
             )),
+            tries: Arc::new(Semaphore::new(TRIES)),
             scripts: Arc::new(Scripts::new(
                 ScriptLimits::default(),
                 8,
