@@ -66,8 +66,9 @@ const ORIGINAL: &str = "relay-original-";
 impl Head {
     /// The headers that endpoints are sent, so that a receiver can verify the provider's signature
     /// itself: without those of the connection (RFC 9110 section 7.6.1), of proxies, and those that
-    /// only this relay may set. `webhook-…` and `svix-…` become `relay-original-webhook-…`. What is a
-    /// credential itself, as the token that GitLab sends, is between the provider and this relay.
+    /// only this relay may set. `webhook-…` and `svix-…` become `relay-original-webhook-…`. What
+    /// is a credential itself, as the token that GitLab sends, is between the provider and this
+    /// relay.
     pub fn passed_on(&self) -> Vec<(String, String)> {
         let named = self.values("connection").flat_map(|value| value.split(','));
         let hops: Vec<String> = named.map(|name| name.trim().to_ascii_lowercase()).collect();

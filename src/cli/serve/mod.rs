@@ -157,13 +157,11 @@ impl Relay {
             metrics,
             readiness: Readiness::default(),
         };
-        let stopping = Arc::default();
-        let listener = Some(listener);
         Ok(Relay {
             config,
             address,
-            listener,
-            stopping,
+            listener: Some(listener),
+            stopping: Arc::default(),
             store,
             running,
             engine,

@@ -283,7 +283,8 @@ fn kind_of(verification: &Verification) -> &str {
 }
 
 impl Fields {
-    /// A library that gives back the type which stands in for one that it can't read means no other.
+    /// A library that gives the type back which stands in for one that it can't read means no
+    /// other.
     pub fn keep_unshown(&mut self, held: &Verification) {
         let given = &mut self.source.verification;
         if matches!(given, Verification::Nothing) && !in_libraries(kind_of(held)) {

@@ -79,7 +79,11 @@ fn cloud_events_are_events() {
     ];
     relay.receive(&path, &binary, "{}").expect(200);
     relay.receive(&path, &binary, "{ }").expect(200);
-    let one = |id: &str| json!({"id": id, "source": "/orders", "type": "order.sent", "specversion": "1.0"});
+    let mut event = json!({"source": "/orders", "type": "order.sent", "specversion": "1.0"});
+    let mut one = |id: &str| {
+        event["id"] = json!(id);
+        event.clone()
+    };
     let structured = [("content-type", "application/cloudevents+json")];
     relay.receive(&path, &structured, &one("2").to_string()).expect(200);
     let batch = [("content-type", "application/cloudevents-batch+json")];
