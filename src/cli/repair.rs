@@ -134,7 +134,8 @@ struct Mended {
 fn mend_store(store: &Store) -> Result<Mended, Failure> {
     let lost = store.give_up_bodies().map_err(Failure::failed)?;
     let told = |lost: &LostBody| match lost.content {
-        Content::Message(id) => format!("{lost} ({})", store.ids().text(id)),
+        Content::Message(id) | Content::Head(id) => format!("{lost} ({})", store.ids().text(id)),
+        Content::Request(id) => format!("{lost} ({})", store.ids().text(id)),
         Content::Attempt(id) => format!("{lost} ({})", store.ids().text(id)),
     };
     let bodies = lost.iter().map(told).collect();

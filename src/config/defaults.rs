@@ -98,6 +98,8 @@ impl Default for Sources {
             rotation_overlap: day,
             quarantine_requests: 10_000,
             quarantine_bytes: Size(64 << 20),
+            held_requests: 1_000_000,
+            held_bytes: Size(1 << 30),
         }
     }
 }

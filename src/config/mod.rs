@@ -235,6 +235,10 @@ pub struct Sources {
     pub quarantine_requests: u64,
     /// Bytes of their bodies.
     pub quarantine_bytes: Size,
+    /// Requests that a paused source holds at most; more are answered 507.
+    pub held_requests: u64,
+    /// Bytes of them, with their headers and URLs.
+    pub held_bytes: Size,
 }
 
 /// What one call of a transformation's script may use.

@@ -166,6 +166,8 @@ fn rest(config: &Config, checks: &mut Checks) {
     let kept = sources.quarantine_requests;
     checks.within("sources.quarantine_requests", kept, 0, 1_000_000);
     checks.size("sources.quarantine_bytes", sources.quarantine_bytes, 0, TIB);
+    checks.within("sources.held_requests", sources.held_requests, 1, 100_000_000);
+    checks.size("sources.held_bytes", sources.held_bytes, 1, TIB);
     let transforms = &config.transforms;
     checks.within("transforms.processes", transforms.processes, 1, 256);
     checks.span("transforms.time", transforms.time, 10, 60_000);

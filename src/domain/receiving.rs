@@ -37,14 +37,14 @@ impl<'a> Incoming<'a> {
             body: self.body,
         }
     }
+}
 
-    /// The content type that its message has.
-    pub fn content_type(&self) -> String {
-        let given = self.head.values("content-type").next().unwrap_or_default().trim();
-        let printable = given.bytes().all(|byte| (b' '..=b'~').contains(&byte));
-        let fits = printable && given.contains('/') && given.len() <= EVENT_ID_MAX;
-        if fits { given } else { UNKNOWN_TYPE }.to_owned()
-    }
+/// The content type that the message of a request has.
+pub fn content_type(head: &Head) -> String {
+    let given = head.values("content-type").next().unwrap_or_default().trim();
+    let printable = given.bytes().all(|byte| (b' '..=b'~').contains(&byte));
+    let fits = printable && given.contains('/') && given.len() <= EVENT_ID_MAX;
+    if fits { given } else { UNKNOWN_TYPE }.to_owned()
 }
 
 /// The event that a request brings.

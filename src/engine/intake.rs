@@ -1,5 +1,7 @@
-//! What is done with a request to a source: verified, looked at, decided; and the same again for
-//! one that was kept.
+//! What is done with a request to a source: verified, looked at, decided; and in `release` the same
+//! again for one that was kept.
+
+mod release;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,24 +10,24 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::config::Sources;
-use crate::domain::id::{RequestId, SourceId};
+use crate::domain::id::SourceId;
 use crate::domain::provider::{Answer, Fetched, Handshake, Reason};
-use crate::domain::received::{Head, ReceivedRequest, Verdict, event_type_name};
-use crate::domain::receiving::{self, Incoming};
+use crate::domain::received::{Head, Verdict, event_type_name};
+use crate::domain::receiving::{self, Event, Incoming};
 use crate::domain::source::{Dedup, DedupRule, Mode, Source};
 use crate::domain::time::{Clock, Timestamp};
-use crate::engine::provider_keys::ProviderKeys;
+use crate::engine::provider_keys::{Grant, ProviderKeys};
 use crate::store::{
-    DEDUP_WINDOW_MAX, Decision, EventKeys, Filtered, NewRequest, Quarantine, Refusal, Reply, Store,
-    StoreError, StoredRequest, WriteError,
+    Amount, DEDUP_WINDOW_MAX, Decision, EventKeys, Filtered, NewRequest, Store, StoredRequest,
+    Waiting,
 };
+
+pub use release::ReleaseError;
 
 /// Where providers post to, below `server.public_url`.
 pub const PATH: &str = "/in/";
 /// What of refused requests is kept is counted by the day.
 const DAY: Duration = Duration::from_secs(24 * 3_600);
-/// Requests that are made messages in one go, when a source is active again.
-const STEP: usize = 100;
 
 /// Takes requests in; clones share what they count.
 #[derive(Clone)]
@@ -75,22 +77,9 @@ pub enum Decided {
     OtherMethod,
 }
 
-fn refused(reason: &Reason) -> Verdict {
-    Verdict::Refused { code: reason.code().to_owned(), why: reason.to_string() }
-}
-
-/// Why a kept request did not become a message.
-#[derive(Debug, thiserror::Error)]
-pub enum ReleaseError {
-    /// Its bytes are gone or damaged.
-    #[error(transparent)]
-    Content(#[from] StoreError),
-    /// It is refused still.
-    #[error("{0}")]
-    Refused(String),
-    /// It can't be written now.
-    #[error(transparent)]
-    Write(#[from] WriteError),
+fn refused(reason: &Reason) -> Decision {
+    let (code, why) = (reason.code().to_owned(), reason.to_string());
+    Decision::Keep(Verdict::Refused { code, why })
 }
 
 impl Intake {
@@ -111,11 +100,13 @@ impl Intake {
         format!("{}{PATH}{token}", self.0.base)
     }
 
-    /// How much of refused requests is kept.
-    pub fn quarantine(&self) -> Quarantine {
-        Quarantine {
-            requests: self.0.settings.quarantine_requests,
-            bytes: self.0.settings.quarantine_bytes.0,
+    /// How much of a source waits to become messages at most.
+    pub fn most_waiting(&self) -> Waiting {
+        let settings = &self.0.settings;
+        let amount = |requests, bytes| Amount { requests, bytes };
+        Waiting {
+            refused: amount(settings.quarantine_requests, settings.quarantine_bytes.0),
+            held: amount(settings.held_requests, settings.held_bytes.0),
         }
     }
 
@@ -128,7 +119,7 @@ impl Intake {
         if now.since(held.since) >= DAY {
             *held = Spent { since: now, ..Spent::default() };
         }
-        let most = self.quarantine();
+        let most = self.most_waiting().refused;
         let keeps = held.requests < most.requests && held.bytes + bytes <= most.bytes;
         if keeps {
             held.requests += 1;
@@ -160,35 +151,36 @@ impl Intake {
         let documents: Vec<(&str, &str)> =
             documents.iter().map(|(url, text)| (url.as_str(), text.as_str())).collect();
         let fetched = Fetched { documents: &documents, roots: None };
-        let keep = |verdict| Decision::Keep(verdict);
         match receiving::handshake(source, &incoming, &fetched, now, wall) {
             Some(Handshake::Refuse { reason: Reason::KeyWanted { url }, .. }) => {
                 return Decided::Fetch(url);
             }
             Some(Handshake::Refuse { status, reason, .. }) => {
-                let new = self.request(source, head, body, keep(refused(&reason)));
+                let event = receiving::event(source, &incoming);
+                let new = self.request(source, head, body, event, refused(&reason));
                 return Decided::Refused { new, status: Some(status) };
             }
             Some(asked) => return self.shaken(source, head, body, asked),
             None if !takes_events => return Decided::OtherMethod,
             None => {}
         }
-        let verified = receiving::verify(source, &incoming, &fetched, now, wall);
-        let decision = match (&verified, source.mode) {
-            (Err(Reason::KeyWanted { url }), _) => return Decided::Fetch(url.clone()),
-            (Err(reason), _) => {
-                let new = self.request(source, head, body, keep(refused(reason)));
-                return Decided::Refused { new, status: None };
-            }
-            (Ok(_), Mode::Inspect) => keep(Verdict::Inspected),
-            (Ok(_), mode) => {
-                let event = receiving::event(source, &incoming);
-                let keys = self.event_keys(&source.dedup, event.keys);
-                if mode == Mode::Paused { Decision::Hold(keys) } else { Decision::Take(keys) }
-            }
+        let verified = match receiving::verify(source, &incoming, &fetched, now, wall) {
+            Err(Reason::KeyWanted { url }) => return Decided::Fetch(url),
+            verified => verified,
         };
-        let new = self.request(source, head, body, decision);
-        Decided::Event(NewRequest { verified: verified.unwrap_or(false), ..new })
+        let mut event = receiving::event(source, &incoming);
+        let keys = self.event_keys(&source.dedup, std::mem::take(&mut event.keys));
+        let decision = match (&verified, source.mode) {
+            (Err(reason), _) => refused(reason),
+            (Ok(_), Mode::Inspect) => Decision::Keep(Verdict::Inspected),
+            (Ok(_), Mode::Paused) => Decision::Hold(keys),
+            (Ok(_), Mode::Active) => Decision::Take(keys),
+        };
+        let new = self.request(source, head, body, event, decision);
+        match verified {
+            Ok(verified) => Decided::Event(NewRequest { verified, ..new }),
+            Err(_) => Decided::Refused { new, status: None },
+        }
     }
 
     /// An answered handshake. What it hands over is kept nowhere but in the source.
@@ -202,9 +194,10 @@ impl Intake {
         let secret = adopt.is_some() || source.verify_token.is_some();
         let shown = Head { headers: Vec::new(), query: String::new(), ..head.clone() };
         let (head, body) = if secret { (shown, Bytes::new()) } else { (head, body) };
-        let new = self.request(source, head, body, Decision::Keep(Verdict::Handshake));
         let event_type = event_type_name(&what).unwrap_or_default();
-        let new = NewRequest { event_type, event_id: None, adopt, ..new };
+        let event = Event { event_type, event_id: None, keys: Vec::new() };
+        let decision = Decision::Keep(Verdict::Handshake);
+        let new = NewRequest { adopt, ..self.request(source, head, body, event, decision) };
         Decided::Handshake { new: Box::new(new), answer, confirm }
     }
 
@@ -214,16 +207,31 @@ impl Intake {
         if fetches { self.0.keys.all() } else { Vec::new() }
     }
 
+    /// Fetches a key that a request of this source needs; blocks. An error says why in words.
+    pub fn fetch(&self, source: &Source, url: &str) -> Result<(), String> {
+        let row = source.verification.row().map(|row| &row.fetch);
+        let grant = row.filter(|row| !row.token_url.is_empty()).map(|row| {
+            let secrets = source.live_secrets(self.0.clock.now());
+            let credentials = secrets.first().map_or("", |secret| *secret).to_owned();
+            Grant { url: row.token_url.clone(), scope: row.scope.clone(), credentials }
+        });
+        self.0.keys.fetch(source.id, url, grant.as_ref())
+    }
+
     /// What verifies and answers by calling providers.
     pub fn keys(&self) -> &ProviderKeys {
         &self.0.keys
     }
 
-    fn request(&self, source: &Source, head: Head, body: Bytes, decision: Decision) -> NewRequest {
-        let url = self.full_url(source.token(), &head);
-        let incoming = Incoming { head: &head, body: &body, url: &url };
-        let event = receiving::event(source, &incoming);
-        let content_type = incoming.content_type();
+    fn request(
+        &self,
+        source: &Source,
+        head: Head,
+        body: Bytes,
+        event: Event,
+        decision: Decision,
+    ) -> NewRequest {
+        let content_type = receiving::content_type(&head);
         NewRequest {
             source: source.id,
             decision,
@@ -263,119 +271,5 @@ impl Intake {
             why.push_str("; ");
             why.push_str(&words);
         }
-    }
-
-    /// Makes a message of a request that was kept: verified again by the source as it is now, or,
-    /// with `anyway`, taken whether it is refused, a duplicate or neither. Blocks.
-    pub fn release(
-        &self,
-        source: &Source,
-        id: RequestId,
-        anyway: bool,
-    ) -> Result<ReceivedRequest, ReleaseError> {
-        let missing = || WriteError::Refused(Refusal::NotFound);
-        let stored = self.0.store.request(source.id, id).ok_or_else(missing)?;
-        let head = self.0.store.head(&stored.head)?;
-        let body = self.0.store.body(&stored.body)?;
-        let verified = match self.verified_now(source, id, &head, &body) {
-            Ok(verified) => verified,
-            // What is held passed when it came: the secret of then may be gone.
-            Err(_) if stored.request.verdict == Verdict::Held => {
-                self.0.store.held_verified(source.id, id)
-            }
-            Err(_) if anyway => false,
-            Err(reason) => return Err(ReleaseError::Refused(reason)),
-        };
-        let url = self.full_url(source.token(), &head);
-        let incoming = Incoming { head: &head, body: &body, url: &url };
-        let event = receiving::event(source, &incoming);
-        let keys = self.event_keys(&source.dedup, event.keys).filter(|_| !anyway);
-        let new = self.request(source, head, body, Decision::Take(keys));
-        let new = NewRequest { verified, ..new };
-        let filtered = self.0.store.filter_request(source, &new);
-        let new = NewRequest { filtered, ..new };
-        let written = self.0.store.write_blocking(None, move |transaction| {
-            Ok(Reply::Received(Box::new(transaction.release(id, new)?)))
-        })?;
-        match written.reply {
-            Reply::Received(request) => Ok(*request),
-            _ => Err(missing().into()),
-        }
-    }
-
-    /// Whether a kept request is verified by the secrets that its source has now. Blocks while a
-    /// key is fetched.
-    fn verified_now(
-        &self,
-        source: &Source,
-        id: RequestId,
-        head: &Head,
-        body: &Bytes,
-    ) -> Result<bool, String> {
-        let mut judged = Err("it has no token".to_owned());
-        for token in &source.tokens {
-            let url = self.full_url(token.expose(), head);
-            let incoming = Incoming { head, body, url: &url };
-            let verify = || {
-                let documents = self.documents(source);
-                let documents: Vec<(&str, &str)> =
-                    documents.iter().map(|(url, text)| (url.as_str(), text.as_str())).collect();
-                let fetched = Fetched { documents: &documents, roots: None };
-                // As of when it came: it may have waited long for the right secret.
-                receiving::verify(source, &incoming, &fetched, self.0.clock.now(), id.time())
-            };
-            let verified = match verify() {
-                Err(Reason::KeyWanted { url }) if self.0.keys.fetch(&url).is_ok() => verify(),
-                verified => verified,
-            };
-            judged = verified.map_err(|reason| reason.to_string());
-            if judged.is_ok() {
-                break;
-            }
-        }
-        judged
-    }
-
-    /// Makes messages of what came while a source was paused, some of it; returns whether there
-    /// may be more. Blocks.
-    pub fn release_held(&self, source: &Source) -> Result<bool, WriteError> {
-        let held = self.0.store.held_requests(source.id, STEP);
-        let mut more = held.len() == STEP;
-        for id in held {
-            match self.release(source, id, false) {
-                Ok(_) => {}
-                Err(ReleaseError::Write(WriteError::Stopping)) => return Ok(false),
-                // Gone, damaged, or a message already: it will be no other next time.
-                Err(
-                    error @ (ReleaseError::Write(WriteError::Refused(_))
-                    | ReleaseError::Content(
-                        StoreError::Expunged | StoreError::Damaged { .. },
-                    )),
-                ) => {
-                    let request = self.0.store.ids().text(id);
-                    tracing::warn!(request, %error, "what a paused source held is not released");
-                    self.0.store.let_go(source.id, id)?;
-                }
-                Err(ReleaseError::Write(error)) => return Err(error),
-                // Its bytes may be readable next time; the others need not wait for it.
-                Err(error) => {
-                    let request = self.0.store.ids().text(id);
-                    tracing::error!(request, %error, "what a paused source held can't be read");
-                    more = false;
-                }
-            }
-        }
-        Ok(more)
-    }
-
-    /// The same for every source that is active again.
-    pub fn release_all_held(&self) -> Result<bool, WriteError> {
-        let mut more = false;
-        for source in self.0.store.sources() {
-            if source.mode == Mode::Active {
-                more |= self.release_held(&source)?;
-            }
-        }
-        Ok(more)
     }
 }

@@ -99,8 +99,9 @@ impl Arrival {
         let intake = &self.shared.state.intake;
         let first = intake.decide(source, token, head.clone(), body.clone(), takes);
         let Decided::Fetch(url) = first else { return Ok(first) };
-        let keys = intake.keys().clone();
-        let fetched = web::block(move || keys.fetch(&url)).await.map_err(|_| stopping())?;
+        let (fetches, wants) = (intake.clone(), Arc::clone(source));
+        let fetched = web::block(move || fetches.fetch(&wants, &url));
+        let fetched = fetched.await.map_err(|_| stopping())?;
         if let Err(error) = fetched {
             tracing::warn!(source = source.name, error, "a provider's key can't be fetched");
             return Err(no_key());
@@ -115,9 +116,9 @@ impl Arrival {
 
     async fn store(&self, new: NewRequest) -> Result<ReceivedRequest, ApiError> {
         let state = &self.shared.state;
-        let quarantine = state.intake.quarantine();
+        let most = state.intake.most_waiting();
         let written = state.store.write(None, move |transaction| {
-            Ok(Reply::Received(Box::new(transaction.receive(new, &quarantine)?)))
+            Ok(Reply::Received(Box::new(transaction.receive(new, &most)?)))
         });
         match written.await?.reply {
             Reply::Received(received) => Ok(*received),
@@ -169,8 +170,9 @@ impl Arrival {
     ) -> Result<HttpResponse, ApiError> {
         self.count(&Verdict::Handshake);
         if let Some(url) = confirm {
-            let keys = self.shared.state.intake.keys().clone();
-            let called = web::block(move || keys.call(&url)).await.map_err(|_| stopping())?;
+            let (intake, source) = (self.shared.state.intake.clone(), self.source.id);
+            let called = web::block(move || intake.keys().call(source, &url));
+            let called = called.await.map_err(|_| stopping())?;
             if let Err(error) = called {
                 tracing::warn!(source = self.source.name, error, "a handshake is not confirmed");
                 return Err(ApiError::Busy("the confirmation failed; try again".to_owned()));

@@ -8,6 +8,7 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
+use percent_encoding::percent_decode_str;
 
 use crate::engine::intake;
 use crate::http::error::ApiError;
@@ -88,7 +89,8 @@ fn log<B>(response: &ServiceResponse<B>, route: &str, id: &str, began: Instant) 
     });
     let (method, cause) = (request.method().as_str(), cause.as_deref());
     // Who knows the path of a source may post to it.
-    let secret = request.path().starts_with(intake::PATH);
+    let plain = percent_decode_str(request.path()).decode_utf8_lossy();
+    let secret = plain.starts_with(intake::PATH);
     let path = if secret { HIDDEN } else { request.path() };
     let millis = began.elapsed().as_secs_f64() * 1_000.0;
     let code = status.as_u16();

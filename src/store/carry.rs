@@ -5,13 +5,14 @@
 //! the oldest, so that one that is missing is told from one that went.
 
 use std::io;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use crate::domain::delivery::{Delivery, DeliveryId};
 use crate::domain::id::{ApplicationId, EndpointId};
 use crate::domain::message::Message;
-use crate::domain::received::Verdict;
+use crate::domain::source::Source;
 use crate::domain::task::Task;
 use crate::store::journal::record::{ALIGN, BODY_HEADER, Change};
 use crate::store::journal::recover::Loss;
@@ -22,10 +23,13 @@ use crate::store::records::{self, AttemptRow, MessageRow, ReplyRow, RequestRow};
 use crate::store::retention::is_queued;
 use crate::store::transaction::{Transaction, short_hash};
 use crate::store::writer::Writer;
-use crate::store::{BodyLocation, WriteError};
+use crate::store::{BodyLocation, Reference, WriteError};
 
 /// Bytes of bodies copied in one step.
 const STEP_BYTES: usize = 1 << 20;
+
+/// Bytes of a source's row of what waits at most.
+const WAITING_MAX: usize = 64;
 
 /// Looks for the message of a deleted endpoint's delivery in one step. Where there are so many
 /// applications that more would be needed, the rest is carried on.
@@ -119,6 +123,8 @@ impl Transaction<'_> {
                 let row: RequestRow = self.writer.shared.decode(&key, value);
                 again + BODY_HEADER + ALIGN + (row.body.length() + row.head.length()) as usize
             }
+            // What waits of its source is written again.
+            b'w' => 2 * again + WAITING_MAX,
             _ => again,
         }
     }
@@ -158,6 +164,11 @@ impl Transaction<'_> {
             }
             b's' => self.carry_request(key, &value),
             b'w' => {
+                self.let_go(&key);
+                0
+            }
+            b'h' | b'n' if self.source_of(&key).is_some() => self.again(key, value),
+            b'h' | b'n' => {
                 self.delete_row(key);
                 0
             }
@@ -165,19 +176,37 @@ impl Transaction<'_> {
         }
     }
 
+    fn source_of(&self, key: &Key) -> Option<Arc<Source>> {
+        let source = keys::received::source_of(key)?;
+        self.source(&Reference::Id(source)).ok()
+    }
+
+    /// A refused request goes with its bytes, and is not counted any more.
+    fn let_go(&mut self, key: &Key) {
+        let request = keys::received::request_of(key);
+        match request.filter(|_| self.source_of(key).is_some()) {
+            Some((source, id)) => self.forget_waiting(source, id),
+            None => self.delete_row(*key),
+        }
+    }
+
     /// What came while its source was paused is kept; the rest goes with its bytes.
     fn carry_request(&mut self, key: Key, value: &bytes::Bytes) -> usize {
-        let row: RequestRow = self.writer.shared.decode(&key, value);
-        if row.request.verdict == Verdict::Held
-            && let Some(body) = self.copy(&row.body)
-            && let Some(head) = self.copy(&row.head)
-        {
-            let length = body.length() + head.length();
-            let value = records::encode(&RequestRow { head, body, ..row });
-            return length as usize + self.again(key, value);
+        let mut row: RequestRow = self.writer.shared.decode(&key, value);
+        let held = keys::received::request_of(&key)
+            .is_some_and(|(source, id)| self.row(&keys::received::held_one(source, id)).is_some());
+        if !held || self.source_of(&key).is_none() {
+            self.delete_row(key);
+            return 0;
         }
-        self.delete_row(key);
-        0
+        // What can't be read stays named where it stands: its loss is told when it is asked for.
+        for location in [&mut row.head, &mut row.body] {
+            if let Some(copied) = self.copy(location) {
+                *location = copied;
+            }
+        }
+        let length = (row.head.length() + row.body.length()) as usize;
+        length + self.again(key, records::encode(&row))
     }
 
     /// Whether a row is about a delivery whose message is gone: one that was being made while the
@@ -217,7 +246,8 @@ impl Transaction<'_> {
         let row: MessageRow = self.writer.shared.decode(&key, value);
         if self.is_waiting(&row.message) || self.is_broadcast(&row.message) {
             let Some(body) = self.copy(&row.body) else { return self.again(key, value.clone()) };
-            let head = row.head.and_then(|head| self.copy(&head));
+            // One that can't be read stays named where it stands: its loss is told when asked for.
+            let head = row.head.map(|head| self.copy(&head).unwrap_or(head));
             let length = row.length();
             let value = records::encode(&MessageRow { message: row.message, body, head });
             return length + self.again(key, value);

@@ -1,20 +1,20 @@
 //! Bodies that are damaged on disk: which record one belongs to, and giving it up.
 //!
 //! A start does not read the bodies of what is long synced, so damage within one is found when it
-//! is read, or by a check. Giving it up is an expunge: the message keeps its place and says that
-//! its content is gone.
+//! is read, or by a check. Giving it up is an expunge: the message, or the request, keeps its place
+//! and says that its content is gone.
 
 use std::fmt;
 use std::io;
 use std::sync::Arc;
 
-use crate::domain::id::{AttemptId, MessageId};
+use crate::domain::id::{AttemptId, MessageId, RequestId};
 use crate::store::disk::DiskFile;
 use crate::store::journal::record::{self, Change, HEADER};
 use crate::store::journal::segment::{Segments, file_name};
 use crate::store::journal::walk::{Found, Step, Walk};
 use crate::store::keys::Key;
-use crate::store::records::{self, AttemptRow, MessageRow};
+use crate::store::records::{self, AttemptRow, MessageRow, RequestRow};
 use crate::store::{
     BodyLocation, ReclaimError, Shared, Store, StoreError, StoredMessage, Transaction,
 };
@@ -35,6 +35,10 @@ pub struct LostBody {
 pub enum Content {
     /// The payload of a message; what waited to be sent of it is cancelled.
     Message(MessageId),
+    /// The provider's headers of a message; its payload stays and is sent without them.
+    Head(MessageId),
+    /// A request to a source, which becomes no message any more.
+    Request(RequestId),
     /// What was sent and answered in an attempt; its outcome stays.
     Attempt(AttemptId),
 }
@@ -44,6 +48,8 @@ impl fmt::Display for LostBody {
         let (name, record) = (file_name(self.segment), self.record);
         let what = match self.content {
             Content::Message(_) => "the payload of a message",
+            Content::Head(_) => "the provider's headers of a message",
+            Content::Request(_) => "a request to a source",
             Content::Attempt(_) => "the headers and answer of an attempt",
         };
         write!(formatter, "journal/{name}, record {record}: {what}")
@@ -80,7 +86,7 @@ impl Store {
             let Some(file) = self.shared.segments.get(segment) else { continue };
             for found in damaged_records(&file)? {
                 let record = found.header.sequence;
-                for (key, location) in found.changes.iter().filter_map(body_of) {
+                for (key, location) in found.changes.iter().flat_map(bodies_of) {
                     // What is in front of a body may be damaged alone: that is written again.
                     if let Ok(body) = self.shared.segments.read(&location) {
                         self.shared.write_body(&location, &body)?;
@@ -114,15 +120,17 @@ fn damaged_records(file: &Arc<dyn DiskFile>) -> io::Result<Vec<Found>> {
     Ok(damaged)
 }
 
-/// The row that a record put for one of its bodies.
-fn body_of(change: &Change) -> Option<(Key, BodyLocation)> {
-    let (Change::PutNew(key, value) | Change::Put(key, value)) = change else { return None };
-    let location = match key.prefix() {
-        b'm' => decode::<MessageRow>(value)?.body,
-        b'a' => decode::<AttemptRow>(value)?.content,
-        _ => return None,
+/// The rows that a record put for its bodies.
+fn bodies_of(change: &Change) -> Vec<(Key, BodyLocation)> {
+    let (Change::PutNew(key, value) | Change::Put(key, value)) = change else { return Vec::new() };
+    let found = match key.prefix() {
+        b'm' => decode::<MessageRow>(value).map(|row| vec![Some(row.body), row.head]),
+        b's' => decode::<RequestRow>(value).map(|row| vec![Some(row.body), Some(row.head)]),
+        b'a' => decode::<AttemptRow>(value).map(|row| vec![Some(row.content)]),
+        _ => None,
     };
-    (!location.is_gone()).then_some((*key, location))
+    let found = found.into_iter().flatten().flatten();
+    found.filter(|location| !location.is_gone()).map(|location| (*key, location)).collect()
 }
 
 fn decode<T: records::Record>(value: &[u8]) -> Option<T> {
@@ -133,7 +141,8 @@ impl Transaction<'_> {
     /// Has the bytes at a location overwritten; says whose they were if they still were someone's.
     fn give_up(&mut self, key: Key, location: BodyLocation) -> Option<Content> {
         let content = match key.prefix() {
-            b'm' => self.give_up_message(&key, location),
+            b'm' => self.give_up_message(key, location),
+            b's' => self.give_up_request(&key, location),
             _ => self.give_up_attempt(&key, location),
         };
         if content.is_none() {
@@ -142,11 +151,29 @@ impl Transaction<'_> {
         content
     }
 
-    fn give_up_message(&mut self, key: &Key, location: BodyLocation) -> Option<Content> {
-        let row = self.record::<MessageRow>(key).filter(|row| row.body == location)?;
-        let stored = StoredMessage::from(row);
-        self.expunge_message(&stored);
-        Some(Content::Message(stored.message.id))
+    fn give_up_message(&mut self, key: Key, location: BodyLocation) -> Option<Content> {
+        let row = self.record::<MessageRow>(&key)?;
+        let id = row.message.id;
+        if row.head == Some(location) {
+            self.erase_later(location);
+            self.put_row(key, records::encode(&MessageRow { head: None, ..row }), false);
+            return Some(Content::Head(id));
+        }
+        if row.body != location {
+            return None;
+        }
+        self.expunge_message(&StoredMessage::from(row));
+        Some(Content::Message(id))
+    }
+
+    fn give_up_request(&mut self, key: &Key, location: BodyLocation) -> Option<Content> {
+        let row = self.record::<RequestRow>(key)?;
+        if ![row.head, row.body].contains(&location) {
+            return None;
+        }
+        let RequestRow { request, .. } = row;
+        self.expunge_request(request.source, request.id).ok()?;
+        Some(Content::Request(request.id))
     }
 
     fn give_up_attempt(&mut self, key: &Key, location: BodyLocation) -> Option<Content> {

@@ -66,7 +66,8 @@ pub use mend::Mended;
 pub use open::{INDEX_OPEN_THREAD, OpenError, Opened, Options, accept_clock, open};
 pub use pollers::{CONSUMERS_MAX, PollFilter, Polled, START, position_at};
 pub use requests::{
-    DEDUP_WINDOW_MAX, Decision, EventKeys, NewRequest, Quarantine, RequestFilter, StoredRequest,
+    Amount, DEDUP_WINDOW_MAX, Decision, EventKeys, NewRequest, RequestFilter, StoredRequest,
+    Waiting,
 };
 pub use retention::{Oldest, ReclaimError};
 pub use shared::Figures;

@@ -2,8 +2,8 @@
 //! message and the ledger's entries for its event, in one record.
 
 mod reads;
+mod waiting;
 
-use std::ops::ControlFlow;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -16,9 +16,14 @@ use crate::domain::time::Timestamp;
 use crate::store::keys::received as rows;
 use crate::store::keys::{self, Key};
 use crate::store::ledger::bucket;
-use crate::store::records::{self, ReplyRow, RequestRow, StoredReply};
+use crate::store::records::{self, MessageRow, ReplyRow, RequestRow, StoredReply};
 use crate::store::transaction::Transaction;
-use crate::store::{Author, BodyLocation, Filtered, NewMessage, NewOrigin, Reference, Refusal};
+use crate::store::{
+    Author, BodyLocation, Filtered, NewMessage, NewOrigin, Reference, Refusal, StoredMessage,
+};
+
+pub(super) use waiting::HeldRow;
+pub use waiting::{Amount, Waiting};
 
 const HOUR: Duration = Duration::from_secs(3_600);
 /// Events are remembered in one of these classes, the first that is as long as the window, so that
@@ -47,9 +52,6 @@ pub enum Decision {
     /// It is kept, with this verdict.
     Keep(Verdict),
 }
-
-/// What stands in the row of a held request that was verified when it came.
-const VERIFIED: &[u8] = &[1];
 
 /// A request to take in.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -101,15 +103,6 @@ impl NewRequest {
     }
 }
 
-/// How much of what may become messages yet is kept of each source; the oldest goes first.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Quarantine {
-    /// Requests at most.
-    pub requests: u64,
-    /// Bytes of their heads and bodies at most.
-    pub bytes: u64,
-}
-
 /// A request and where its bytes stand.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct StoredRequest {
@@ -142,11 +135,7 @@ impl RequestFilter {
 
 impl Transaction<'_> {
     /// Takes a request in as was decided of it.
-    pub fn receive(
-        &mut self,
-        new: NewRequest,
-        quarantine: &Quarantine,
-    ) -> Result<ReceivedRequest, Refusal> {
+    pub fn receive(&mut self, new: NewRequest, most: &Waiting) -> Result<ReceivedRequest, Refusal> {
         let source = self.source(&Reference::Id(new.source))?;
         let id = RequestId::new(self.mint());
         match &new.decision {
@@ -158,8 +147,7 @@ impl Transaction<'_> {
                 let first = self.seen(keys.as_ref());
                 self.may_take_in()?;
                 if first.is_none() {
-                    let verified = if new.verified { VERIFIED } else { &[] };
-                    self.put_row(rows::held_one(source.id, id), verified.into(), true);
+                    self.hold(&source, id, &new, &most.held)?;
                 }
                 Ok(self.keep_request(id, new, first.map_or(Verdict::Held, Verdict::Duplicate)))
             }
@@ -170,10 +158,7 @@ impl Transaction<'_> {
                     self.adopt(&source, secret)?;
                 }
                 if let Verdict::Refused { .. } = &verdict {
-                    let length = new.length();
-                    self.make_quarantine_room(source.id, length, quarantine);
-                    let key = rows::waiting_one(source.id, id);
-                    self.put_row(key, records::encode(&length), true);
+                    self.quarantine(source.id, id, new.length(), &most.refused);
                 }
                 Ok(self.keep_request(id, new, verdict))
             }
@@ -205,26 +190,34 @@ impl Transaction<'_> {
         };
         let keys = keys.clone();
         self.forget_waiting(source.id, id);
-        if let Some(first) = self.seen(keys.as_ref()) {
-            let request = ReceivedRequest { verdict: Verdict::Duplicate(first), ..row.request };
-            let row = RequestRow { request: request.clone(), ..row };
-            self.put_row(key, records::encode(&row), false);
-            return Ok(request);
+        let released = self.take_request(&source, id, new, keys.as_ref())?;
+        // The message, or the duplicate, has a copy of its own, that expunging finds.
+        self.erase_request(&row);
+        Ok(released)
+    }
+
+    /// Takes away what came: of one that is a message its bytes too, and what waits of them is
+    /// cancelled. [`Store::erase`](crate::store::Store::erase) overwrites them.
+    pub fn expunge_request(&mut self, source: SourceId, id: RequestId) -> Result<(), Refusal> {
+        let key = rows::request(source, id);
+        let row: RequestRow = self.record(&key).ok_or(Refusal::NotFound)?;
+        self.forget_waiting(source, id);
+        if let Some((application, message)) = row.request.message {
+            if let Some(row) = self.record::<MessageRow>(&keys::message(application, message)) {
+                self.expunge_message(&StoredMessage::from(row));
+            }
+            return Ok(());
         }
-        let taken = self.take_request(&source, id, new, keys.as_ref())?;
-        // The message has a copy of its own, that expunging it finds.
+        self.erase_request(&row);
+        let (head, body) = (BodyLocation::GONE, BodyLocation::GONE);
+        self.put_row(key, records::encode(&RequestRow { head, body, ..row }), false);
+        Ok(())
+    }
+
+    fn erase_request(&mut self, row: &RequestRow) {
         for location in [row.head, row.body] {
             if location != BodyLocation::GONE {
                 self.erase_later(location);
-            }
-        }
-        Ok(taken)
-    }
-
-    fn forget_waiting(&mut self, source: SourceId, id: RequestId) {
-        for key in [rows::waiting_one(source, id), rows::held_one(source, id)] {
-            if self.row(&key).is_some() {
-                self.delete_row(key);
             }
         }
     }
@@ -276,7 +269,9 @@ impl Transaction<'_> {
         let head = self.body(&records::encode(&new.head));
         let body = self.body(&new.body);
         let row = RequestRow { request: request.clone(), head, body };
-        self.put_row(rows::request(new.source, id), records::encode(&row), true);
+        let key = rows::request(new.source, id);
+        let is_new = self.row(&key).is_none();
+        self.put_row(key, records::encode(&row), is_new);
         request
     }
 
@@ -322,27 +317,6 @@ impl Transaction<'_> {
             };
             let [current, _] = event_keys(scope, class, now);
             self.put_row(current, records::encode(&row), false);
-        }
-    }
-
-    /// Lets the oldest of what waits go, so that one more of this length is within the bounds.
-    fn make_quarantine_room(&mut self, source: SourceId, length: u64, bounds: &Quarantine) {
-        let all = rows::waiting(source);
-        let mut held: Vec<(Key, u64)> = Vec::new();
-        let shared = &self.writer.shared;
-        shared.overlay.scan(&all, &all.after_prefix(), false, &mut |key, value| {
-            held.push((key, shared.decode(&key, &value)));
-            ControlFlow::Continue(())
-        });
-        let mut bytes: u64 = held.iter().map(|(_, length)| length).sum();
-        let mut count = held.len() as u64;
-        for (key, held) in held {
-            if count < bounds.requests && bytes + length <= bounds.bytes {
-                break;
-            }
-            self.delete_row(key);
-            count -= 1;
-            bytes -= held;
         }
     }
 }

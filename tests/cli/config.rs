@@ -63,6 +63,11 @@ fn what_is_declared_is_checked_as_a_whole() {
     ] {
         assert!(told.err.contains(part), "{part}: {}", told.err);
     }
+    let source = "[[source]]\nuid = \"s\"\nprovider = \"none\"\n\
+                  reply = { headers = { Host = \"x\", x-a = \"a\\r\\nb: c\" } }\n";
+    folder.write("relay.toml", source);
+    let told = folder.run(&["check"]).expect(78, "", "\"host\" is set by");
+    assert!(told.err.contains("\"x-a\" may hold"), "{}", told.err);
     let opened = endpoint.replace("[[endpoint]]", "[[endpoint]]\nuid = \"e\"");
     let opened = opened.replace("a/b", "a").replace("x\\r\\ny", "x-y");
     folder.write("relay.toml", format!("[guard]\nallow = [\"10.0.0.0/8\"]\n{opened}"));

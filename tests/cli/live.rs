@@ -7,6 +7,7 @@ use std::thread;
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
+use ureq::http::request::Builder;
 
 use crate::support::Folder;
 
@@ -94,6 +95,16 @@ impl Live {
         let mut response = response.unwrap();
         let text = response.body_mut().read_to_string().unwrap();
         (response.status().as_u16(), serde_json::from_str(&text).unwrap_or_default())
+    }
+
+    /// Status of a POST without a key and a body.
+    pub fn post(&self, path: &str, headers: &[(&str, &str)]) -> u16 {
+        let request = ureq::http::Request::post(format!("{}{path}", self.url));
+        let with = |request: Builder, (name, value): &(&str, &str)| request.header(*name, *value);
+        let request = headers.iter().fold(request, with);
+        let config = ureq::Agent::config_builder().http_status_as_error(false).proxy(None);
+        let response = config.build().new_agent().run(request.body("").unwrap()).unwrap();
+        response.status().as_u16()
     }
 
     pub fn signal(&self, signal: Signal) {

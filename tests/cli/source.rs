@@ -1,6 +1,7 @@
 //! `relay source` and `relay trigger` against a relay that serves: from a source's making to its
 //! end, and what is wrong on the way.
 
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::live::Live;
@@ -170,6 +171,34 @@ fn what_terminals_would_read_is_not_printed() {
     assert!(shown.ends_with("\n\none\n\u{fffd}[2Jtwo\n\n") && !shown.contains('\x1b'), "{shown:?}");
     let shown = post(b"\xff\x00");
     assert!(shown.ends_with("2 bytes that are no text, base64:\n/wA=\n"), "{shown:?}");
+    relay.stop();
+}
+
+#[test]
+/// Reading the file again does not let another one choose the secret.
+fn a_door_that_was_closed_stays_closed() {
+    let folder = Folder::new();
+    let token = "0123456789abcdefghijABCDEFGHIJ0123456789abc";
+    let declared = |more: &str| {
+        format!(
+            "[[source]]\nuid = \"tasks\"\nprovider = \"asana\"\nset_up = true\n\
+             token_file = \"token\"\n{more}"
+        )
+    };
+    folder.write("token", token);
+    folder.write("relay.toml", declared(""));
+    let mut relay = Live::start(&folder);
+    let path = format!("/in/{token}");
+    let hand_over = |relay: &Live, secret: &str| relay.post(&path, &[("x-hook-secret", secret)]);
+    assert_eq!(hand_over(&relay, "the-one"), 200);
+    assert_eq!(hand_over(&relay, "another"), 401);
+    folder.write("relay.toml", declared("name = \"Tasks\"\n"));
+    relay.signal(Signal::HUP);
+    relay.wait_for("reloaded");
+    assert_eq!(hand_over(&relay, "another"), 401);
+    relay.stop();
+    let relay = Live::start(&folder);
+    assert_eq!(hand_over(&relay, "another"), 401);
     relay.stop();
 }
 

@@ -1,9 +1,11 @@
 //! Transformations, and the count of attempts.
 
+use relay::http::state::TRIES;
 use relay::store::Verdict;
 use serde_json::{Value, json};
 
 use crate::support::acme::{acme, dead, next_ready, send, settle};
+use crate::support::server::{Client, OPERATOR_KEY};
 
 const HANDLER: &str = "function handler(webhook) { webhook.payload = {n: webhook.payload.n + 1}; \
                        console.log('seen', webhook.eventType); return webhook }";
@@ -57,6 +59,65 @@ fn a_transformation_is_set_shown_and_tried() {
     relay.patch(path, json!({"code": null})).expect(200);
     assert_eq!(relay.get(path).expect(200).json, none);
     relay.get("/app/acme/endpoint/nobody/transformation").expect(404);
+}
+
+/// Whose code it is sees the variables by name: it could tell what they hold.
+#[test]
+fn tried_code_does_not_see_what_is_stored() {
+    let relay = acme();
+    let path = "/app/acme/endpoint/books/transformation";
+    relay.patch(path, json!({"code": HANDLER, "variables": {"KEY": "hush"}})).expect(200);
+    send(&relay, "1", "a.b");
+    let access = relay.post("/auth/app-portal-access/acme", json!({})).expect(200);
+    let bearer = format!("Bearer {}", access.text("token"));
+    let code = "function handler(w, context) { w.payload = context.env; return w }";
+    let tried = |path: &str, body: Value, bearer: &str| {
+        let headers = [("authorization", bearer)];
+        let text = body.to_string();
+        relay.send("POST", path, &headers, Some(&text)).expect(200).json.to_string()
+    };
+    let simulate = json!({"code": code, "payload": {}, "eventType": "a"});
+    let dry_run = json!({"code": code});
+    for (path, body) in [
+        (format!("{path}/simulate"), simulate),
+        ("/app/acme/endpoint/books/dry-run".to_owned(), dry_run),
+    ] {
+        let told = tried(&path, body.clone(), &bearer);
+        assert!(told.contains("(hidden)") && !told.contains("hush"), "{told}");
+        let told = tried(&path, body, &format!("Bearer {OPERATOR_KEY}"));
+        assert!(told.contains("hush"), "{told}");
+    }
+}
+
+#[test]
+fn a_dry_run_has_its_turn_and_its_limits() {
+    let relay = acme();
+    for number in 0..5 {
+        send(&relay, &number.to_string(), "a.b");
+    }
+    let dry = "/app/acme/endpoint/books/dry-run";
+    let code = "function handler(w) { w.payload = 'a'.repeat(900000); return w }";
+    let tried = relay.post(dry, json!({"code": code})).expect(200).json;
+    let left_out = |one: &&Value| one["request"]["payloadLeftOut"].as_u64() >= Some(900_000);
+    let data = tried["data"].as_array().unwrap();
+    assert_eq!((data.len(), data.iter().filter(left_out).count()), (5, 1));
+    assert_eq!(tried["stopped"], false);
+    // One that takes its time has one of the turns, and gives it back.
+    let turns = &relay.state.tries;
+    assert_eq!(turns.available_permits(), TRIES);
+    let client: Client = *relay;
+    let body = json!({
+        "code": "function handler(w) { for (;;) {} }", "payload": {}, "eventType": "a",
+    });
+    let path = "/app/acme/endpoint/books/transformation/simulate";
+    let running = std::thread::spawn(move || client.post(path, body));
+    while turns.available_permits() == TRIES && !running.is_finished() {
+        std::thread::yield_now();
+    }
+    assert_eq!(turns.available_permits(), TRIES - 1);
+    let ended = running.join().unwrap().expect(200);
+    assert_eq!(ended.json["error"]["code"], "timed_out", "{}", ended.json);
+    assert_eq!(turns.available_permits(), TRIES);
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! Sources over the real server: verified, refused, remembered, held, released, rotated, routed.
 
+mod fetched;
 mod held;
+mod kept;
 mod tried;
 
 use std::time::Duration;

@@ -5,11 +5,10 @@ use super::row::{Provider, Scheme};
 use super::sns;
 
 impl Provider {
-    /// Whether a source can't verify without a secret: what signs nothing, or by a key that is
-    /// fetched, can.
+    /// Whether a source can't verify without a secret: what signs nothing, or hands it over, can.
     pub fn needs_secret(&self) -> bool {
         let adopts = self.handshakes.iter().any(|row| row.adopt.is_some());
-        !matches!(self.scheme, Scheme::None | Scheme::Ebay) && !adopts
+        self.scheme != Scheme::None && !adopts
     }
 
     /// Whether the body is a part of what is signed, not some of its fields or its checksum alone.

@@ -25,8 +25,11 @@ pub struct FetchRow {
     pub suffix: String,
     /// The place of the URL: `header.paypal-cert-url`. Of eBay the URL itself, with `{kid}` in it.
     pub url: String,
-    /// Whether the fetch needs an access token of the operator's.
-    pub authorized: bool,
+    /// Where an access token for the fetch comes from, with the source's secret as client id,
+    /// colon, client secret; empty where none is needed.
+    pub token_url: String,
+    /// What the token is asked for.
+    pub scope: String,
     /// Names, one of which a certificate must be for. A label `*` is the one that the URL's host
     /// has there.
     pub names: Vec<String>,
@@ -79,8 +82,8 @@ impl Provider {
         text: &str,
     ) -> Result<(String, &'a str), Reason> {
         let url = self.fetchable(text)?;
-        let path = url.split(['?', '#']).next().unwrap_or_default();
-        if !path.ends_with(self.fetch.suffix.as_str()) {
+        // With a query one document would have any number of names.
+        if url.contains('?') || !url.ends_with(self.fetch.suffix.as_str()) {
             return Err(Reason::KeyUrl { url: url.chars().take(SHOWN).collect() });
         }
         match fetched.get(&url) {
@@ -128,6 +131,7 @@ mod tests {
             "https://sns..amazonaws.com/a.pem",
             "https://sns.a_b.amazonaws.com/a.pem",
             "https://bucket.s3.amazonaws.com/a.pem",
+            "https://sns.eu-west-1.amazonaws.com/a.pem#1",
             "https://127.0.0.1/a.pem",
             "https://[::1]/a.pem",
             "file:///etc/passwd",

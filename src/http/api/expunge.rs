@@ -9,7 +9,7 @@ use serde_json::json;
 use super::call::Call;
 use super::limits::{Problems, is_reference};
 use super::replay::start;
-use crate::domain::id::AttemptKind;
+use crate::domain::id::{AttemptKind, RequestKind};
 use crate::domain::task::Work;
 use crate::http::error::ApiError;
 use crate::store::{MessageReference, Reference, Reply};
@@ -45,6 +45,24 @@ pub(super) async fn attempt(call: Call) -> Result<HttpResponse, ApiError> {
     call.read(move |store| {
         store.expunge(move |transaction| {
             transaction.expunge_attempt(attempt, &stored.message)?;
+            Ok(Reply::Done)
+        })?;
+        Ok(())
+    })
+    .await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// What came to a source; where it is a message, that one's payload too.
+pub(super) async fn request(call: Call) -> Result<HttpResponse, ApiError> {
+    call.operator_only()?;
+    let source = call.source()?;
+    let Reference::Id(request) = call.reference::<RequestKind>("request")? else {
+        return Err(ApiError::not_found());
+    };
+    call.read(move |store| {
+        store.expunge(move |transaction| {
+            transaction.expunge_request(source.id, request)?;
             Ok(Reply::Done)
         })?;
         Ok(())

@@ -303,6 +303,11 @@ pub(super) fn sources(routes: &mut Routes) {
         .service(at("/source/{source}/request/release").post(request::release_all).into_resource())
         .service(at("/source/{source}/request/{request}").get(request::get).into_resource())
         .service(
+            at("/source/{source}/request/{request}/content")
+                .delete(expunge::request)
+                .into_resource(),
+        )
+        .service(
             at("/source/{source}/request/{request}/release").post(request::release).into_resource(),
         );
 }

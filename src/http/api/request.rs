@@ -19,7 +19,9 @@ use crate::domain::received::{ReceivedRequest, Verdict};
 use crate::domain::source::Source;
 use crate::engine::intake::ReleaseError;
 use crate::http::error::ApiError;
-use crate::store::{Reference, RequestFilter, Store, StoreError, StoredRequest};
+use crate::store::{
+    Reference, Refusal, RequestFilter, Store, StoreError, StoredRequest, WriteError,
+};
 
 /// Requests that one call looks at again.
 const RELEASE_MAX: usize = 200;
@@ -234,6 +236,10 @@ pub(super) async fn release_all(mut call: Call) -> Result<HttpResponse, ApiError
             match intake.release(&source, *id, false) {
                 Ok(request) if request.message.is_some() => released += 1,
                 Ok(_) => duplicates += 1,
+                // Somebody else released or expunged it meanwhile.
+                Err(ReleaseError::Write(WriteError::Refused(
+                    Refusal::NotFound | Refusal::Conflict(_),
+                ))) => {}
                 Err(ReleaseError::Write(error)) => return Err(ApiError::from(error)),
                 Err(_) => refused += 1,
             }

@@ -13,7 +13,6 @@ use crate::domain::lease::Leases;
 use crate::domain::task::Task;
 use crate::domain::time::Timestamp;
 use crate::domain::token::{ApplicationToken, OperatorKey};
-use crate::store::BodyLocation;
 use crate::store::account::{Account, Place};
 use crate::store::aliases::AliasRow;
 use crate::store::failing::FailingRow;
@@ -25,6 +24,8 @@ use crate::store::queue::Replays;
 use crate::store::records::{
     self, AttemptRow, EndpointRow, MessageRow, ReplyRow, RequestRow, SourceRow,
 };
+use crate::store::requests::HeldRow;
+use crate::store::{BodyLocation, Waiting};
 
 /// The record that put a row.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -141,9 +142,9 @@ impl Rows {
                 keys::expiry_parts(key)?;
             }
             b's' => decodes::<RequestRow>(value)?,
-            b'h' | b'w' => {
-                keys::received::request_of(key)?;
-            }
+            b'h' => decodes::<HeldRow>(value)?,
+            b'w' => decodes::<u64>(value)?,
+            b'n' => decodes::<Waiting>(value)?,
             b'c' => match key.as_bytes().get(1)? {
                 b'a' => decodes::<Application>(value)?,
                 b'e' => {
@@ -306,7 +307,7 @@ fn word(prefix: u8) -> &'static str {
         b'o' => "a token",
         b'u' => "a consumer's position",
         b'v' => "a consumer's leases",
-        b's' | b'h' | b'w' => "a request to a source",
+        b's' | b'h' | b'w' | b'n' => "a request to a source",
         b'c' => "an entry of the catalog",
         _ => "an unknown row",
     }

@@ -43,7 +43,17 @@ pub fn held_one(source: SourceId, id: RequestId) -> Key {
     held(source).with_id(id)
 }
 
+/// How much waits of a source.
+pub fn waiting_of(source: SourceId) -> Key {
+    Key::start(b'n').with_id(source)
+}
+
+/// The source that a key of `waiting_of`, `requests`, `held` or `waiting` names.
+pub fn source_of(key: &Key) -> Option<SourceId> {
+    key.u64_at(1).map(|stamp| Id::new(Stamp(stamp)))
+}
+
 /// The request that a key of `requests`, `held` or `waiting` names.
 pub fn request_of(key: &Key) -> Option<(SourceId, RequestId)> {
-    Some((Id::new(Stamp(key.u64_at(1)?)), Id::new(Stamp(key.u64_at(9)?))))
+    Some((source_of(key)?, Id::new(Stamp(key.u64_at(9)?))))
 }

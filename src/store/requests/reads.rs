@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{NewRequest, RequestFilter, StoredRequest, VERIFIED};
+use super::{HeldRow, NewRequest, RequestFilter, StoredRequest, Waiting};
 use crate::domain::id::{RequestId, SourceId, Stamp};
 use crate::domain::received::Head;
 use crate::domain::source::Source;
@@ -65,10 +65,18 @@ impl Store {
         self.requests_in(rows::held(source), rows::held(source), limit)
     }
 
+    /// How much waits of a source.
+    pub fn waiting(&self, source: SourceId) -> Waiting {
+        let key = rows::waiting_of(source);
+        let value = self.shared.overlay.get(&key);
+        value.map_or_else(Waiting::default, |value| self.shared.decode(&key, &value))
+    }
+
     /// Whether a held request was verified when it came.
     pub fn held_verified(&self, source: SourceId, id: RequestId) -> bool {
-        let value = self.shared.overlay.get(&rows::held_one(source, id));
-        value.is_some_and(|value| *value == *VERIFIED)
+        let key = rows::held_one(source, id);
+        let value = self.shared.overlay.get(&key);
+        value.is_some_and(|value| self.shared.decode::<HeldRow>(&key, &value).verified)
     }
 
     /// A request that can't become a message waits for it no more; blocks.

@@ -228,13 +228,13 @@ case("twitch", "an event", EVENT, headers=twitch(body, "notification"), body=bod
 # eBay
 made = hashlib.sha256(f"c-1agreed{URL}".encode()).hexdigest()
 case("ebay", "asked", answer({"challengeResponse": made}), method="GET",
-     query="?challenge_code=c-1", verify_token="agreed", secrets=())
+     query="?challenge_code=c-1", verify_token="agreed")
 case("ebay", "no token agreed on", refuse("secret", 412), method="GET",
-     query="?challenge_code=c-1", secrets=())
+     query="?challenge_code=c-1")
 case("ebay", "a line end", refuse("malformed", 412), method="GET",
-     query="?challenge_code=a%0Ab", verify_token="agreed", secrets=())
+     query="?challenge_code=a%0Ab", verify_token="agreed")
 case("ebay", "twice", EVENT, method="GET", query="?challenge_code=a&challenge_code=b",
-     verify_token="agreed", secrets=())
+     verify_token="agreed")
 case("ebay", "an event", EVENT, body="{}", query="?challenge_code=c-1")
 
 # Microsoft Graph

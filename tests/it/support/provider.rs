@@ -13,6 +13,7 @@ use relay::engine::transport::{OutgoingRequest, Transport};
 pub struct Provider {
     pages: Mutex<HashMap<String, (u16, String)>>,
     asked: Mutex<Vec<String>>,
+    sent: Mutex<Vec<(String, String)>>,
 }
 
 impl Provider {
@@ -25,11 +26,21 @@ impl Provider {
     pub fn asked(&self) -> Vec<String> {
         self.asked.lock().unwrap().clone()
     }
+
+    /// What stood in `authorization`, and the body, of every call so far.
+    pub fn sent(&self) -> Vec<(String, String)> {
+        self.sent.lock().unwrap().clone()
+    }
 }
 
 impl Transport for Provider {
     fn send(&self, request: &OutgoingRequest) -> Answer {
         self.asked.lock().unwrap().push(format!("{} {}", request.method, request.url));
+        let mut headers = request.headers.iter();
+        let authorization = headers.find(|(name, _)| name == "authorization");
+        let authorization = authorization.map(|(_, value)| value.clone()).unwrap_or_default();
+        let body = String::from_utf8_lossy(&request.body).into_owned();
+        self.sent.lock().unwrap().push((authorization, body));
         let (status_code, body) =
             self.pages.lock().unwrap().get(&*request.url).cloned().unwrap_or_default();
         Answer {
