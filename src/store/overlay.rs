@@ -18,8 +18,8 @@ use crate::store::keys::Key;
 /// What a row costs beside key and value: map node, queue entry, value header.
 const ROW_OVERHEAD: usize = 160;
 
-/// Looks for space on the disk again after this time.
-const STARVED: Duration = Duration::from_millis(500);
+/// Records that were published within this time go into the index together.
+const TICK: Duration = Duration::from_millis(20);
 
 /// Rows that a scan takes out of the overlay at a time.
 const SCAN_ROWS: usize = 512;
@@ -44,6 +44,8 @@ struct Rows {
     index: Arc<Index>,
     rows: BTreeMap<Key, Row>,
     order: VecDeque<(u64, Key)>,
+    /// When records were published: those up to the number, at the time or a little later.
+    published: VecDeque<(u64, Instant)>,
     bytes: usize,
     version: u64,
     /// The last record whose rows are here or in the index.
@@ -66,7 +68,6 @@ pub struct Overlay {
 
 #[derive(Default)]
 struct Wanted {
-    published: bool,
     /// Somebody waits for what is applied: rows rest no longer.
     hurry: bool,
     stop: bool,
@@ -79,6 +80,7 @@ impl Overlay {
             index: Arc::new(index),
             rows: BTreeMap::new(),
             order: VecDeque::new(),
+            published: VecDeque::new(),
             bytes: 0,
             version: 0,
             through: applied,
@@ -116,9 +118,13 @@ impl Overlay {
             rows.take(sequence, change);
         }
         rows.through = rows.through.max(through);
+        let marked = rows.mark(through, Instant::now());
         drop(rows);
-        self.wanted.lock().expect("no holder panics").published = true;
-        self.changed.notify_one();
+        if marked {
+            // Taking the lock: whoever has looked and is about to wait is not passed over.
+            drop(self.wanted.lock().expect("no holder panics"));
+            self.changed.notify_one();
+        }
     }
 
     /// The value of a row.
@@ -203,68 +209,15 @@ impl Overlay {
             rows.applied(&change.key, version);
         }
         rows.applied = applied;
+        while rows.published.front().is_some_and(|(through, _)| *through <= applied) {
+            rows.published.pop_front();
+        }
         true
     }
 
     /// Moves everything into the index.
     pub fn apply_all(&self) {
         while self.apply_some() {}
-    }
-
-    /// Applies as rows come, `lag` after they were published so that short-lived rows are gone by
-    /// then, at once when more than `soft_limit` bytes wait; until [`Overlay::stop`]. While
-    /// `may_write` says no the rows stay here: an index that finds no space is lost.
-    pub fn run(&self, lag: Duration, soft_limit: usize, may_write: impl Fn() -> bool) {
-        loop {
-            let mut wanted = self.wanted.lock().expect("no holder panics");
-            while !wanted.published && !wanted.hurry && !wanted.stop {
-                wanted = self.changed.wait(wanted).expect("no holder panics");
-            }
-            wanted.published = false;
-            let until = Instant::now() + lag;
-            while !wanted.stop && !wanted.hurry && self.bytes() < soft_limit {
-                let Some(left) = until.checked_duration_since(Instant::now()) else { break };
-                let waited = self.changed.wait_timeout(wanted, left).expect("no holder panics");
-                wanted = waited.0;
-            }
-            (wanted.published, wanted.hurry) = (false, false);
-            if wanted.stop {
-                return;
-            }
-            drop(wanted);
-            let through = self.read().through;
-            let mut starved = false;
-            while !starved && !self.is_applied(through) {
-                starved = !may_write() || !self.apply_some();
-            }
-            // Taking the lock first: whoever has looked and is about to wait is not passed over.
-            let wanted = self.wanted.lock().expect("no holder panics");
-            self.progressed.notify_all();
-            if starved && !wanted.stop {
-                let mut wanted =
-                    self.changed.wait_timeout(wanted, STARVED).expect("no holder panics").0;
-                wanted.published = true;
-            }
-        }
-    }
-
-    /// Ends [`Overlay::run`].
-    pub fn stop(&self) {
-        self.wanted.lock().expect("no holder panics").stop = true;
-        self.changed.notify_all();
-        self.progressed.notify_all();
-    }
-
-    /// Waits until every row of records up to `sequence` is in the index; `false` when
-    /// [`Overlay::stop`] came first.
-    pub fn wait_applied(&self, sequence: u64) -> bool {
-        let mut wanted = self.wanted.lock().expect("no holder panics");
-        while !self.is_applied(sequence) && !wanted.stop {
-            wanted.hurry = true;
-            self.changed.notify_all();
-            wanted = self.progressed.wait(wanted).expect("no holder panics");
-        }
-        self.is_applied(sequence)
     }
 
     /// Whether every row of records up to `sequence` is in the index.
@@ -348,6 +301,26 @@ impl Rows {
         }
     }
 
+    /// Remembers when records were published, to within [`TICK`]; returns whether that is new.
+    fn mark(&mut self, through: u64, now: Instant) -> bool {
+        match self.published.back_mut() {
+            Some((last, at)) if now < *at + TICK => {
+                *last = through;
+                false
+            }
+            _ => {
+                self.published.push_back((through, now));
+                true
+            }
+        }
+    }
+
+    /// The last record that was published as long ago as `lag`.
+    fn ripe(&self, now: Instant, lag: Duration) -> Option<u64> {
+        let old = self.published.iter().take_while(|(_, at)| *at + lag <= now);
+        old.last().map(|(through, _)| *through)
+    }
+
     /// The next rows for the index, their versions, and the number that it is complete to then.
     fn oldest(&mut self) -> (Vec<IndexChange>, Vec<u64>, u64) {
         let (mut changes, mut versions) = (Vec::new(), Vec::new());
@@ -373,6 +346,7 @@ impl Rows {
     }
 }
 
+mod applying;
 mod pause;
 #[cfg(test)]
 mod tests;

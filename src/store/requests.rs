@@ -4,6 +4,8 @@
 mod reads;
 mod waiting;
 
+use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -28,7 +30,7 @@ pub use waiting::{Amount, Waiting};
 const HOUR: Duration = Duration::from_secs(3_600);
 /// Events are remembered in one of these classes, the first that is as long as the window, so that
 /// a window that is changed goes on seeing what was remembered under the old one.
-const CLASSES: [Duration; 3] = [HOUR, Duration::from_secs(24 * 3_600), DEDUP_WINDOW_MAX];
+pub(super) const CLASSES: [Duration; 3] = [HOUR, Duration::from_secs(24 * 3_600), DEDUP_WINDOW_MAX];
 /// The longest that an event is remembered.
 pub const DEDUP_WINDOW_MAX: Duration = Duration::from_secs(7 * 24 * 3_600);
 
@@ -288,7 +290,8 @@ impl Transaction<'_> {
 
     fn remembered_event(&self, scope: &[u8; 32], window: Duration) -> Option<RequestId> {
         let now = self.now();
-        CLASSES.iter().find_map(|class| {
+        let used = CLASSES.iter().enumerate().filter(|(number, _)| self.is_used(*number));
+        used.map(|(_, class)| class).find_map(|class| {
             event_keys(scope, *class, now).into_iter().find_map(|key| {
                 let row: ReplyRow = self.record(&key)?;
                 let made = row.expires_at - *class;
@@ -304,10 +307,31 @@ impl Transaction<'_> {
         })
     }
 
+    /// Whether anything was ever remembered in a class: a look at one that was never used would
+    /// cost two reads an event.
+    fn is_used(&self, class: usize) -> bool {
+        let shared = &self.writer.shared;
+        let used = shared.event_classes[class].get_or_init(|| {
+            let all = keys::replies_of(seconds(CLASSES[class]));
+            let mut found = false;
+            shared.overlay.scan(&all, &all.after_prefix(), false, &mut |_, _| {
+                found = true;
+                ControlFlow::Break(())
+            });
+            AtomicBool::new(found)
+        });
+        used.load(Ordering::Relaxed)
+    }
+
     fn remember_event(&mut self, keys: Option<&EventKeys>, request: RequestId) {
         let Some(EventKeys { keys, window }) = keys else { return };
         let now = self.now();
-        let class = *CLASSES.iter().find(|class| *class >= window).unwrap_or(&DEDUP_WINDOW_MAX);
+        let number = CLASSES.iter().position(|class| class >= window).unwrap_or(CLASSES.len() - 1);
+        let class = CLASSES[number];
+        self.is_used(number);
+        if let Some(used) = self.writer.shared.event_classes[number].get() {
+            used.store(true, Ordering::Relaxed);
+        }
         for scope in keys {
             let row = ReplyRow {
                 request: [0; 32],
@@ -321,9 +345,13 @@ impl Transaction<'_> {
     }
 }
 
+fn seconds(class: Duration) -> u32 {
+    u32::try_from(class.as_secs()).unwrap_or(u32::MAX)
+}
+
 /// Where an event remembered now stands, and where one remembered up to a window ago may.
 fn event_keys(scope: &[u8; 32], class: Duration, now: Timestamp) -> [Key; 2] {
-    let window = u32::try_from(class.as_secs()).unwrap_or(u32::MAX);
+    let window = seconds(class);
     let bucket = bucket(now, window);
     let mut hash = [0; 16];
     hash.copy_from_slice(&scope[..16]);

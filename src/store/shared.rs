@@ -15,6 +15,7 @@ use crate::store::keys::Key;
 use crate::store::overlay::Overlay;
 use crate::store::place::{Place, disk_bytes, index_file};
 use crate::store::records;
+use crate::store::requests::CLASSES;
 use crate::store::seal::Sealer;
 use crate::store::{Notice, OpenError};
 
@@ -58,6 +59,8 @@ pub struct Shared {
     pub erasing: Mutex<()>,
     /// Held, one for some consumers each, while what they are handed is written.
     pub leasing: [Mutex<()>; LEASING],
+    /// Whether any event was ever remembered in each class; unknown until somebody has looked.
+    pub event_classes: [OnceLock<AtomicBool>; CLASSES.len()],
     counts: Counts,
 }
 
@@ -136,6 +139,7 @@ impl Shared {
             refusal: RwLock::new(None),
             erasing: Mutex::new(()),
             leasing: Default::default(),
+            event_classes: Default::default(),
             counts: Counts::default(),
         }
     }

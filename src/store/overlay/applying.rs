@@ -1,0 +1,80 @@
+//! The thread that moves rows into the index.
+
+use std::time::{Duration, Instant};
+
+use super::{Overlay, TICK};
+
+/// Looks for space on the disk again after this time.
+const STARVED: Duration = Duration::from_millis(500);
+
+impl Overlay {
+    /// Applies as rows come, each `lag` after it was published so that short-lived ones are gone by
+    /// then, at once when more than `soft_limit` bytes wait; until [`Overlay::stop`]. While
+    /// `may_write` says no the rows stay here: an index that finds no space is lost.
+    ///
+    /// As steadily as they came: a read waits while a batch goes into the index, and the writer,
+    /// which reads, would stand still as long as a burst of them lasts.
+    pub fn run(&self, lag: Duration, soft_limit: usize, may_write: impl Fn() -> bool) {
+        while let Some(through) = self.wait_ripe(lag, soft_limit) {
+            let mut starved = false;
+            while !starved && !self.is_applied(through) {
+                starved = !may_write() || !self.apply_some();
+            }
+            // Taking the lock first: whoever has looked and is about to wait is not passed over.
+            let wanted = self.wanted.lock().expect("no holder panics");
+            self.progressed.notify_all();
+            if starved && !wanted.stop {
+                drop(self.changed.wait_timeout(wanted, STARVED).expect("no holder panics"));
+            }
+        }
+    }
+
+    /// Waits for records whose rows are to go into the index and gives the last one's number;
+    /// `None` when [`Overlay::stop`] came.
+    fn wait_ripe(&self, lag: Duration, soft_limit: usize) -> Option<u64> {
+        let mut wanted = self.wanted.lock().expect("no holder panics");
+        loop {
+            if wanted.stop {
+                return None;
+            }
+            let now = Instant::now();
+            let (ripe, next) = {
+                let rows = self.read();
+                let hurry = wanted.hurry || rows.bytes >= soft_limit;
+                let ripe = if hurry { Some(rows.through) } else { rows.ripe(now, lag) };
+                let next = rows.published.front().map(|(_, at)| (*at + lag).max(now + TICK));
+                (ripe.filter(|through| *through > rows.applied), next)
+            };
+            wanted.hurry = false;
+            if ripe.is_some() {
+                return ripe;
+            }
+            wanted = match next {
+                None => self.changed.wait(wanted).expect("no holder panics"),
+                Some(next) => {
+                    let left = next.saturating_duration_since(now);
+                    self.changed.wait_timeout(wanted, left).expect("no holder panics").0
+                }
+            };
+        }
+    }
+
+    /// Ends [`Overlay::run`].
+    pub fn stop(&self) {
+        self.wanted.lock().expect("no holder panics").stop = true;
+        self.changed.notify_all();
+        self.progressed.notify_all();
+    }
+
+    /// Waits until every row of records up to `sequence` is in the index; `false` when
+    /// [`Overlay::stop`] came first.
+    pub fn wait_applied(&self, sequence: u64) -> bool {
+        let mut wanted = self.wanted.lock().expect("no holder panics");
+        while !self.is_applied(sequence) && !wanted.stop {
+            wanted.hurry = true;
+            self.changed.notify_all();
+            wanted = self.progressed.wait(wanted).expect("no holder panics");
+        }
+        self.is_applied(sequence)
+    }
+}
