@@ -11,6 +11,7 @@ use super::secrets::SecretText;
 use super::source::DeclaredSource;
 use super::units::AllowedNetwork;
 use super::{Config, Guard, validate_declared};
+use crate::domain::delivery_settings::DeliverySettings;
 use crate::domain::filter::{Filter, FilterError};
 use crate::domain::transform::Transform;
 
@@ -72,6 +73,9 @@ pub struct DeclaredEndpoint {
     pub secret_file: Option<PathBuf>,
     /// Messages a second.
     pub throttle_rate: Option<u16>,
+    /// How its deliveries are made.
+    #[serde(default)]
+    pub delivery: DeliverySettings,
     /// Free text.
     #[serde(default)]
     pub metadata: BTreeMap<String, String>,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::application::Metadata;
+use crate::domain::delivery_settings::DeliverySettings;
 use crate::domain::id::{ApplicationId, EndpointId};
 use crate::domain::signature::SigningKey;
 use crate::domain::subscription::Subscription;
@@ -66,6 +67,8 @@ pub struct Endpoint {
     pub disabled: Option<Disabled>,
     /// Messages a second, at least 1.
     pub throttle_rate: Option<u16>,
+    /// How its deliveries are made.
+    pub delivery: DeliverySettings,
     /// The caller's free text.
     pub metadata: Metadata,
     /// Sent with every delivery; names are lower-case.

@@ -1,14 +1,38 @@
-//! A rate per second, kept exactly: the generic cell rate algorithm.
+//! A rate, kept exactly: the generic cell rate algorithm.
 
 use crate::domain::time::Timestamp;
 
 /// Deliveries that may go out at once before the rate bites: what a tenth of a second is worth.
 const BURST_DIVISOR: u64 = 10;
-const SECOND: u64 = 1_000;
+const MINUTE: u64 = 60_000;
+const MINUTE_S: u32 = 60;
 
-/// Lets `rate` deliveries a second through, with bursts of a tenth of it (at least one).
+/// Deliveries in a time, at least one a minute.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Rate {
+    per_minute: u32,
+}
+
+impl Rate {
+    /// So many in a minute; 0 counts as 1.
+    pub fn per_minute(deliveries: u32) -> Rate {
+        Rate { per_minute: deliveries.clamp(1, u32::from(u16::MAX) * MINUTE_S) }
+    }
+
+    /// So many in a second; 0 counts as 1.
+    pub fn per_second(deliveries: u16) -> Rate {
+        Rate::per_minute(u32::from(deliveries.max(1)) * MINUTE_S)
+    }
+
+    /// Whole ones in a second.
+    pub fn in_a_second(self) -> u16 {
+        u16::try_from(self.per_minute / MINUTE_S).unwrap_or(u16::MAX)
+    }
+}
+
+/// Lets deliveries through at a rate, with bursts of a tenth of a second's (at least one).
 ///
-/// Times are kept in units of `1/rate` milliseconds, in which a delivery costs exactly 1000: no
+/// Times are kept in units of `1/rate` milliseconds, in which a delivery costs exactly 60,000: no
 /// rounding, so no drift.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Throttle {
@@ -18,18 +42,13 @@ pub struct Throttle {
 }
 
 impl Throttle {
-    /// With a rate per second; 0 counts as 1.
-    pub fn new(rate: u16) -> Throttle {
-        Throttle { rate: u64::from(rate).max(1), paid_until: 0 }
-    }
-
-    /// The rate per second.
-    pub fn rate(&self) -> u64 {
-        self.rate
+    /// One that nothing went through yet.
+    pub fn new(rate: Rate) -> Throttle {
+        Throttle { rate: u64::from(rate.per_minute), paid_until: 0 }
     }
 
     /// The same throttle at another rate; what was let through still counts.
-    pub fn with_rate(self, rate: u16) -> Throttle {
+    pub fn with_rate(self, rate: Rate) -> Throttle {
         let fresh = Throttle::new(rate);
         if fresh.rate == self.rate {
             return self;
@@ -40,8 +59,8 @@ impl Throttle {
 
     /// When the next delivery may go: `now`, or later.
     pub fn next_at(&self, now: Timestamp) -> Timestamp {
-        let burst = (self.rate / BURST_DIVISOR).max(1);
-        let earliest = self.paid_until.saturating_sub((burst - 1) * SECOND);
+        let burst = (self.rate / u64::from(MINUTE_S) / BURST_DIVISOR).max(1);
+        let earliest = self.paid_until.saturating_sub((burst - 1) * MINUTE);
         now.max(Timestamp::from_millis(earliest.div_ceil(self.rate)))
     }
 
@@ -51,7 +70,7 @@ impl Throttle {
         // Less than a millisecond late is the rounding of `next_at`, and not lost.
         let on_time = now < self.paid_until.saturating_add(self.rate);
         let from = if on_time { self.paid_until } else { now };
-        self.paid_until = from.saturating_add(SECOND);
+        self.paid_until = from.saturating_add(MINUTE);
     }
 }
 
@@ -62,7 +81,7 @@ mod tests {
     use std::time::Duration;
 
     /// Sends as fast as allowed for `span`; the times in milliseconds after the start.
-    fn sent(rate: u16, span: Duration) -> Vec<u64> {
+    fn sent(rate: Rate, span: Duration) -> Vec<u64> {
         let start = Timestamp::from_millis(1_795_219_200_000);
         let mut throttle = Throttle::new(rate);
         let mut now = start;
@@ -77,11 +96,15 @@ mod tests {
 
     #[test]
     fn the_rate_holds_without_drift() {
-        assert_eq!(sent(1, Duration::from_secs(3)), [0, 1_000, 2_000]);
-        assert_eq!(sent(3, Duration::from_secs(1)), [0, 334, 667]);
-        assert_eq!(sent(20, Duration::from_millis(101)), [0, 0, 50, 100]);
+        let second = Rate::per_second;
+        assert_eq!(sent(second(1), Duration::from_secs(3)), [0, 1_000, 2_000]);
+        assert_eq!(sent(second(3), Duration::from_secs(1)), [0, 334, 667]);
+        assert_eq!(sent(second(20), Duration::from_millis(101)), [0, 0, 50, 100]);
+        let slow = sent(Rate::per_minute(7), Duration::from_secs(60));
+        assert_eq!(slow, [0, 8_572, 17_143, 25_715, 34_286, 42_858, 51_429]);
+        assert_eq!(sent(Rate::per_minute(0), Duration::from_secs(61)), [0, 60_000]);
         for rate in [1, 3, 7, 600, 9_999, u16::MAX] {
-            let hour = sent(rate, Duration::from_secs(600)).len() as u64;
+            let hour = sent(second(rate), Duration::from_secs(600)).len() as u64;
             let exact = 600 * u64::from(rate);
             let burst = (u64::from(rate) / 10).max(1);
             assert!((exact..exact + burst + 1).contains(&hour), "{rate}: {hour}");
@@ -90,7 +113,7 @@ mod tests {
 
     #[test]
     fn time_not_used_is_not_saved_up() {
-        let mut throttle = Throttle::new(2);
+        let mut throttle = Throttle::new(Rate::per_second(2));
         let later = Timestamp::from_millis(1_000_000);
         throttle.take(later);
         assert_eq!(throttle.next_at(later), later + Duration::from_millis(500));
@@ -99,11 +122,12 @@ mod tests {
     #[test]
     fn another_rate_goes_on_where_the_old_one_stood() {
         let now = Timestamp::from_millis(5_000);
-        let mut throttle = Throttle::new(1);
+        let mut throttle = Throttle::new(Rate::per_second(1));
         throttle.take(now);
-        let faster = throttle.with_rate(4);
-        assert_eq!((faster.rate(), faster.next_at(now)), (4, Timestamp::from_millis(6_000)));
-        assert_eq!(Throttle::new(0).rate(), 1);
+        let faster = throttle.with_rate(Rate::per_second(4));
+        assert_eq!(faster.next_at(now), Timestamp::from_millis(6_000));
+        assert_eq!(Rate::per_second(0), Rate::per_second(1));
+        assert_eq!(Rate::per_minute(u32::MAX).in_a_second(), u16::MAX);
     }
 
     proptest! {
@@ -112,7 +136,7 @@ mod tests {
             rate: u16,
             waits in prop::collection::vec(0u64..2_000, 1..300),
         ) {
-            let mut throttle = Throttle::new(rate);
+            let mut throttle = Throttle::new(Rate::per_second(rate));
             let mut now = Timestamp::from_millis(1_000_000);
             let mut taken: Vec<u64> = Vec::new();
             for wait in waits {
@@ -132,7 +156,7 @@ mod tests {
 
         #[test]
         fn the_end_of_time_is_safe(rate: u16, millis: u64) {
-            let mut throttle = Throttle::new(rate);
+            let mut throttle = Throttle::new(Rate::per_second(rate));
             throttle.take(Timestamp::from_millis(millis));
             throttle.take(Timestamp::MAX);
             prop_assert!(throttle.next_at(Timestamp::MAX) == Timestamp::MAX);

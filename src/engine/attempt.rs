@@ -12,12 +12,12 @@ use crate::domain::time::{Clock, Timestamp};
 use crate::domain::transform::Failure;
 use crate::engine::answer::Answer;
 use crate::engine::outgoing::{HeaderParts, outgoing_headers};
+use crate::engine::permission::Permissions;
 use crate::engine::script::Scripts;
 use crate::engine::transformation::{self, AGENT, POST, Transformed, Unsigned};
 use crate::engine::transport::{OutgoingRequest, Transport, USER_AGENT};
 use crate::store::{Ready, Store, StoreError};
 
-/// What is shown in the place of a credential.
 /// What the attempt of a damaged body says.
 const UNREADABLE: &str =
     "the stored body can't be read: ask the operator, whom relay repair tells the place";
@@ -30,6 +30,8 @@ pub struct Attempter {
     pub scripts: Arc<Scripts>,
     /// Makes the request.
     pub transport: Arc<dyn Transport>,
+    /// Whom it may be made to.
+    pub permissions: Arc<Permissions>,
     /// The time that is signed.
     pub clock: Arc<dyn Clock>,
     /// Names of the signature headers.
@@ -46,6 +48,8 @@ pub struct Made {
     pub started_at: Timestamp,
     /// What was sent and what came back.
     pub content: AttemptContent,
+    /// Whether its endpoint was asked how fast it may be sent to.
+    pub asked: bool,
 }
 
 impl Attempter {
@@ -56,10 +60,11 @@ impl Attempter {
             return None;
         }
         let started_at = self.clock.now();
+        let mut asked = false;
         let (sent, console) = match self.request(ready, &endpoint) {
             Ok(Transformed { result: Ok(Some(request)), console }) => {
                 let request = self.signed(ready, &endpoint, request);
-                let answer = self.transport.send(&request);
+                let (request, answer) = self.send(&endpoint, request, &mut asked);
                 ((request.url.to_string(), request.headers, answer), console)
             }
             Ok(Transformed { result, console }) => {
@@ -90,7 +95,26 @@ impl Attempter {
             response_body: answer.body.clone(),
             console,
         };
-        Some(Made { answer, started_at, content })
+        Some(Made { answer, started_at, content, asked })
+    }
+
+    /// Sends, after the receiver has permitted it where it is to be asked.
+    fn send(
+        &self,
+        endpoint: &Endpoint,
+        request: OutgoingRequest,
+        asked: &mut bool,
+    ) -> (OutgoingRequest, Answer) {
+        if endpoint.delivery.cloud_events {
+            let (now, transport) = (self.clock.now(), &*self.transport);
+            let url = &request.url;
+            match self.permissions.ensure(endpoint, url, now, transport, self.timeout) {
+                Ok(was) => *asked = was,
+                Err(refused) => return (refused.request, refused.answer),
+            }
+        }
+        let answer = self.transport.send(&request);
+        (request, answer)
     }
 
     /// What is to be sent.

@@ -15,6 +15,7 @@ use crate::config::declared::{DeclaredApplication, DeclaredEndpoint, DeclaredEve
 use crate::config::secrets::{Secrets, SourceSecrets};
 use crate::config::source::DeclaredSource;
 use crate::domain::application::Application;
+use crate::domain::delivery_settings::DeliverySettings;
 use crate::domain::endpoint::{Disabled, Endpoint, EndpointKey, Transformation};
 use crate::domain::endpoint_url::{parse_endpoint_url, split_user_info};
 use crate::domain::event_type::EventType;
@@ -252,6 +253,7 @@ fn put_endpoint(
             subscription: Subscription::default(),
             disabled: None,
             throttle_rate: None,
+            delivery: DeliverySettings::default(),
             metadata: BTreeMap::new(),
             headers: BTreeMap::new(),
             transformation: None,
@@ -277,6 +279,7 @@ fn put_endpoint(
         set_header(&mut new.headers, AUTHORIZATION.to_owned(), value);
     }
     new.throttle_rate = declared.throttle_rate;
+    new.delivery.clone_from(&declared.delivery);
     new.metadata.clone_from(&declared.metadata);
     new.managed = true;
     new.disabled = match (declared.disabled, new.disabled) {

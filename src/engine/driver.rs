@@ -10,6 +10,7 @@ use crate::domain::endpoint::Disabled;
 use crate::domain::id::EndpointId;
 use crate::domain::time::Clock;
 use crate::engine::attempt::{Attempter, Made};
+use crate::engine::permission::Permissions;
 use crate::engine::scheduler::{EndpointFacts, Finished, Input, Load, Output, Scheduler, Settings};
 use crate::engine::sender::SenderPool;
 use crate::metrics::{AttemptLabels, DeliveryEnd, DeliveryLabels, Metrics};
@@ -66,6 +67,7 @@ impl Engine {
     ) -> Engine {
         let Channel { sender, receiver } = channel;
         let (store, clock) = (attempter.store.clone(), Arc::clone(&attempter.clock));
+        let permissions = Arc::clone(&attempter.permissions);
         let (done, events) = (sender.clone(), sender.clone());
         let threads = settings.threads;
         let pool = Arc::new(SenderPool::new(threads, move |ready: Ready| {
@@ -78,6 +80,7 @@ impl Engine {
             store,
             clock,
             metrics,
+            permissions,
             pool: Arc::clone(&pool),
             outputs: Vec::new(),
             refused: Vec::new(),
@@ -130,6 +133,7 @@ struct Driver {
     store: Store,
     clock: Arc<dyn Clock>,
     metrics: Metrics,
+    permissions: Arc<Permissions>,
     pool: Arc<SenderPool<Ready>>,
     outputs: Vec<Output>,
     /// What the pool did not take.
@@ -193,6 +197,9 @@ impl Driver {
     }
 
     fn finished(&mut self, ready: &Ready, made: Made) {
+        if made.asked {
+            self.step(Input::Notice(Notice::EndpointChanged(ready.endpoint)));
+        }
         let answer = &made.answer;
         let finished = Finished {
             delivery: ready.delivery(),
@@ -273,6 +280,10 @@ impl Driver {
             enabled: endpoint.disabled.is_none(),
             throttle_rate: endpoint.throttle_rate,
             application_throttle_rate: application.throttle_rate,
+            allowed_rate: match endpoint.delivery.cloud_events {
+                true => self.permissions.rate(endpoint.id),
+                false => None,
+            },
         })
     }
 }

@@ -23,6 +23,7 @@ pub mod intake;
 pub mod janitor;
 mod origin;
 pub mod outgoing;
+pub mod permission;
 pub mod provider_keys;
 pub mod resolver;
 pub mod scheduler;

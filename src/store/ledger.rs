@@ -62,6 +62,10 @@ impl Writer {
                 let row = Box::new(EndpointRow::from(*row));
                 return self.reply(StoredReply::Endpoint { row, created });
             }
+            StoredReply::EndpointV2 { row, created } => {
+                let row = Box::new(EndpointRow::from(*row));
+                return self.reply(StoredReply::Endpoint { row, created });
+            }
             StoredReply::Endpoint { row, created } => {
                 let key = row.key();
                 match row.open(&key, &self.shared.sealer) {

@@ -55,6 +55,9 @@ pub enum RecordError {
     /// A transformation that this build does not read.
     #[error("the transformation of an endpoint can't be read by this build: {0}")]
     Transformation(serde_json::Error),
+    /// Settings of an endpoint's deliveries that this build does not read.
+    #[error("how deliveries to an endpoint are made can't be read by this build: {0}")]
+    DeliverySettings(serde_json::Error),
     /// A source of a provider that is not in this build's table.
     #[error("a source is verified as by a provider that this build does not know: use a newer one")]
     Provider,
@@ -207,10 +210,10 @@ pub enum StoredReply {
         /// SHA-256 of it.
         digest: [u8; 32],
     },
-    /// An endpoint as it stood.
-    Endpoint {
+    /// An endpoint as version 2 of its row had it.
+    EndpointV2 {
         /// As it stood, sealed for its row.
-        row: Box<EndpointRow>,
+        row: Box<endpoint::EndpointRowV2>,
         /// Whether the request made it.
         created: bool,
     },
@@ -225,5 +228,12 @@ pub enum StoredReply {
     Received {
         /// The first request that brought it.
         request: RequestId,
+    },
+    /// An endpoint as it stood.
+    Endpoint {
+        /// As it stood, sealed for its row.
+        row: Box<EndpointRow>,
+        /// Whether the request made it.
+        created: bool,
     },
 }

@@ -101,6 +101,16 @@ impl ScriptedRelay {
     pub fn start(
         script: impl Fn(&Asked, usize) -> (u16, String) + Send + 'static,
     ) -> ScriptedRelay {
+        ScriptedRelay::with_headers(move |asked, before| {
+            let (status, body) = script(asked, before);
+            (status, String::new(), body)
+        })
+    }
+
+    /// The same with header lines, each with its end.
+    pub fn with_headers(
+        script: impl Fn(&Asked, usize) -> (u16, String, String) + Send + 'static,
+    ) -> ScriptedRelay {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let asked = Arc::new(Mutex::new(Vec::new()));
@@ -117,11 +127,11 @@ impl ScriptedRelay {
                     kept.push(request.clone());
                     before
                 };
-                let (status, body) = script(&request, before);
+                let (status, headers, body) = script(&request, before);
                 let length = body.len();
                 let _ = write!(
                     stream,
-                    "HTTP/1.1 {status} x\r\ncontent-type: application/json\r\n\
+                    "HTTP/1.1 {status} x\r\ncontent-type: application/json\r\n{headers}\
                      content-length: {length}\r\nconnection: close\r\n\r\n{body}"
                 );
             }

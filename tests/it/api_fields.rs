@@ -105,6 +105,7 @@ fn endpoint(patch: bool) -> Vec<Case> {
         sources::filter(),
         rate("throttleRate"),
         rate("rateLimit"),
+        delivery(),
         metadata(),
         at("version", vec![json!(0), json!(65_536), json!("1")]),
     ];
@@ -116,6 +117,12 @@ fn endpoint(patch: bool) -> Vec<Case> {
     }
     cases.push(secret);
     cases
+}
+
+fn delivery() -> Case {
+    at("delivery", vec![json!(1), json!([])])
+        .and(json!({"cloudEvents": "yes"}), "delivery.cloudEvents")
+        .and(json!({"colour": 1}), "delivery.colour")
 }
 
 fn event_type(kind: &str) -> Vec<Case> {
@@ -251,7 +258,7 @@ fn bodies() -> Vec<Call> {
 }
 
 /// Fields that have their cases under another name, or that are answered 501 as yet.
-const ELSEWHERE: [(&str, &str); 22] = [
+const ELSEWHERE: [(&str, &str); 23] = [
     ("SimulateIn", "payload"),
     ("ConfigIn", "secret"),
     ("ConfigIn", "secrets"),
@@ -274,6 +281,7 @@ const ELSEWHERE: [(&str, &str); 22] = [
     ("EnvironmentIn", "settings"),
     ("EnvironmentIn", "connectors"),
     ("AppPortalAccessIn", "application"),
+    ("DeliveryIn", "cloudEvents"),
 ];
 
 /// With an application, an endpoint, an event type and a message in it.

@@ -187,6 +187,7 @@ impl World {
             enabled: true,
             throttle_rate: self.a_rate(),
             application_throttle_rate: self.swarm.application_throttle,
+            allowed_rate: None,
         };
         let row = EndpointRow { facts, disabled: None };
         self.write(Write::Endpoint { id: None, row }, None, move |transaction| {
@@ -308,6 +309,7 @@ fn endpoint(id: EndpointId, row: EndpointRow, transaction: &Transaction<'_>) -> 
         subscription: Subscription::default(),
         disabled: None,
         throttle_rate: row.facts.throttle_rate,
+        delivery: Default::default(),
         metadata: Default::default(),
         transformation: None,
         headers: Default::default(),

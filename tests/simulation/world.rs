@@ -260,6 +260,7 @@ impl World {
                     enabled: endpoint.disabled.is_none(),
                     throttle_rate: endpoint.throttle_rate,
                     application_throttle_rate: application.throttle_rate,
+                    allowed_rate: None,
                 });
                 self.after(0, Event::Facts { endpoint, facts });
                 Ok(())

@@ -134,6 +134,7 @@ impl Relay {
                 store: store.clone(),
                 scripts: Arc::clone(&scripts),
                 transport: Arc::clone(&transport) as _,
+                permissions: parts::permissions(&config, address),
                 clock: Arc::clone(&clock),
                 names: config.delivery.headers,
                 timeout: config.delivery.timeout.0,

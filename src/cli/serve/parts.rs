@@ -4,6 +4,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
 use anyhow::Context;
+use url::Url;
 
 use super::PROGRAM;
 use crate::cli::failure::{Exit, Failure};
@@ -12,6 +13,7 @@ use crate::config::load::Loaded;
 use crate::domain::time::Clock;
 use crate::engine::declare::{self, Declared};
 use crate::engine::intake::Intake;
+use crate::engine::permission::Permissions;
 use crate::engine::provider_keys::ProviderKeys;
 use crate::engine::script::Scripts;
 use crate::engine::transport::UreqTransport;
@@ -39,6 +41,13 @@ pub(super) fn intake(
     let base = public::base(config.server.public_url.as_ref(), address);
     let keys = ProviderKeys::new(Arc::clone(transport) as _, Arc::clone(clock));
     Intake::new(store.clone(), Arc::clone(clock), &base, config.sources.clone(), keys)
+}
+
+/// Asks receivers in the name of the host that the outside reaches this relay by.
+pub(super) fn permissions(config: &Config, address: SocketAddr) -> Arc<Permissions> {
+    let base = public::base(config.server.public_url.as_ref(), address);
+    let host = Url::parse(&base).ok().and_then(|url| url.host_str().map(str::to_owned));
+    Arc::new(Permissions::new(&host.unwrap_or_else(|| address.ip().to_string())))
 }
 
 /// Applies what the file declares.

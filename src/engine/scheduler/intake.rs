@@ -139,7 +139,7 @@ impl Scheduler {
         }
         self.ring.set_rate(facts.application, facts.application_throttle_rate);
         lane.knowledge = Knowledge::Facts(facts);
-        lane.throttle = renewed(lane.throttle, facts.throttle_rate);
+        lane.throttle = renewed(lane.throttle, facts.rate());
         if !facts.enabled {
             self.queued -= lane.give_back(0);
         }

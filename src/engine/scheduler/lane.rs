@@ -7,7 +7,7 @@ use super::ring::Class;
 use super::words::EndpointFacts;
 use crate::domain::delivery::{DeliveryId, Trigger};
 use crate::domain::id::{ApplicationId, MessageId};
-use crate::domain::throttle::Throttle;
+use crate::domain::throttle::{Rate, Throttle};
 use crate::domain::time::Timestamp;
 use crate::store::Ready;
 
@@ -127,7 +127,7 @@ impl Lane {
             return usize::from(park.probing.is_none() && now >= park.probe_at);
         }
         let rate = self.open().map_or(u16::MAX, |facts| {
-            let own = facts.throttle_rate.unwrap_or(u16::MAX);
+            let own = facts.rate().map_or(u16::MAX, Rate::in_a_second);
             own.min(facts.application_throttle_rate.unwrap_or(u16::MAX))
         });
         let most = most.min(usize::from(rate).max(1));

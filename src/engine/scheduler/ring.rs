@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use crate::domain::id::{ApplicationId, EndpointId};
-use crate::domain::throttle::Throttle;
+use crate::domain::throttle::{Rate, Throttle};
 use crate::domain::time::Timestamp;
 
 /// Which ring a lane that may send stands in.
@@ -55,7 +55,7 @@ impl Ring {
     /// How many deliveries a second all its lanes together may send.
     pub fn set_rate(&mut self, id: ApplicationId, rate: Option<u16>) {
         if let Some(application) = self.applications.get_mut(&id) {
-            application.throttle = renewed(application.throttle, rate);
+            application.throttle = renewed(application.throttle, rate.map(Rate::per_second));
         }
     }
 
@@ -133,7 +133,7 @@ impl Ring {
 }
 
 /// The throttle at a rate that may have changed; what was let through still counts.
-pub(super) fn renewed(throttle: Option<Throttle>, rate: Option<u16>) -> Option<Throttle> {
+pub(super) fn renewed(throttle: Option<Throttle>, rate: Option<Rate>) -> Option<Throttle> {
     let rate = rate?;
     Some(throttle.map_or_else(|| Throttle::new(rate), |throttle| throttle.with_rate(rate)))
 }

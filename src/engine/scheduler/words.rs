@@ -7,6 +7,7 @@ use crate::domain::delivery::{DeliveryId, Outcome, Trigger};
 use crate::domain::endpoint::Disabled;
 use crate::domain::id::{ApplicationId, EndpointId};
 use crate::domain::retry::RetryPolicy;
+use crate::domain::throttle::Rate;
 use crate::domain::time::Timestamp;
 use crate::store::{DuePage, Notice, Ready, Verdict};
 
@@ -67,6 +68,16 @@ pub struct EndpointFacts {
     pub throttle_rate: Option<u16>,
     /// Deliveries a second over all endpoints of its application.
     pub application_throttle_rate: Option<u16>,
+    /// Its deliveries at most, as its receiver allows them.
+    pub allowed_rate: Option<Rate>,
+}
+
+impl EndpointFacts {
+    /// How fast its deliveries may go.
+    pub fn rate(&self) -> Option<Rate> {
+        let throttle = self.throttle_rate.map(Rate::per_second);
+        throttle.into_iter().chain(self.allowed_rate).min()
+    }
 }
 
 /// How an attempt ended, without what it carried.

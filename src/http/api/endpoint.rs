@@ -10,11 +10,13 @@ use serde_json::value::RawValue;
 
 use super::application::{named, unexpected};
 use super::call::Call;
+use super::delivery_settings::DeliveryIn;
 use super::endpoint_secret::{draw_key, read_key};
 use super::limits::{self, DESCRIPTION_MAX, Problems};
 use super::page;
 use super::shapes::EndpointOut;
 use crate::domain::application::Metadata;
+use crate::domain::delivery_settings::DeliverySettings;
 use crate::domain::endpoint::{Disabled, Endpoint, EndpointKey};
 use crate::domain::endpoint_url::split_user_info;
 use crate::domain::headers::{AUTHORIZATION, find_header, set_header};
@@ -46,6 +48,7 @@ pub(super) struct EndpointIn {
     version: Option<u16>,
     sources: Option<Vec<String>>,
     filter: Option<Box<RawValue>>,
+    delivery: Option<DeliveryIn>,
 }
 
 /// What a caller may set of an endpoint, after the limits were looked at.
@@ -56,6 +59,8 @@ pub(super) struct Fields {
     pub disabled: bool,
     pub subscription: Subscription,
     pub throttle_rate: Option<u16>,
+    /// PUT of the Svix API has none: what stands stays.
+    pub delivery: Option<DeliverySettings>,
     pub metadata: Metadata,
     headers: Option<BTreeMap<String, String>>,
     /// User name and password of the URL, as a header says them.
@@ -89,6 +94,7 @@ impl EndpointIn {
             disabled: self.disabled.unwrap_or(false),
             subscription,
             throttle_rate: self.throttle_rate.or(self.rate_limit),
+            delivery: self.delivery.map(DeliveryIn::read),
             metadata: self.metadata.unwrap_or_default(),
             headers: self.headers.map(|headers| limits::headers(headers, &mut problems)),
             key: self.secret.and_then(|text| read_key(&text, &["secret"], &mut problems)),
@@ -178,6 +184,7 @@ impl Fields {
             subscription: self.subscription,
             disabled: disable(self.disabled, None),
             throttle_rate: self.throttle_rate,
+            delivery: self.delivery.unwrap_or_default(),
             metadata: self.metadata,
             transformation: None,
             keys: vec![EndpointKey { key: self.key.unwrap_or(key), expires_at: None }],
@@ -205,6 +212,7 @@ impl Fields {
             subscription: self.subscription,
             disabled: disable(self.disabled, old.disabled),
             throttle_rate: self.throttle_rate,
+            delivery: self.delivery.unwrap_or_else(|| old.delivery.clone()),
             metadata: self.metadata,
             updated_at: now,
             ..old.clone()

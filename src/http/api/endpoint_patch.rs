@@ -6,6 +6,7 @@ use serde_json::value::RawValue;
 
 use super::application::present;
 use super::call::Call;
+use super::delivery_settings::DeliveryIn;
 use super::endpoint::{
     ROTATE, answer, check_rates, check_rest, disable, either, read_url, version,
 };
@@ -49,6 +50,8 @@ struct EndpointPatch {
     sources: Option<Option<Vec<String>>>,
     #[serde(deserialize_with = "present")]
     filter: Option<Option<Box<RawValue>>>,
+    #[serde(deserialize_with = "present")]
+    delivery: Option<Option<DeliveryIn>>,
 }
 
 /// What a patch says that is read from its fields.
@@ -123,6 +126,9 @@ impl EndpointPatch {
         }
         if let Some(rate) = self.throttle_rate.or(self.rate_limit) {
             endpoint.throttle_rate = rate;
+        }
+        if let Some(delivery) = self.delivery {
+            endpoint.delivery = delivery.map(DeliveryIn::read).unwrap_or_default();
         }
         if let Some(metadata) = self.metadata {
             endpoint.metadata = metadata;

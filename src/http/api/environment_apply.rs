@@ -248,6 +248,8 @@ fn put_endpoint(
         subscription: fields.subscription,
         disabled,
         throttle_rate: fields.throttle_rate,
+        // A document of another server's has none.
+        delivery: fields.delivery.unwrap_or_else(|| old.delivery.clone()),
         metadata: fields.metadata,
         headers,
         keys,

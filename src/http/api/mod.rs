@@ -10,6 +10,7 @@ pub mod body;
 pub mod broadcast;
 pub mod call;
 pub mod config;
+mod delivery_settings;
 mod dry_run;
 pub mod endpoint;
 pub mod endpoint_headers;

@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use super::delivery_settings::DeliveryOut;
 use crate::domain::application::Application;
 use crate::domain::delivery::{AttemptContent, Delivery, Outcome, State, Trigger};
 use crate::domain::endpoint::{Disabled, Endpoint};
@@ -74,6 +75,8 @@ pub struct EndpointOut<'a> {
     throttle_rate: Option<u16>,
     #[serde(skip_serializing_if = "Option::is_none")]
     rate_limit: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    delivery: Option<DeliveryOut>,
     metadata: &'a BTreeMap<String, String>,
     managed: bool,
     version: u16,
@@ -100,6 +103,7 @@ impl<'a> EndpointOut<'a> {
             filter: endpoint.subscription.filter.as_ref().map(|filter| filter.as_json()),
             throttle_rate: endpoint.throttle_rate,
             rate_limit: endpoint.throttle_rate,
+            delivery: DeliveryOut::new(&endpoint.delivery),
             metadata: &endpoint.metadata,
             managed: endpoint.managed,
             version: 1,

@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::{Record, RecordError, decode, encode, one_version, parse};
 use crate::domain::application::Metadata;
+use crate::domain::delivery_settings::DeliverySettings;
 use crate::domain::endpoint::{Disabled, Endpoint, EndpointKey};
 use crate::domain::filter::Filter;
 use crate::domain::id::{ApplicationId, EndpointId};
@@ -20,6 +22,14 @@ use crate::store::seal::Sealer;
 /// An endpoint with its secrets sealed.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct EndpointRow {
+    second: EndpointRowV2,
+    /// Sealed: how its deliveries are made, as JSON; may hold credentials.
+    delivery: Option<Vec<u8>>,
+}
+
+/// Before deliveries to an endpoint had settings of their own.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct EndpointRowV2 {
     standing: EndpointRowV1,
     sources: Vec<String>,
     /// A filter, as JSON.
@@ -64,12 +74,13 @@ struct StoredKey {
 }
 
 impl Record for EndpointRow {
-    const VERSION: u8 = 2;
+    const VERSION: u8 = 3;
 
     fn read(version: u8, bytes: &[u8]) -> Result<EndpointRow, RecordError> {
         match version {
             1 => parse::<EndpointRowV1>(bytes).map(EndpointRow::from),
-            2 => parse(bytes),
+            2 => parse::<EndpointRowV2>(bytes).map(EndpointRow::from),
+            3 => parse(bytes),
             newer => Err(RecordError::Newer(newer)),
         }
     }
@@ -77,7 +88,14 @@ impl Record for EndpointRow {
 
 impl From<EndpointRowV1> for EndpointRow {
     fn from(standing: EndpointRowV1) -> EndpointRow {
-        EndpointRow { standing, sources: Vec::new(), filter: None, transformation: None }
+        let (sources, filter, transformation) = (Vec::new(), None, None);
+        EndpointRow::from(EndpointRowV2 { standing, sources, filter, transformation })
+    }
+}
+
+impl From<EndpointRowV2> for EndpointRow {
+    fn from(second: EndpointRowV2) -> EndpointRow {
+        EndpointRow { second, delivery: None }
     }
 }
 
@@ -93,12 +111,12 @@ impl EndpointRow {
         });
         let secrets = EndpointSecrets { headers: endpoint.headers.clone(), keys: keys.collect() };
         let endpoint = endpoint.clone();
-        let transformation = endpoint.transformation.as_ref().map(|held| {
-            let json = serde_json::to_vec(&**held).expect("invariant: its keys are text");
-            sealer.seal(row.as_bytes(), &json)
-        });
+        let transformation = endpoint.transformation.as_deref();
+        let transformation = transformation.map(|held| seal_json(held, row, sealer));
+        let changed = endpoint.delivery != DeliverySettings::default();
+        let delivery = changed.then(|| seal_json(&endpoint.delivery, row, sealer));
         let Subscription { event_types, channels, sources, filter } = endpoint.subscription;
-        EndpointRow {
+        let second = EndpointRowV2 {
             standing: EndpointRowV1 {
                 id: endpoint.id,
                 application: endpoint.application,
@@ -118,23 +136,25 @@ impl EndpointRow {
             sources,
             filter: filter.map(|filter| filter.as_json().to_string()),
             transformation,
-        }
+        };
+        EndpointRow { second, delivery }
     }
 
     /// The key of its row.
     pub fn key(&self) -> Key {
-        keys::endpoint(self.standing.application, self.standing.id)
+        let EndpointRowV1 { application, id, .. } = self.second.standing;
+        keys::endpoint(application, id)
     }
 
     /// The endpoint, opened.
     pub fn open(self, row: &Key, sealer: &Sealer) -> Result<Endpoint, RecordError> {
-        let EndpointRow { standing, sources, filter, transformation } = self;
+        let EndpointRow { second, delivery } = self;
+        let EndpointRowV2 { standing, sources, filter, transformation } = second;
         let transformation = transformation
-            .map(|sealed| {
-                let json = sealer.open(row.as_bytes(), &sealed)?;
-                let read = serde_json::from_slice(json.expose());
-                read.map(Arc::new).map_err(RecordError::Transformation)
-            })
+            .map(|sealed| open_json(&sealed, row, sealer, RecordError::Transformation))
+            .transpose()?;
+        let delivery = delivery
+            .map(|sealed| open_json(&sealed, row, sealer, RecordError::DeliverySettings))
             .transpose()?;
         let filter = filter.map(|text| Filter::parse_text(&text)).transpose()?;
         let secrets = sealer.open(row.as_bytes(), &standing.sealed)?;
@@ -159,13 +179,29 @@ impl EndpointRow {
             },
             disabled: standing.disabled,
             throttle_rate: standing.throttle_rate,
+            delivery: delivery.unwrap_or_default(),
             metadata: standing.metadata,
             headers: secrets.headers,
-            transformation,
+            transformation: transformation.map(Arc::new),
             keys: keys.collect(),
             managed: standing.managed,
             created_at: standing.created_at,
             updated_at: standing.updated_at,
         })
     }
+}
+
+fn seal_json<T: Serialize>(value: &T, row: &Key, sealer: &Sealer) -> Vec<u8> {
+    let json = serde_json::to_vec(value).expect("invariant: its keys are text");
+    sealer.seal(row.as_bytes(), &json)
+}
+
+fn open_json<T: DeserializeOwned>(
+    sealed: &[u8],
+    row: &Key,
+    sealer: &Sealer,
+    error: fn(serde_json::Error) -> RecordError,
+) -> Result<T, RecordError> {
+    let json = sealer.open(row.as_bytes(), sealed)?;
+    serde_json::from_slice(json.expose()).map_err(error)
 }

@@ -87,7 +87,13 @@ fn endpoints() {
     };
     let row = EndpointRow::from(standing);
     assert_eq!(decode::<EndpointRow>(&bytes(first)).unwrap(), row);
-    check(&row, "020908010175036874700001036f6e6501026575000001016100010001020203000000");
+    let second = "020908010175036874700001036f6e6501026575000001016100010001020203000000";
+    assert_eq!(decode::<EndpointRow>(&bytes(second)).unwrap(), row);
+    check(
+        &row,
+        "03090801017503687470000103\
+                 6f6e650102657500000101610001000102020300000000",
+    );
 }
 
 #[test]

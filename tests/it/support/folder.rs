@@ -128,6 +128,7 @@ impl Open {
                 subscription: Subscription::default(),
                 disabled: None,
                 throttle_rate: None,
+                delivery: Default::default(),
                 metadata: Default::default(),
                 transformation: None,
                 headers: Default::default(),

@@ -55,6 +55,7 @@ impl Bench {
             enabled,
             throttle_rate: self.rate,
             application_throttle_rate: self.application_rate,
+            allowed_rate: None,
         }
     }
 

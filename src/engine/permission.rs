@@ -1,0 +1,153 @@
+//! Whether an endpoint takes events of this relay: asked before it is sent any, where its settings
+//! say so, and kept for a day (CloudEvents, HTTP 1.1 Web Hooks for Event Delivery 1.0.2, section
+//! 4, "Abuse protection").
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::domain::delivery::Outcome;
+use crate::domain::endpoint::Endpoint;
+use crate::domain::headers::is_reserved_header;
+use crate::domain::id::EndpointId;
+use crate::domain::throttle::Rate;
+use crate::domain::time::Timestamp;
+use crate::engine::answer::Answer;
+use crate::engine::transport::{OutgoingRequest, Transport, USER_AGENT};
+
+/// How long a permission holds: the receiver may have thought better of it.
+const HOLDS_FOR: Duration = Duration::from_secs(24 * 3_600);
+/// Permissions that are kept at once; the one that ends first goes.
+const KEPT_MAX: usize = 10_000;
+const ORIGIN: &str = "webhook-request-origin";
+const ALLOWED_ORIGIN: &str = "webhook-allowed-origin";
+const ALLOWED_RATE: &str = "webhook-allowed-rate";
+
+/// What receivers permitted.
+pub struct Permissions {
+    /// Who asks: a host name.
+    origin: String,
+    held: Mutex<HashMap<EndpointId, Permission>>,
+}
+
+struct Permission {
+    url: String,
+    until: Timestamp,
+    rate: Option<Rate>,
+}
+
+/// The request that asks, and what was answered to it.
+pub struct Refused {
+    /// What was asked.
+    pub request: OutgoingRequest,
+    /// Why nothing may be sent.
+    pub answer: Answer,
+}
+
+impl Permissions {
+    /// None yet, for a relay that the outside reaches by this host.
+    pub fn new(origin: &str) -> Permissions {
+        Permissions { origin: origin.to_owned(), held: Mutex::default() }
+    }
+
+    fn held(&self) -> MutexGuard<'_, HashMap<EndpointId, Permission>> {
+        // A map is whole after every step, whoever panicked.
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How fast an endpoint may be sent to.
+    pub fn rate(&self, endpoint: EndpointId) -> Option<Rate> {
+        self.held().get(&endpoint)?.rate
+    }
+
+    /// Makes sure that an endpoint may be sent to at this URL, asking it if that is not known;
+    /// returns whether it was asked.
+    pub fn ensure(
+        &self,
+        endpoint: &Endpoint,
+        url: &str,
+        now: Timestamp,
+        transport: &dyn Transport,
+        timeout: Duration,
+    ) -> Result<bool, Box<Refused>> {
+        let known = |held: &Permission| held.url == url && now < held.until;
+        if self.held().get(&endpoint.id).is_some_and(known) {
+            return Ok(false);
+        }
+        let request = self.question(endpoint, url, timeout);
+        let answer = transport.send(&request);
+        match self.permitted(&answer) {
+            Ok(rate) => {
+                let permission = Permission { url: url.to_owned(), until: now + HOLDS_FOR, rate };
+                self.keep(endpoint.id, permission);
+                Ok(true)
+            }
+            Err(why) => Err(Box::new(Refused { request, answer: refusal(answer, why) })),
+        }
+    }
+
+    fn question(&self, endpoint: &Endpoint, url: &str, timeout: Duration) -> OutgoingRequest {
+        let own = endpoint.headers.iter().filter(|(name, _)| !is_reserved_header(name));
+        let mut headers = vec![
+            (ORIGIN.to_owned(), self.origin.clone()),
+            ("user-agent".to_owned(), USER_AGENT.to_owned()),
+        ];
+        headers.extend(own.map(|(name, value)| (name.clone(), value.clone())));
+        OutgoingRequest {
+            method: "OPTIONS".into(),
+            url: url.into(),
+            headers,
+            body: Bytes::new(),
+            timeout,
+        }
+    }
+
+    /// The rate that an answer permits, or why it permits nothing.
+    fn permitted(&self, answer: &Answer) -> Result<Option<Rate>, Option<String>> {
+        if answer.outcome != Outcome::Delivered {
+            let status = answer.status_code;
+            let words = format!("it answered OPTIONS with {status}, not with a permission");
+            return Err((status != 0).then_some(words));
+        }
+        let header = |name: &str| {
+            let mut headers = answer.headers.iter();
+            headers.find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim())
+        };
+        let allowed = header(ALLOWED_ORIGIN).unwrap_or_default();
+        if allowed != "*" && !allowed.eq_ignore_ascii_case(&self.origin) {
+            let given = if allowed.is_empty() { "is missing" } else { "names another" };
+            return Err(Some(format!(
+                "its answer to OPTIONS permits nothing to {}: {ALLOWED_ORIGIN} {given}",
+                self.origin
+            )));
+        }
+        match header(ALLOWED_RATE) {
+            None | Some("*") => Ok(None),
+            Some(text) => match text.parse() {
+                Ok(rate) if rate > 0 => Ok(Some(Rate::per_minute(rate))),
+                _ => Err(Some(format!("its {ALLOWED_RATE} is no number of requests a minute"))),
+            },
+        }
+    }
+
+    fn keep(&self, endpoint: EndpointId, permission: Permission) {
+        let mut held = self.held();
+        if held.len() >= KEPT_MAX && !held.contains_key(&endpoint) {
+            let first = held.iter().min_by_key(|(_, held)| held.until).map(|(id, _)| *id);
+            first.and_then(|id| held.remove(&id));
+        }
+        held.insert(endpoint, permission);
+    }
+}
+
+/// An answer that permits nothing is a failure whatever its status says.
+fn refusal(answer: Answer, why: Option<String>) -> Answer {
+    let outcome = match answer.outcome {
+        Outcome::Delivered => Outcome::Protocol,
+        outcome => outcome,
+    };
+    let body = why.map_or(answer.body, String::into_bytes);
+    Answer { outcome, body, ..answer }
+}
