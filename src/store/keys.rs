@@ -337,11 +337,6 @@ pub fn all_replies() -> Key {
     Key::start(b'k')
 }
 
-/// Replies remembered for this long.
-pub fn replies_of(window_s: u32) -> Key {
-    all_replies().with(&window_s.to_be_bytes())
-}
-
 /// A remembered reply. The bucket is the time of its making divided by the window, so that a
 /// look-up asks two buckets and expiry is one range.
 pub fn reply(window_s: u32, bucket: u32, scope_hash: [u8; 16]) -> Key {

@@ -312,7 +312,7 @@ impl Transaction<'_> {
     fn is_used(&self, class: usize) -> bool {
         let shared = &self.writer.shared;
         let used = shared.event_classes[class].get_or_init(|| {
-            let all = keys::replies_of(seconds(CLASSES[class]));
+            let all = rows::events_of(seconds(CLASSES[class]));
             let mut found = false;
             shared.overlay.scan(&all, &all.after_prefix(), false, &mut |_, _| {
                 found = true;

@@ -1,6 +1,7 @@
 //! Every field of every body, with what lies beyond its limit: 422, the place and words. The source
 //! says which there are, so that a new one without a case fails here.
 
+mod delivery;
 mod sources;
 mod tokens;
 mod transformations;
@@ -105,7 +106,7 @@ fn endpoint(patch: bool) -> Vec<Case> {
         sources::filter(),
         rate("throttleRate"),
         rate("rateLimit"),
-        delivery(),
+        delivery::settings(),
         metadata(),
         at("version", vec![json!(0), json!(65_536), json!("1")]),
     ];
@@ -117,12 +118,6 @@ fn endpoint(patch: bool) -> Vec<Case> {
     }
     cases.push(secret);
     cases
-}
-
-fn delivery() -> Case {
-    at("delivery", vec![json!(1), json!([])])
-        .and(json!({"cloudEvents": "yes"}), "delivery.cloudEvents")
-        .and(json!({"colour": 1}), "delivery.colour")
 }
 
 fn event_type(kind: &str) -> Vec<Case> {

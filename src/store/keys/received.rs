@@ -1,11 +1,16 @@
 //! Keys of sources and of the requests that came to them.
 
 use crate::domain::id::{Id, RequestId, SourceId, Stamp};
-use crate::store::keys::Key;
+use crate::store::keys::{self, Key};
 
 /// A source, in the catalog.
 pub fn source(id: SourceId) -> Key {
     Key::start(b'c').with(b"s").with_id(id)
+}
+
+/// Events, and replies, that are remembered for this long.
+pub fn events_of(window_s: u32) -> Key {
+    keys::all_replies().with(&window_s.to_be_bytes())
 }
 
 /// Requests of a source.
