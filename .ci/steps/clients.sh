@@ -3,6 +3,8 @@
 # operation that they have a method for. What became of each goes into docs/compatibility.md.
 # shellcheck source=../lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
+# shellcheck source=../suite.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../suite.sh"
 
 # both generations of the API's conventions: 1.x does not ask for content, 2.x does
 python_versions=(1.99.1 2.9.1)
@@ -14,54 +16,12 @@ standard_python=1.1.0
 standard_node=1.1.1
 cryptography_version=50.0.2
 
-relay=${RELAY_BINARY:-$root/target/release/relay}
-folder=$(mktemp -d)
-processes=()
-trap 'kill "${processes[@]}" 2>/dev/null || true; rm -rf "$folder"' EXIT
-export PYTHONDONTWRITEBYTECODE=1
-verdicts=()
-failed=0
-
-# run NAME COMMAND...: COMMAND with a relay of its own; the file of its verdicts comes last
-run() {
-    local name=$1 place
-    shift
-    place=$(mktemp -d -p "$folder")
-    cat >"$place/relay.toml" <<CONFIG
-[server]
+settings='[server]
 listen = "127.0.0.1:0"
-[data]
-dir = "$place/data"
 [intake]
 max_body = "2 MiB"
-[delivery]
-retry_schedule = ["50ms"]
-jitter = 0.0
 [retention]
-max_age = "30d"
-[guard]
-allow = ["127.0.0.1/32"]
-[log]
-format = "text"
-CONFIG
-    "$relay" serve --config "$place/relay.toml" >"$place/relay.log" 2>&1 &
-    local process=$!
-    processes+=("$process")
-    RELAY_SERVER=http://$(listening "$place/relay.log")
-    RELAY_TOKEN=$(cat "$place/data/operator_key")
-    export RELAY_SERVER RELAY_TOKEN
-    local from=$SECONDS
-    if timeout 180 "$@" "$place/verdicts"; then
-        echo "$name: passed in $((SECONDS - from)) s"
-    else
-        echo "$name: FAILED; the relay's log:" >&2
-        tail -n 50 "$place/relay.log" >&2
-        failed=1
-    fi
-    kill "$process"
-    wait "$process" || { echo "the relay ended badly" >&2 && failed=1; }
-    [ ! -e "$place/verdicts" ] || verdicts+=("$place/verdicts")
-}
+max_age = "30d"'
 
 # built while the others run
 rust=$work/clients/rust
@@ -107,5 +67,5 @@ if [ -n "$built" ]; then
     run "svix for Rust" "$rust/debug/clients"
 fi
 
-[ ${#verdicts[@]} -eq 0 ] || python3 .ci/clients/table.py "$libraries" "${verdicts[@]}"
+[ ${#results[@]} -eq 0 ] || python3 .ci/clients/table.py "$libraries" "${results[@]}"
 exit "$failed"

@@ -5,3 +5,4 @@
 
 cargo fmt --version >/dev/null 2>&1 || rustup component add rustfmt
 cargo fmt --all --check
+cargo fmt --check --manifest-path tests/fuzz/Cargo.toml

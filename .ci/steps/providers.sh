@@ -5,56 +5,13 @@
 # shellcheck source=../lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
 
-relay=${RELAY_BINARY:-$root/target/release/relay}
-languages=2
-folder=$(mktemp -d)
-processes=()
-trap 'kill "${processes[@]}" 2>/dev/null || true; rm -rf "$folder"' EXIT
-export PYTHONDONTWRITEBYTECODE=1
-results=()
-failed=0
+# shellcheck source=../suite.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../suite.sh"
 
-# run NAME COMMAND...: COMMAND with a relay of its own, whose file it adds sources to; the file of
-# its results comes last
-run() {
-    local name=$1 place
-    shift
-    place=$(mktemp -d -p "$folder")
-    cat >"$place/relay.toml" <<CONFIG
-[server]
+languages=2
+settings='[server]
 listen = "127.0.0.1:0"
-public_url = "https://hooks.example.com"
-[data]
-dir = "$place/data"
-[delivery]
-retry_schedule = ["50ms"]
-jitter = 0.0
-[guard]
-allow = ["127.0.0.1/32"]
-[log]
-format = "text"
-CONFIG
-    chmod 600 "$place/relay.toml"
-    "$relay" serve --config "$place/relay.toml" >"$place/relay.log" 2>&1 &
-    local process=$!
-    processes+=("$process")
-    RELAY_SERVER=http://$(listening "$place/relay.log")
-    RELAY_TOKEN=$(cat "$place/data/operator_key")
-    RELAY_FILE=$place/relay.toml
-    RELAY_PROCESS=$process
-    export RELAY_SERVER RELAY_TOKEN RELAY_FILE RELAY_PROCESS
-    local from=$SECONDS
-    if timeout 180 "$@" "$place/results"; then
-        echo "$name: passed in $((SECONDS - from)) s"
-    else
-        echo "$name: FAILED; the relay's log:" >&2
-        tail -n 50 "$place/relay.log" >&2
-        failed=1
-    fi
-    kill "$process"
-    wait "$process" || { echo "the relay ended badly" >&2 && failed=1; }
-    [ ! -e "$place/results" ] || results+=("$place/results")
-}
+public_url = "https://hooks.example.com"'
 
 python=$work/providers/python
 if ! debian python3 python3; then

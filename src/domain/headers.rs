@@ -59,13 +59,17 @@ pub enum HeaderError {
     Value,
 }
 
+/// Whether HTTP itself, or the relay with it, sets `name`, in whatever case it is written.
+pub fn is_http_header(name: &str) -> bool {
+    RESERVED.iter().any(|reserved| reserved.eq_ignore_ascii_case(name))
+}
+
 /// Whether an endpoint's own headers may not set `name`, in whatever case it is written.
 pub fn is_reserved_header(name: &str) -> bool {
     let begins = |prefix: &&str| {
         name.get(..prefix.len()).is_some_and(|head| head.eq_ignore_ascii_case(prefix))
     };
-    RESERVED.iter().any(|reserved| reserved.eq_ignore_ascii_case(name))
-        || RESERVED_PREFIXES.iter().any(begins)
+    is_http_header(name) || RESERVED_PREFIXES.iter().any(begins)
 }
 
 /// What is shown of the value of a header that carries a credential.

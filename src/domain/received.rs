@@ -4,7 +4,9 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::headers::{check_header_value, is_reserved_header, is_sensitive_header};
+use crate::domain::headers::{
+    check_header_value, is_http_header, is_reserved_header, is_sensitive_header,
+};
 use crate::domain::id::{ApplicationId, MessageId, RequestId, SourceId};
 use crate::domain::subscription::EVENT_TYPE_MAX;
 
@@ -31,31 +33,8 @@ impl Head {
     }
 }
 
-/// Headers of HTTP itself, of one connection, and of proxies in front of this relay.
-const NOT_PASSED_ON: [&str; 22] = [
-    "accept-encoding",
-    "connection",
-    "content-encoding",
-    "content-length",
-    "content-type",
-    "date",
-    "expect",
-    "forwarded",
-    "host",
-    "http2-settings",
-    "keep-alive",
-    "proxy-authenticate",
-    "proxy-authorization",
-    "proxy-connection",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-    "user-agent",
-    "via",
-    "x-real-ip",
-    "x-request-id",
-];
+/// Headers of the sender's exchange with this relay, beside those of HTTP itself.
+const NOT_PASSED_ON: [&str; 4] = ["accept-encoding", "forwarded", "x-real-ip", "x-request-id"];
 /// What proxies in front of this relay say.
 const FORWARDED: &str = "x-forwarded-";
 /// Headers that this relay alone may set.
@@ -73,7 +52,8 @@ impl Head {
         let named = self.values("connection").flat_map(|value| value.split(','));
         let hops: Vec<String> = named.map(|name| name.trim().to_ascii_lowercase()).collect();
         let passes = |name: &str, value: &str| {
-            !NOT_PASSED_ON.contains(&name)
+            !is_http_header(name)
+                && !NOT_PASSED_ON.contains(&name)
                 && !name.starts_with(FORWARDED)
                 && !name.starts_with(OWN)
                 && !is_sensitive_header(name)

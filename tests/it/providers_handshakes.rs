@@ -8,46 +8,9 @@ use relay::domain::provider::{
     self, Answer, Fetched, Handshake, Provider, Request, Scheme, Setup, handshake, known, verify,
 };
 use relay::domain::time::Timestamp;
-use serde::Deserialize;
 use serde_json::Value;
 
-#[derive(Deserialize)]
-struct Case {
-    provider: String,
-    what: String,
-    origin: String,
-    now: u64,
-    setup: Given,
-    method: String,
-    url: String,
-    headers: Vec<(String, String)>,
-    body: String,
-    expected: Expected,
-}
-
-#[derive(Deserialize)]
-struct Given {
-    secrets: Vec<String>,
-    verify_token: Option<String>,
-    public_key: Option<String>,
-    set_up_mode: bool,
-    #[serde(default)]
-    cloud_events: bool,
-    #[serde(default)]
-    documents: Vec<(String, String)>,
-}
-
-#[derive(Deserialize, PartialEq, Debug, Default)]
-#[serde(default)]
-struct Expected {
-    kind: String,
-    status: u16,
-    headers: BTreeMap<String, String>,
-    body: String,
-    secret: String,
-    url: String,
-    reason: String,
-}
+use crate::support::handshake::{Expected, cases};
 
 fn told(found: Option<Handshake>) -> Expected {
     let answered = |kind: &str, answer: Answer| Expected {
@@ -90,7 +53,7 @@ fn find(name: &str) -> &'static Provider {
 
 #[test]
 fn handshakes_of_every_provider() {
-    let cases: Vec<Case> = serde_json::from_str(include_str!("providers/handshakes.json")).unwrap();
+    let cases = cases();
     let mut answered: BTreeSet<(String, String)> = BTreeSet::new();
     for case in &cases {
         let secrets: Vec<&str> = case.setup.secrets.iter().map(String::as_str).collect();

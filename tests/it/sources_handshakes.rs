@@ -5,50 +5,13 @@ use std::collections::BTreeMap;
 
 use relay::domain::source::Expiring;
 use relay::store::Reference;
-use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::support::handshake::{Case, Given, cases};
 use crate::support::server::{Answer, Relay};
 
 const TOKEN: &str = "0123456789abcdef";
 const BASE: &str = "https://relay.example.com";
-
-#[derive(Deserialize)]
-struct Case {
-    provider: String,
-    what: String,
-    now: u64,
-    setup: Given,
-    method: String,
-    url: String,
-    headers: Vec<(String, String)>,
-    body: String,
-    expected: Expected,
-}
-
-#[derive(Deserialize)]
-struct Given {
-    secrets: Vec<String>,
-    verify_token: Option<String>,
-    public_key: Option<String>,
-    set_up_mode: bool,
-    #[serde(default)]
-    cloud_events: bool,
-    #[serde(default)]
-    documents: Vec<(String, String)>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct Expected {
-    kind: String,
-    status: u16,
-    headers: BTreeMap<String, String>,
-    body: String,
-    secret: String,
-    url: String,
-    reason: String,
-}
 
 fn relay() -> Relay {
     let relay = Relay::with(|config| config.server.public_url = Some(BASE.parse().unwrap()));
@@ -85,7 +48,7 @@ fn newest(relay: &Relay) -> Value {
 
 #[test]
 fn every_provider_is_answered() {
-    let cases: Vec<Case> = serde_json::from_str(include_str!("providers/handshakes.json")).unwrap();
+    let cases = cases();
     let shared = relay();
     let mut asked: BTreeMap<String, usize> = BTreeMap::new();
     for case in &cases {

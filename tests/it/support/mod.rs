@@ -4,6 +4,7 @@ pub mod acme;
 pub mod clock;
 pub mod document;
 pub mod folder;
+pub mod handshake;
 pub mod image;
 pub mod model;
 pub mod provider;
