@@ -63,7 +63,9 @@ impl Transaction<'_> {
         let disabled = new.disabled.is_some() && old.is_none_or(|old| old.disabled.is_none());
         let disabled = disabled.then_some(Event::EndpointDisabled);
         let owner = self.application(&Reference::Id(new.application))?;
-        let since = self.writer.tables.failing_since(new.id);
+        // One that a caller changed between its last failure and its end failed a moment ago.
+        let ended = (author == Author::Relay).then(|| self.now());
+        let since = self.writer.tables.failing_since(new.id).or(ended);
         for event in [change, disabled].into_iter().flatten() {
             self.tell_of(event, &owner, new, since)?;
         }
