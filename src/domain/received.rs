@@ -42,12 +42,21 @@ const OWN: &str = "relay-";
 /// Signature headers have our signature: those that came are renamed to begin so.
 const ORIGINAL: &str = "relay-original-";
 
+/// Whether a header's value is what Atlassian signs one request with: the scheme `JWT` and a token
+/// in its compact form (RFC 7515 section 7.1). A bearer token is good for more than one.
+fn is_signed_token(value: &str) -> bool {
+    let token = value.strip_prefix("JWT ").unwrap_or_default();
+    let letter = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+    let part = |part: &str| !part.is_empty() && part.bytes().all(letter);
+    token.starts_with("eyJ") && token.split('.').count() == 3 && token.split('.').all(part)
+}
+
 impl Head {
     /// The headers that endpoints are sent, so that a receiver can verify the provider's signature
     /// itself: without those of the connection (RFC 9110 section 7.6.1), of proxies, and those that
     /// only this relay may set. `webhook-…` and `svix-…` become `relay-original-webhook-…`. What
     /// is a credential itself, as the token that GitLab sends, is between the provider and this
-    /// relay.
+    /// relay; a JWT that is signed for one request is none.
     pub fn passed_on(&self) -> Vec<(String, String)> {
         let named = self.values("connection").flat_map(|value| value.split(','));
         let hops: Vec<String> = named.map(|name| name.trim().to_ascii_lowercase()).collect();
@@ -56,7 +65,7 @@ impl Head {
                 && !NOT_PASSED_ON.contains(&name)
                 && !name.starts_with(FORWARDED)
                 && !name.starts_with(OWN)
-                && !is_sensitive_header(name)
+                && (!is_sensitive_header(name) || is_signed_token(value))
                 && !hops.iter().any(|hop| hop == name)
                 && check_header_value(value).is_ok()
         };

@@ -198,7 +198,9 @@ impl Driver {
 
     fn finished(&mut self, ready: &Ready, made: Made) {
         if made.asked {
-            self.step(Input::Notice(Notice::EndpointChanged(ready.endpoint)));
+            let (endpoint, now) = (ready.endpoint, self.clock.now());
+            let rate = self.permissions.rate(endpoint, now).flatten();
+            self.step(Input::Allowed { endpoint, rate });
         }
         let answer = &made.answer;
         let finished = Finished {
@@ -275,15 +277,15 @@ impl Driver {
 
     fn facts(&self, endpoint: EndpointId) -> Option<EndpointFacts> {
         let (application, endpoint) = self.store.endpoint_by_id(endpoint)?;
+        let asks = endpoint.delivery.cloud_events;
+        let allowed = asks.then(|| self.permissions.rate(endpoint.id, self.clock.now())).flatten();
         Some(EndpointFacts {
             application: application.id,
             enabled: endpoint.disabled.is_none(),
             throttle_rate: endpoint.throttle_rate,
             application_throttle_rate: application.throttle_rate,
-            allowed_rate: match endpoint.delivery.cloud_events {
-                true => self.permissions.rate(endpoint.id),
-                false => None,
-            },
+            allowed_rate: allowed.flatten(),
+            unasked: endpoint.delivery.cloud_events && allowed.is_none(),
         })
     }
 }

@@ -19,8 +19,10 @@ use crate::engine::transport::{OutgoingRequest, Transport, USER_AGENT};
 
 /// How long a permission holds: the receiver may have thought better of it.
 const HOLDS_FOR: Duration = Duration::from_secs(24 * 3_600);
-/// Permissions that are kept at once; the one that ends first goes.
+/// Endpoints whose permissions are kept at once; those that end first go.
 const KEPT_MAX: usize = 10_000;
+/// URLs of one endpoint, which its transformation may choose; the oldest goes.
+const URLS_MAX: usize = 16;
 const ORIGIN: &str = "webhook-request-origin";
 const ALLOWED_ORIGIN: &str = "webhook-allowed-origin";
 const ALLOWED_RATE: &str = "webhook-allowed-rate";
@@ -29,7 +31,7 @@ const ALLOWED_RATE: &str = "webhook-allowed-rate";
 pub struct Permissions {
     /// Who asks: a host name.
     origin: String,
-    held: Mutex<HashMap<EndpointId, Permission>>,
+    held: Mutex<HashMap<EndpointId, Vec<Permission>>>,
 }
 
 struct Permission {
@@ -52,14 +54,17 @@ impl Permissions {
         Permissions { origin: origin.to_owned(), held: Mutex::default() }
     }
 
-    fn held(&self) -> MutexGuard<'_, HashMap<EndpointId, Permission>> {
+    fn held(&self) -> MutexGuard<'_, HashMap<EndpointId, Vec<Permission>>> {
         // A map is whole after every step, whoever panicked.
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How fast an endpoint may be sent to.
-    pub fn rate(&self, endpoint: EndpointId) -> Option<Rate> {
-        self.held().get(&endpoint)?.rate
+    /// How fast an endpoint may be sent to, over all its URLs; `None` when none is permitted.
+    pub fn rate(&self, endpoint: EndpointId, now: Timestamp) -> Option<Option<Rate>> {
+        let held = self.held();
+        let mut live = held.get(&endpoint)?.iter().filter(|held| now < held.until).peekable();
+        live.peek()?;
+        Some(live.filter_map(|held| held.rate).min())
     }
 
     /// Makes sure that an endpoint may be sent to at this URL, asking it if that is not known;
@@ -73,7 +78,7 @@ impl Permissions {
         timeout: Duration,
     ) -> Result<bool, Box<Refused>> {
         let known = |held: &Permission| held.url == url && now < held.until;
-        if self.held().get(&endpoint.id).is_some_and(known) {
+        if self.held().get(&endpoint.id).is_some_and(|held| held.iter().any(known)) {
             return Ok(false);
         }
         let request = self.question(endpoint, url, timeout);
@@ -135,10 +140,16 @@ impl Permissions {
     fn keep(&self, endpoint: EndpointId, permission: Permission) {
         let mut held = self.held();
         if held.len() >= KEPT_MAX && !held.contains_key(&endpoint) {
-            let first = held.iter().min_by_key(|(_, held)| held.until).map(|(id, _)| *id);
+            let end = |held: &Vec<Permission>| held.iter().map(|held| held.until).max();
+            let first = held.iter().min_by_key(|(_, held)| end(held)).map(|(id, _)| *id);
             first.and_then(|id| held.remove(&id));
         }
-        held.insert(endpoint, permission);
+        let own = held.entry(endpoint).or_default();
+        own.retain(|held| held.url != permission.url);
+        if own.len() >= URLS_MAX {
+            own.remove(0);
+        }
+        own.push(permission);
     }
 }
 

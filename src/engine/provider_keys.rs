@@ -9,6 +9,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD as STANDARD;
 use bytes::Bytes;
+use sha2::{Digest, Sha256};
 use url::form_urlencoded;
 
 use crate::domain::id::SourceId;
@@ -21,7 +22,14 @@ const KEPT_MAX: usize = 64;
 const KEPT_FOR: Duration = Duration::from_secs(24 * 3_600);
 /// Fetches for one source in a minute at most: strangers may name what is to be fetched.
 const FETCHES: u32 = 20;
+const DAY_S: u64 = 24 * 3_600;
 const MINUTE: Duration = Duration::from_secs(60);
+/// Requests that wait for one key at once; others are to be sent again.
+const WAITERS: usize = 4;
+/// Access tokens that are kept at once.
+const TOKENS_MAX: usize = 64;
+/// An access token is not used any more this long before its end.
+const TOKEN_MARGIN: Duration = Duration::from_secs(60);
 /// How long what could not be fetched is not asked for again.
 const FAILED_FOR: Duration = Duration::from_secs(10);
 /// Providers wait for their answer meanwhile.
@@ -43,6 +51,8 @@ struct Held {
     askers: HashMap<SourceId, Asker>,
     /// What is fetched by one thread while others wait for it.
     flights: HashMap<String, Arc<Mutex<()>>>,
+    /// Access tokens and when they end, by who gave them for what.
+    tokens: HashMap<[u8; 32], (Timestamp, String)>,
 }
 
 /// What was fetched for one source within a minute.
@@ -62,6 +72,18 @@ pub struct Grant {
     pub scope: String,
     /// Client id, colon, client secret.
     pub credentials: String,
+}
+
+impl Grant {
+    /// Tells it from others without holding its credentials.
+    fn id(&self) -> [u8; 32] {
+        let mut hash = Sha256::new();
+        for part in [&self.url, &self.scope, &self.credentials] {
+            hash.update((part.len() as u64).to_be_bytes());
+            hash.update(part);
+        }
+        hash.finalize().into()
+    }
 }
 
 impl ProviderKeys {
@@ -86,7 +108,15 @@ impl ProviderKeys {
     /// Fetches a key that a source needs and keeps it; who asks while it is on its way gets it
     /// too. Blocks for three times `TIMEOUT` at most. An error says why in words.
     pub fn fetch(&self, asker: SourceId, url: &str, grant: Option<&Grant>) -> Result<(), String> {
-        let flight = Arc::clone(self.held().flights.entry(url.to_owned()).or_default());
+        let flight = {
+            let mut held = self.held();
+            let flight = held.flights.entry(url.to_owned()).or_default();
+            // One is the map's. Each that waits takes a thread that others need.
+            if Arc::strong_count(flight) > WAITERS {
+                return Err("it is being fetched by others".to_owned());
+            }
+            Arc::clone(flight)
+        };
         let one = flight.lock().unwrap_or_else(PoisonError::into_inner);
         let result = match self.known(asker, url) {
             Some(known) => known,
@@ -98,6 +128,8 @@ impl ProviderKeys {
         if Arc::strong_count(&flight) == 2 {
             held.flights.remove(url);
         }
+        drop(flight);
+        drop(held);
         result
     }
 
@@ -130,6 +162,8 @@ impl ProviderKeys {
                 Ok(())
             }
             Err(why) => {
+                // The token may be why: the next try takes a new one.
+                grant.and_then(|grant| held.tokens.remove(&grant.id()));
                 let asker = held.askers.entry(asker).or_default();
                 asker.failed.insert(url.to_owned(), (now, why.clone()));
                 Err(why)
@@ -138,6 +172,12 @@ impl ProviderKeys {
     }
 
     fn token(&self, grant: &Grant) -> Result<String, String> {
+        let (id, now) = (grant.id(), self.0.clock.now());
+        if let Some((until, token)) = self.held().tokens.get(&id)
+            && now < *until
+        {
+            return Ok(token.clone());
+        }
         let form = form_urlencoded::Serializer::new(String::new())
             .append_pair("grant_type", "client_credentials")
             .append_pair("scope", &grant.scope)
@@ -154,7 +194,14 @@ impl ProviderKeys {
         let answer: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
         let token = answer["access_token"].as_str();
         let token = token.filter(|token| token.bytes().all(|byte| byte.is_ascii_graphic()));
-        token.map(str::to_owned).ok_or_else(|| words("the answer has none".to_owned()))
+        let token = token.ok_or_else(|| words("the answer has none".to_owned()))?.to_owned();
+        let lasts = Duration::from_secs(answer["expires_in"].as_u64().unwrap_or(0).min(DAY_S));
+        let mut held = self.held();
+        held.tokens.retain(|_, (until, _)| now < *until);
+        if lasts > TOKEN_MARGIN && held.tokens.len() < TOKENS_MAX {
+            held.tokens.insert(id, (now + (lasts - TOKEN_MARGIN), token.clone()));
+        }
+        Ok(token)
     }
 
     /// Calls a URL with GET for a source.

@@ -121,7 +121,8 @@ impl Transaction<'_> {
             }
             b's' => {
                 let row: RequestRow = self.writer.shared.decode(&key, value);
-                again + BODY_HEADER + ALIGN + (row.body.length() + row.head.length()) as usize
+                let bodies = (row.body.length() + row.head.length()) as usize;
+                2 * again + BODY_HEADER + ALIGN + bodies + WAITING_MAX
             }
             // What waits of its source is written again.
             b'w' => 2 * again + WAITING_MAX,
@@ -192,21 +193,23 @@ impl Transaction<'_> {
 
     /// What came while its source was paused is kept; the rest goes with its bytes.
     fn carry_request(&mut self, key: Key, value: &bytes::Bytes) -> usize {
-        let mut row: RequestRow = self.writer.shared.decode(&key, value);
-        let held = keys::received::request_of(&key)
-            .is_some_and(|(source, id)| self.row(&keys::received::held_one(source, id)).is_some());
-        if !held || self.source_of(&key).is_none() {
+        let row: RequestRow = self.writer.shared.decode(&key, value);
+        let RequestRow { request, head, body } = row;
+        let held = keys::received::held_one(request.source, request.id);
+        if self.row(&held).is_none() || self.source_of(&key).is_none() {
             self.delete_row(key);
             return 0;
         }
-        // What can't be read stays named where it stands: its loss is told when it is asked for.
-        for location in [&mut row.head, &mut row.body] {
-            if let Some(copied) = self.copy(location) {
-                *location = copied;
+        let (head, body) = match (self.copy(&head), self.copy(&body)) {
+            (Some(head), Some(body)) => (head, body),
+            // It becomes no message any more, and says that its bytes are gone.
+            _ => {
+                self.forget_waiting(request.source, request.id);
+                (BodyLocation::GONE, BodyLocation::GONE)
             }
-        }
-        let length = (row.head.length() + row.body.length()) as usize;
-        length + self.again(key, records::encode(&row))
+        };
+        let length = (head.length() + body.length()) as usize;
+        length + self.again(key, records::encode(&RequestRow { request, head, body }))
     }
 
     /// Whether a row is about a delivery whose message is gone: one that was being made while the
@@ -246,8 +249,8 @@ impl Transaction<'_> {
         let row: MessageRow = self.writer.shared.decode(&key, value);
         if self.is_waiting(&row.message) || self.is_broadcast(&row.message) {
             let Some(body) = self.copy(&row.body) else { return self.again(key, value.clone()) };
-            // One that can't be read stays named where it stands: its loss is told when asked for.
-            let head = row.head.map(|head| self.copy(&head).unwrap_or(head));
+            // Where it can't be read the message goes without it.
+            let head = row.head.and_then(|head| self.copy(&head));
             let length = row.length();
             let value = records::encode(&MessageRow { message: row.message, body, head });
             return length + self.again(key, value);

@@ -10,7 +10,7 @@ use std::io;
 use std::ops::ControlFlow;
 
 use crate::domain::delivery::{Delivery, DeliveryId, State};
-use crate::domain::id::{ApplicationId, AttemptId, MessageId};
+use crate::domain::id::{ApplicationId, AttemptId, EndpointId, MessageId};
 use crate::domain::message::Message;
 use crate::domain::time::Timestamp;
 use crate::store::keys::{self, Key};
@@ -23,6 +23,8 @@ use crate::store::{
 
 /// Places overwritten, or bodies whose time is up, in one step.
 const STEP: usize = 256;
+/// Deliveries whose attempts are expunged in one record.
+const DELIVERIES: usize = 64;
 
 impl Transaction<'_> {
     /// Takes the body of a message away; what waits to be sent is cancelled. Returns `false` when
@@ -50,6 +52,19 @@ impl Transaction<'_> {
         true
     }
 
+    /// Takes away what was sent and answered in the attempts of a delivery.
+    fn expunge_attempts(&mut self, endpoint: EndpointId, attempts: Vec<AttemptId>) {
+        for attempt in attempts {
+            let key = keys::attempt(endpoint, attempt);
+            let Some(mut row) = self.record::<AttemptRow>(&key) else { continue };
+            if !row.content.is_gone() {
+                self.erase_later(row.content);
+                row.content = BodyLocation::GONE;
+                self.put_row(key, records::encode(&row), false);
+            }
+        }
+    }
+
     /// Takes away what was sent and answered in an attempt; its outcome stays.
     pub fn expunge_attempt(&mut self, attempt: AttemptId, of: &Message) -> Result<(), Refusal> {
         let owner = self
@@ -57,13 +72,8 @@ impl Transaction<'_> {
             .into_iter()
             .find(|(_, held)| held.attempt_ids.contains(&attempt));
         let (id, _) = owner.ok_or(Refusal::NotFound)?;
-        let key = keys::attempt(id.endpoint, attempt);
-        let mut row: AttemptRow = self.record(&key).ok_or(Refusal::NotFound)?;
-        if !row.content.is_gone() {
-            self.erase_later(row.content);
-            row.content = BodyLocation::GONE;
-            self.put_row(key, records::encode(&row), false);
-        }
+        self.row(&keys::attempt(id.endpoint, attempt)).ok_or(Refusal::NotFound)?;
+        self.expunge_attempts(id.endpoint, vec![attempt]);
         Ok(())
     }
 
@@ -159,6 +169,30 @@ impl Store {
         })??;
         self.erase()?;
         Ok(more)
+    }
+
+    /// Expunges a message: its payload, what stood in front of it, and what its attempts sent and
+    /// were answered, where parts of both stand. Blocks until the bytes are gone.
+    pub fn expunge_whole(&self, stored: StoredMessage) -> Result<(), ReclaimError> {
+        let message = stored.message.clone();
+        let mut deliveries = self.on_writer(move |writer| {
+            writer.transact(|transaction| {
+                transaction.expunge_message(&stored);
+                Ok(transaction.delivery_rows(&message))
+            })
+        })??;
+        while !deliveries.is_empty() {
+            let step = deliveries.split_off(deliveries.len().saturating_sub(DELIVERIES));
+            self.on_writer(move |writer| {
+                writer.transact(|transaction| {
+                    for (id, held) in step {
+                        transaction.expunge_attempts(id.endpoint, held.attempt_ids);
+                    }
+                    Ok(())
+                })
+            })??;
+        }
+        self.erase()
     }
 
     /// Expunges and overwrites on the caller's thread; blocks until the bytes are gone.

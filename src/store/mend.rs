@@ -23,8 +23,8 @@ pub struct Mended {
 
 impl Store {
     /// Takes away every due time that no delivery has, gives one to each that waits without, and
-    /// takes back those that wait without for an endpoint that is gone. For a store that nothing is
-    /// sent from meanwhile.
+    /// takes back those that wait without for an endpoint that is gone. Counts anew what waits of
+    /// each source. For a store that nothing is sent from meanwhile.
     pub fn mend(&self) -> Result<Mended, WriteError> {
         let dropped = self.shared.misfits();
         let (restored, orphans) = self.shared.forgotten();
@@ -52,6 +52,15 @@ impl Store {
             self.on_writer(move |writer| {
                 writer.transact(|transaction| {
                     orphans.into_iter().for_each(|(id, due)| transaction.cancel(id, due));
+                    Ok(())
+                })
+            })??;
+        }
+        for source in self.sources() {
+            let waiting = self.shared.count_waiting(source.id);
+            self.on_writer(move |writer| {
+                writer.transact(|transaction| {
+                    transaction.mend_waiting(source.id, waiting);
                     Ok(())
                 })
             })??;

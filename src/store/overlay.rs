@@ -303,6 +303,11 @@ impl Rows {
 
     /// Remembers when records were published, to within [`TICK`]; returns whether that is new.
     fn mark(&mut self, through: u64, now: Instant) -> bool {
+        let known = self.published.back().map_or(self.applied, |(last, _)| *last);
+        // A group may have changed nothing.
+        if through <= known {
+            return false;
+        }
         match self.published.back_mut() {
             Some((last, at)) if now < *at + TICK => {
                 *last = through;

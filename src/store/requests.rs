@@ -18,11 +18,9 @@ use crate::domain::time::Timestamp;
 use crate::store::keys::received as rows;
 use crate::store::keys::{self, Key};
 use crate::store::ledger::bucket;
-use crate::store::records::{self, MessageRow, ReplyRow, RequestRow, StoredReply};
+use crate::store::records::{self, ReplyRow, RequestRow, StoredReply};
 use crate::store::transaction::Transaction;
-use crate::store::{
-    Author, BodyLocation, Filtered, NewMessage, NewOrigin, Reference, Refusal, StoredMessage,
-};
+use crate::store::{Author, BodyLocation, Filtered, NewMessage, NewOrigin, Reference, Refusal};
 
 pub(super) use waiting::HeldRow;
 pub use waiting::{Amount, Waiting};
@@ -187,6 +185,9 @@ impl Transaction<'_> {
         if row.request.message.is_some() {
             return Err(Refusal::Conflict("this request is a message already".to_owned()));
         }
+        if row.head.is_gone() || row.body.is_gone() {
+            return Err(Refusal::Conflict("the bytes of this request are gone".to_owned()));
+        }
         let Decision::Take(keys) = &new.decision else {
             return Err(Refusal::Conflict("this request is not to become a message".to_owned()));
         };
@@ -198,18 +199,12 @@ impl Transaction<'_> {
         Ok(released)
     }
 
-    /// Takes away what came: of one that is a message its bytes too, and what waits of them is
-    /// cancelled. [`Store::erase`](crate::store::Store::erase) overwrites them.
+    /// Takes away what came, where it is no message. [`Store::erase`](crate::store::Store::erase)
+    /// overwrites it.
     pub fn expunge_request(&mut self, source: SourceId, id: RequestId) -> Result<(), Refusal> {
         let key = rows::request(source, id);
         let row: RequestRow = self.record(&key).ok_or(Refusal::NotFound)?;
         self.forget_waiting(source, id);
-        if let Some((application, message)) = row.request.message {
-            if let Some(row) = self.record::<MessageRow>(&keys::message(application, message)) {
-                self.expunge_message(&StoredMessage::from(row));
-            }
-            return Ok(());
-        }
         self.erase_request(&row);
         let (head, body) = (BodyLocation::GONE, BodyLocation::GONE);
         self.put_row(key, records::encode(&RequestRow { head, body, ..row }), false);

@@ -144,10 +144,23 @@ impl Transaction<'_> {
         Ok(source)
     }
 
-    /// Deletes a source: its URL is gone at once. What it took in stays.
-    pub fn delete_source(&mut self, id: SourceId, author: Author) -> Result<(), Refusal> {
+    /// Deletes a source: its URL is gone at once. The messages of what it took in stay; what it
+    /// holds goes with it, and is refused to go unless the caller says so.
+    pub fn delete_source(
+        &mut self,
+        id: SourceId,
+        author: Author,
+        discard_held: bool,
+    ) -> Result<(), Refusal> {
         let source = self.source(&Reference::Id(id))?;
         may_change(source.managed, author, "source")?;
+        let held = self.waiting(id).held.requests;
+        if held > 0 && !discard_held {
+            return Err(Refusal::Conflict(format!(
+                "the source holds {held} requests that are no messages yet: make it active and \
+                 wait until it holds none, or delete it with discard_held=true"
+            )));
+        }
         self.delete_row(rows::source(id));
         self.set(CatalogChange::Source(id, None));
         Ok(())
@@ -161,6 +174,6 @@ impl Transaction<'_> {
     ) -> Result<(), Refusal> {
         let mut own = self.sources();
         own.retain(|source| source.application == application);
-        own.iter().try_for_each(|source| self.delete_source(source.id, author))
+        own.iter().try_for_each(|source| self.delete_source(source.id, author, true))
     }
 }

@@ -337,6 +337,11 @@ impl Writer {
         }
     }
 
+    /// Whether the open group takes a row away.
+    pub fn is_deleted(&self, key: &Key) -> bool {
+        matches!(self.group.view.get(key), Some(None))
+    }
+
     /// Segment and offset at which the bodies of the next record begin.
     pub fn bodies_start(&self) -> (u32, u64) {
         self.journal.bodies_start()

@@ -253,11 +253,12 @@ fn bodies() -> Vec<Call> {
 }
 
 /// Fields that have their cases under another name, or that are answered 501 as yet.
-const ELSEWHERE: [(&str, &str); 23] = [
+const ELSEWHERE: [(&str, &str); 24] = [
     ("SimulateIn", "payload"),
     ("ConfigIn", "secret"),
     ("ConfigIn", "secrets"),
     ("ConfigIn", "verifyToken"),
+    ("ConfigIn", "overlapSeconds"),
     ("SecretsIn", "source"),
     ("SecretsIn", "secrets"),
     ("SecretsIn", "token"),

@@ -75,6 +75,7 @@ fn queries() -> Vec<(&'static str, &'static str, Parameters)> {
         ("GET", "/app/acme/attempt/msg/one", [tried, vec![one]].concat()),
         ("GET", "/event-type", listed),
         ("DELETE", "/event-type/a.b", vec![flag("expunge")]),
+        ("DELETE", "/source/nobody", vec![flag("discard_held")]),
         ("GET", "/app/acme/endpoint/e/stats", window.clone()),
         ("GET", "/app/acme/endpoint/e/attempt-stats", window),
         ("GET", "/environment/export", vec![flag("with_secrets")]),

@@ -210,9 +210,25 @@ fn urls_are_rotated_with_an_overlap() {
     relay.folder.clock.advance(Duration::from_secs(60));
     push(&relay, &path, SECRET, "d3", "{}").expect(404);
     push(&relay, &fresh, SECRET, "d4", "{}").expect(200);
+    // With no overlap nothing old counts any more, whatever was granted before.
+    let rotate = |body: Value| path_of(&relay.post("/source/shop/token/rotate", body).expect(200));
+    let second = rotate(json!({"overlapSeconds": 3_600}));
+    let third = rotate(json!({"overlapSeconds": 0}));
+    for old in [&fresh, &second] {
+        push(&relay, old, SECRET, "d5", "{}").expect(404);
+    }
+    push(&relay, &third, SECRET, "d6", "{}").expect(200);
+    relay.patch("/source/shop", json!({"config": {"secret": "second"}})).expect(200);
+    push(&relay, &third, SECRET, "d7", "{}").expect(200);
+    let config = json!({"secret": "third", "overlapSeconds": 0});
+    relay.patch("/source/shop", json!({"config": config})).expect(200);
+    for old in [SECRET, "second"] {
+        push(&relay, &third, old, "d8", "{}").expect(401);
+    }
+    assert_eq!(relay.post("/source/shop/token/rotate", json!({"overlap": 0})).status, 422);
     relay.delete("/source/shop").expect(204);
-    push(&relay, &fresh, SECRET, "d5", "{}").expect(404);
-    assert_eq!(messages(&relay).len(), 3);
+    push(&relay, &third, "third", "d9", "{}").expect(404);
+    assert_eq!(messages(&relay).len(), 5);
 }
 
 /// Every endpoint, and why it does not want the message.

@@ -188,6 +188,7 @@ impl World {
             throttle_rate: self.a_rate(),
             application_throttle_rate: self.swarm.application_throttle,
             allowed_rate: None,
+            unasked: false,
         };
         let row = EndpointRow { facts, disabled: None };
         self.write(Write::Endpoint { id: None, row }, None, move |transaction| {

@@ -24,6 +24,7 @@ pub fn read(store: &Store, applications: &[ApplicationId]) -> Result<Tables, Bro
                 throttle_rate: endpoint.throttle_rate,
                 application_throttle_rate: owner.and_then(|owner| owner.throttle_rate),
                 allowed_rate: None,
+                unasked: false,
             };
             let row = EndpointRow { facts, disabled: endpoint.disabled };
             tables.endpoints.insert(endpoint.id, row);

@@ -261,6 +261,7 @@ impl World {
                     throttle_rate: endpoint.throttle_rate,
                     application_throttle_rate: application.throttle_rate,
                     allowed_rate: None,
+                    unasked: false,
                 });
                 self.after(0, Event::Facts { endpoint, facts });
                 Ok(())

@@ -264,7 +264,13 @@ async function delivered(checks, proven, source, sent) {
   checks.same("relay-source", headers["relay-source"], source.uid);
   checks.same("relay-verified", headers["relay-verified"], "true");
   checks.same("the message", headers["webhook-id"], request.msgId);
-  const arrived = { ...asked, headers: received(headers), body };
+  const passed = received(headers);
+  if (proven.credential) {
+    // between the provider and relay: who had it could send in the provider's name
+    checks.same(`the ${proven.credential} that arrived`, passed[proven.credential], undefined);
+    passed[proven.credential] = asked.headers[proven.credential];
+  }
+  const arrived = { ...asked, headers: passed, body };
   await checks.accepts("after it was delivered", () => proven.verify(proven.good, arrived));
   const ours = new standardwebhooks.Webhook(source.signs);
   await checks.accepts("our own signature", () => ours.verify(body, headers, { jsonParse: false }));

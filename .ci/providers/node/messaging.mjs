@@ -144,6 +144,7 @@ prove("discord", "discord-interactions", "commands", {
 
 prove("telegram", "grammy", "updates", {
   signedBy: "the token itself",
+  credential: "x-telegram-bot-api-secret-token",
   coversBody: false,
   good: "token_of_the_proofs",
   bad: "another_token",

@@ -56,6 +56,12 @@ pub struct AddArguments {
     /// Answer handshakes that can't be signed yet, while the source is registered
     #[arg(long)]
     set_up: bool,
+    /// Permit who asks with OPTIONS to send CloudEvents
+    #[arg(long)]
+    cloud_events: bool,
+    /// What stands before answers to handshakes, with Braintree
+    #[arg(long, value_name = "TEXT")]
+    public_key: Option<String>,
     #[command(flatten)]
     at: RemoteArguments,
 }
@@ -121,6 +127,7 @@ fn body(arguments: &AddArguments, verification: &Verification, secret: Option<St
         "name": arguments.name, "uid": uid, "type": kind, "config": {},
         "application": arguments.application, "channels": arguments.channels,
         "eventType": arguments.event_type, "mode": arguments.mode, "setUp": arguments.set_up,
+        "cloudEvents": arguments.cloud_events, "publicKey": arguments.public_key,
     });
     if let Verification::Row { text, .. } = verification {
         body["verification"] = serde_json::from_str(text).unwrap_or_default();

@@ -31,8 +31,21 @@ pub struct SecretArguments {
     source: String,
     #[command(flatten)]
     secret: ProviderSecretArguments,
+    /// How long the old one counts; else sources.rotation_overlap
+    #[arg(long, value_name = "DURATION")]
+    overlap: Option<Span>,
     #[command(flatten)]
     at: RemoteArguments,
+}
+
+/// What `relay source remove` takes.
+#[derive(clap::Args, Debug)]
+pub struct RemoveArguments {
+    #[command(flatten)]
+    named: NamedArguments,
+    /// Also when it holds requests that are no messages yet
+    #[arg(long)]
+    discard_held: bool,
 }
 
 /// Sets what becomes of its requests.
@@ -46,7 +59,7 @@ pub(super) fn mode(arguments: &NamedArguments, mode: &str, common: &Common) -> O
     let effect = match mode {
         "paused" => "is paused: what comes is held until relay source resume",
         "inspect" => "only shows what comes: relay source requests lists it",
-        _ => "is active: what was held becomes messages now",
+        _ => "is active: what was held becomes messages within seconds",
     };
     output::line(format!("{} {effect}", name(&source)))?;
     Ok(Exit::Success)
@@ -79,15 +92,20 @@ pub(super) fn secret(arguments: &SecretArguments, common: &Common) -> Outcome {
         Failure::usage("no secret is given")
             .hint("name it with --secret-file FILE, or --secret - for stdin")
     })?;
-    let body = json!({ "config": { "secret": secret } }).to_string();
+    let overlap = arguments.overlap.map(|overlap| overlap.0.as_secs());
+    let config = json!({ "secret": secret, "overlapSeconds": overlap });
+    let body = json!({ "config": config }).to_string();
     let source = arguments.at.client(common)?.patch(&path(&arguments.source), &body)?;
     if common.json {
         output::json(&source)?;
         return Ok(Exit::Success);
     }
     let name = name(&source);
-    let counts = match source["secrets"].as_u64() {
-        Some(count) if count > 1 => {
+    let counts = match (source["secrets"].as_u64(), arguments.overlap) {
+        (Some(count), Some(overlap)) if count > 1 => {
+            format!("the old one counts for another {overlap}, {count} in all")
+        }
+        (Some(count), None) if count > 1 => {
             format!("the old one counts too for sources.rotation_overlap, {count} in all")
         }
         _ => "it is the only one".to_owned(),
@@ -98,12 +116,14 @@ pub(super) fn secret(arguments: &SecretArguments, common: &Common) -> Outcome {
 }
 
 /// Deletes one.
-pub(super) fn remove(arguments: &NamedArguments, common: &Common) -> Outcome {
-    arguments.at.client(common)?.delete(&path(&arguments.source))?;
+pub(super) fn remove(arguments: &RemoveArguments, common: &Common) -> Outcome {
+    let NamedArguments { source, at } = &arguments.named;
+    let query = if arguments.discard_held { "?discard_held=true" } else { "" };
+    at.client(common)?.delete(&format!("{}{query}", path(source)))?;
     if common.json {
-        output::json(&json!({ "removed": arguments.source }))?;
+        output::json(&json!({ "removed": source }))?;
     } else {
-        output::line(format!("removed {}", plain(&arguments.source)))?;
+        output::line(format!("removed {}", plain(source)))?;
     }
     Ok(Exit::Success)
 }

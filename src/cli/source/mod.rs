@@ -40,10 +40,10 @@ pub enum SourceCommand {
     Inspect(NamedArguments),
     /// Give a source another URL; the old one counts for the overlap
     Rotate(change::RotateArguments),
-    /// Give a source a new secret; the old one counts for sources.rotation_overlap
+    /// Give a source a new secret; the old one counts for the overlap
     Secret(change::SecretArguments),
-    /// Delete a source: its URL is gone at once, what it took in stays
-    Remove(NamedArguments),
+    /// Delete a source: its URL is gone at once, messages of what it took in stay
+    Remove(change::RemoveArguments),
     /// List what came to a source, newest first, with what was made of it
     Requests(requests::RequestsArguments),
     /// Show a request: its headers and its body

@@ -32,11 +32,17 @@ pub fn draw_token() -> Secret {
 /// Puts a new one in front; the one that was current counts until `until`.
 pub fn rotate(held: &mut Vec<Expiring>, new: Secret, until: Timestamp, most: usize) {
     held.retain(|one| one.text != new);
-    for one in held.iter_mut().filter(|one| one.expires_at.is_none()) {
-        one.expires_at = Some(until);
+    for one in held.iter_mut() {
+        one.expires_at = Some(sooner(one.expires_at, until));
     }
     held.insert(0, Expiring { text: new, expires_at: None });
     held.truncate(most);
+}
+
+/// What was rotated away before counts no longer than what is rotated away now: with no overlap
+/// nothing old does.
+fn sooner(end: Option<Timestamp>, until: Timestamp) -> Timestamp {
+    end.map_or(until, |end| end.min(until))
 }
 
 /// Makes these the current ones, in their order; those that were and are not any more count until
@@ -45,7 +51,7 @@ pub fn replace(held: &mut Vec<Expiring>, new: &[Secret], now: Timestamp, until: 
     let mut kept: Vec<Expiring> =
         new.iter().map(|text| Expiring { text: text.clone(), expires_at: None }).collect();
     for old in held.drain(..).filter(|old| old.is_live(now) && !new.contains(&old.text)) {
-        kept.push(Expiring { expires_at: Some(old.expires_at.unwrap_or(until)), ..old });
+        kept.push(Expiring { expires_at: Some(sooner(old.expires_at, until)), ..old });
     }
     kept.truncate(SECRETS_MAX);
     *held = kept;

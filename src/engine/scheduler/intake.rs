@@ -8,6 +8,7 @@ use super::words::{EndpointFacts, Output};
 use super::{IDLE_LANES, Scheduler, Sleeper};
 use crate::domain::delivery::{DeliveryId, Trigger};
 use crate::domain::id::EndpointId;
+use crate::domain::throttle::Rate;
 use crate::domain::time::Timestamp;
 use crate::store::{DuePage, Notice, Ready};
 
@@ -143,6 +144,20 @@ impl Scheduler {
         if !facts.enabled {
             self.queued -= lane.give_back(0);
         }
+        self.refresh(endpoint, outputs);
+    }
+
+    /// What its receiver allows counts from now on; how well it is stays as it was.
+    pub(super) fn allowed(
+        &mut self,
+        endpoint: EndpointId,
+        rate: Option<Rate>,
+        outputs: &mut Vec<Output>,
+    ) {
+        let Some(lane) = self.lanes.get_mut(&endpoint) else { return };
+        let Knowledge::Facts(facts) = &mut lane.knowledge else { return };
+        (facts.allowed_rate, facts.unasked) = (rate, false);
+        lane.throttle = renewed(lane.throttle, facts.rate());
         self.refresh(endpoint, outputs);
     }
 

@@ -134,6 +134,12 @@ impl Lane {
         if self.strained { most.min(self.health.limit()) } else { most }
     }
 
+    /// Deliveries that it may have in flight at once.
+    pub fn limit(&self) -> usize {
+        let unasked = self.open().is_some_and(|facts| facts.unasked);
+        if unasked { 1 } else { self.health.limit() }
+    }
+
     /// How many rows it wants read now.
     pub fn appetite(&self, now: Timestamp, most: usize) -> usize {
         if self.feeding.is_some() || self.disk.is_none_or(|due| due > now) {
@@ -152,7 +158,7 @@ impl Lane {
             Some(_) if front.trigger == Trigger::Manual => {}
             Some(park) if park.probing.is_some() => return None,
             Some(park) => at = at.max(park.probe_at),
-            None if self.in_flight >= self.health.limit() => return None,
+            None if self.in_flight >= self.limit() => return None,
             None => {}
         }
         Some(at)

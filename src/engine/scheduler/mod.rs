@@ -108,6 +108,7 @@ impl Scheduler {
             Input::Notice(notice) => self.notice(notice, outputs),
             Input::Fed { endpoint, page } => self.fed(endpoint, page, outputs),
             Input::Facts { endpoint, facts } => self.facts(endpoint, facts, outputs),
+            Input::Allowed { endpoint, rate } => self.allowed(endpoint, rate, outputs),
             Input::Finished(finished) => self.finished(&finished, outputs),
             Input::Released(ready) => self.released(&ready, outputs),
             Input::Tick => {}

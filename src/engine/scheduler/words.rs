@@ -70,6 +70,9 @@ pub struct EndpointFacts {
     pub application_throttle_rate: Option<u16>,
     /// Its deliveries at most, as its receiver allows them.
     pub allowed_rate: Option<Rate>,
+    /// Its receiver is asked before it is sent anything, and has not answered yet: one delivery at
+    /// a time.
+    pub unasked: bool,
 }
 
 impl EndpointFacts {
@@ -117,6 +120,13 @@ pub enum Input {
         endpoint: EndpointId,
         /// What it is like now.
         facts: Option<EndpointFacts>,
+    },
+    /// An endpoint has answered how fast it may be sent to.
+    Allowed {
+        /// Which endpoint.
+        endpoint: EndpointId,
+        /// At most; as fast as it can be when unset.
+        rate: Option<Rate>,
     },
     /// A sender is done with a delivery: answered by one [`Output::Settle`] in the same step.
     Finished(Finished),

@@ -26,9 +26,8 @@ pub struct DeliveryOut {
 }
 
 impl DeliveryOut {
-    /// `None` where everything is as usual.
-    pub fn new(settings: &DeliverySettings) -> Option<DeliveryOut> {
-        let changed = *settings != DeliverySettings::default();
-        changed.then_some(DeliveryOut { cloud_events: settings.cloud_events })
+    /// All of it, so that an export that is imported sets everything.
+    pub fn new(settings: &DeliverySettings) -> DeliveryOut {
+        DeliveryOut { cloud_events: settings.cloud_events }
     }
 }

@@ -17,20 +17,13 @@ use crate::store::{MessageReference, Reference, Reply};
 /// Messages expunged by one call at most.
 const BULK_MAX: usize = 1_000;
 
-/// Row 25: the payload of a message; what waits to be sent of it is cancelled. Answers when the
-/// bytes are overwritten.
+/// Row 25: the payload of a message, and what its attempts sent and were answered; what waits to be
+/// sent of it is cancelled. Answers when the bytes are overwritten.
 pub(super) async fn message(call: Call) -> Result<HttpResponse, ApiError> {
     call.operator_only()?;
     let application = call.application()?;
     let stored = call.message(&application)?;
-    call.read(move |store| {
-        store.expunge(move |transaction| {
-            transaction.expunge_message(&stored);
-            Ok(Reply::Done)
-        })?;
-        Ok(())
-    })
-    .await?;
+    call.read(move |store| Ok(store.expunge_whole(stored)?)).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -61,6 +54,14 @@ pub(super) async fn request(call: Call) -> Result<HttpResponse, ApiError> {
         return Err(ApiError::not_found());
     };
     call.read(move |store| {
+        let stored = store.request(source.id, request).ok_or_else(ApiError::not_found)?;
+        let message = stored
+            .request
+            .message
+            .and_then(|(application, message)| store.message(application, &Reference::Id(message)));
+        if let Some(message) = message {
+            store.expunge_whole(message)?;
+        }
         store.expunge(move |transaction| {
             transaction.expunge_request(source.id, request)?;
             Ok(Reply::Done)
@@ -97,12 +98,7 @@ pub(super) async fn bulk(mut call: Call) -> Result<HttpResponse, ApiError> {
             results.insert(name, if known.is_some() { "expunged" } else { "not-found" });
             found.extend(known);
         }
-        store.expunge(move |transaction| {
-            for stored in &found {
-                transaction.expunge_message(stored);
-            }
-            Ok(Reply::Done)
-        })?;
+        found.into_iter().try_for_each(|stored| store.expunge_whole(stored))?;
         Ok(json!({ "results": results }))
     })
     .await

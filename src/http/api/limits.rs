@@ -112,6 +112,15 @@ pub fn session(id: &str) -> Result<(), String> {
     text(id, 1, UID_MAX)
 }
 
+/// Seconds that what is rotated away counts at most: a year.
+pub fn overlap(seconds: Option<u64>) -> Result<(), String> {
+    const MOST: u64 = 365 * 24 * 3_600;
+    match seconds {
+        Some(seconds) if seconds > MOST => Err(format!("must be at most {MOST}")),
+        _ => Ok(()),
+    }
+}
+
 /// Messages a second.
 pub fn throttle_rate(rate: Option<u16>) -> Result<(), String> {
     if rate == Some(0) { Err("must be at least 1, or null".to_owned()) } else { Ok(()) }

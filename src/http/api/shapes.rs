@@ -75,8 +75,7 @@ pub struct EndpointOut<'a> {
     throttle_rate: Option<u16>,
     #[serde(skip_serializing_if = "Option::is_none")]
     rate_limit: Option<u16>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    delivery: Option<DeliveryOut>,
+    delivery: DeliveryOut,
     metadata: &'a BTreeMap<String, String>,
     managed: bool,
     version: u16,

@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 
 use super::application::unexpected;
 use super::call::Call;
-use super::limits;
+use super::limits::{self, Problems};
 use super::page;
 use super::query::wrong;
 use super::source_in::{Fields, SourceIn, SourceOut};
@@ -26,8 +26,6 @@ use crate::store::{
 
 /// Where client libraries of the Svix API ask.
 const INGEST: &str = "/ingest/";
-/// Seconds that a URL may still count after it was rotated away.
-const OVERLAP_MAX: u64 = 365 * 24 * 3_600;
 
 /// Every kind of source.
 pub(super) async fn types(call: Call) -> Result<HttpResponse, ApiError> {
@@ -148,7 +146,8 @@ async fn change(
         fields.keep_unshown(&source.verification);
     }
     needs_secret(&fields, source)?;
-    let (ids, overlap) = (call.ids().clone(), overlap(call));
+    let overlap = fields.overlap.unwrap_or_else(|| overlap(call));
+    let ids = call.ids().clone();
     let id = source.map(|source| source.id);
     let written = call
         .write(move |transaction| {
@@ -238,9 +237,10 @@ fn put(
 pub(super) async fn delete(call: Call) -> Result<HttpResponse, ApiError> {
     call.operator_only()?;
     let reference: SourceReference = call.reference("source")?;
+    let discard_held = call.query()?.flag("discard_held", false)?;
     call.write(move |transaction| {
         let id = transaction.source(&reference)?.id;
-        transaction.delete_source(id, Author::Caller)?;
+        transaction.delete_source(id, Author::Caller, discard_held)?;
         Ok(Reply::Done)
     })
     .await?;
@@ -248,7 +248,7 @@ pub(super) async fn delete(call: Call) -> Result<HttpResponse, ApiError> {
 }
 
 #[derive(Deserialize, Default)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct RotateTokenIn {
     overlap_seconds: Option<u64>,
 }
@@ -259,10 +259,9 @@ pub(super) async fn rotate_token(mut call: Call) -> Result<HttpResponse, ApiErro
     let reference = SourceReference::Id(call.source()?.id);
     let body = call.body().await?;
     let input: RotateTokenIn = body.json_or_empty()?;
-    if input.overlap_seconds.is_some_and(|seconds| seconds > OVERLAP_MAX) {
-        let rule = format!("must be at most {OVERLAP_MAX}");
-        return Err(ApiError::invalid(&["body", "overlapSeconds"], rule));
-    }
+    let mut problems = Problems::default();
+    problems.check(&["overlapSeconds"], limits::overlap(input.overlap_seconds));
+    problems.finish()?;
     let overlap = input.overlap_seconds.map_or(overlap(&call), Duration::from_secs);
     let written = call
         .write_once(&body, move |transaction| {

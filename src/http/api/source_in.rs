@@ -57,6 +57,7 @@ struct ConfigIn {
     secret: Option<String>,
     secrets: Option<Vec<String>>,
     verify_token: Option<String>,
+    overlap_seconds: Option<u64>,
 }
 
 impl ConfigIn {
@@ -92,6 +93,8 @@ pub(super) struct Fields {
     pub secrets: Option<Vec<Secret>>,
     /// Given or not.
     pub token: Option<Secret>,
+    /// How long secrets count that these replace, given or not.
+    pub overlap: Option<Duration>,
 }
 
 impl SourceIn {
@@ -112,6 +115,9 @@ impl SourceIn {
             let most = DEDUP_WINDOW_MAX.as_secs();
             problems.add(&["dedupWindowSeconds"], format!("must be 1 to {most}, or null"));
         }
+        let overlap = self.config.overlap_seconds;
+        problems.check(&["config", "overlapSeconds"], limits::overlap(overlap));
+        let overlap = overlap.map(Duration::from_secs);
         let (secrets, verify_token) = self.config.read(&mut problems);
         if self.token.as_ref().is_some_and(|token| !is_token(token)) {
             let rule = format!("must be {TOKEN_MIN} to {TOKEN_MAX} letters, digits, - and _");
@@ -152,6 +158,7 @@ impl SourceIn {
             application: self.application.unwrap_or_else(|| DEFAULT.to_owned()),
             secrets,
             token: self.token.map(|text| Secret::new(text.into_bytes())),
+            overlap,
         })
     }
 }

@@ -23,8 +23,11 @@ impl Overlay {
             // Taking the lock first: whoever has looked and is about to wait is not passed over.
             let wanted = self.wanted.lock().expect("no holder panics");
             self.progressed.notify_all();
-            if starved && !wanted.stop {
-                drop(self.changed.wait_timeout(wanted, STARVED).expect("no holder panics"));
+            if starved {
+                // Who is in a hurry waits for space too.
+                let waited =
+                    self.changed.wait_timeout_while(wanted, STARVED, |wanted| !wanted.stop);
+                drop(waited.expect("no holder panics"));
             }
         }
     }

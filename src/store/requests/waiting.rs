@@ -9,11 +9,14 @@ use serde::{Deserialize, Serialize};
 use super::NewRequest;
 use crate::domain::id::{RequestId, SourceId};
 use crate::domain::source::Source;
-use crate::store::Refusal;
 use crate::store::keys::Key;
 use crate::store::keys::received as rows;
 use crate::store::records;
 use crate::store::transaction::Transaction;
+use crate::store::{Refusal, Shared};
+
+/// Requests let go for one that comes, at most: where the bounds were lowered the next ones go on.
+const STEP: usize = 256;
 
 /// So many requests.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
@@ -61,8 +64,15 @@ pub struct HeldRow {
 records::one_version!(HeldRow, Waiting);
 
 impl Transaction<'_> {
-    fn waiting(&self, source: SourceId) -> Waiting {
+    pub(in crate::store) fn waiting(&self, source: SourceId) -> Waiting {
         self.record(&rows::waiting_of(source)).unwrap_or_default()
+    }
+
+    /// Sets what waits, where a lost record has it say something else.
+    pub(in crate::store) fn mend_waiting(&mut self, source: SourceId, counted: Waiting) {
+        if self.waiting(source) != counted {
+            self.set_waiting(source, counted);
+        }
     }
 
     fn set_waiting(&mut self, source: SourceId, waiting: Waiting) {
@@ -124,12 +134,17 @@ impl Transaction<'_> {
             return found;
         }
         let all = rows::waiting(source);
-        let shared = &self.writer.shared;
+        let writer = &*self.writer;
+        let shared = &writer.shared;
         shared.overlay.scan(&all, &all.after_prefix(), false, &mut |key, value| {
+            // Another request of the open group may have had it go already.
+            if writer.is_deleted(&key) {
+                return ControlFlow::Continue(());
+            }
             found.push(key);
             waiting.take(shared.decode(&key, &value));
-            let room = waiting.has_room_for(length, most);
-            if room { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            let enough = waiting.has_room_for(length, most) || found.len() == STEP;
+            if enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         });
         found
     }
@@ -148,5 +163,22 @@ impl Transaction<'_> {
             return;
         }
         self.set_waiting(source, waiting);
+    }
+}
+
+impl Shared {
+    /// What waits of a source, counted row by row.
+    pub(in crate::store) fn count_waiting(&self, source: SourceId) -> Waiting {
+        let mut counted = Waiting::default();
+        let (refused, held) = (rows::waiting(source), rows::held(source));
+        self.overlay.scan(&refused, &refused.after_prefix(), false, &mut |key, value| {
+            counted.refused.add(self.decode(&key, &value));
+            ControlFlow::Continue(())
+        });
+        self.overlay.scan(&held, &held.after_prefix(), false, &mut |key, value| {
+            counted.held.add(self.decode::<HeldRow>(&key, &value).length);
+            ControlFlow::Continue(())
+        });
+        counted
     }
 }

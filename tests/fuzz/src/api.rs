@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::os::unix::fs::PermissionsExt;
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
@@ -29,6 +30,8 @@ static SERVING: LazyLock<Serving> = LazyLock::new(|| {
     );
     let file = folder.join("relay.toml");
     std::fs::write(&file, config).expect("writable");
+    let own = std::fs::Permissions::from_mode(0o600);
+    std::fs::set_permissions(&file, own).expect("it is ours");
     std::thread::spawn(move || {
         relay::cli::run(["relay".into(), "serve".into(), "--config".into(), file.into()])
     });

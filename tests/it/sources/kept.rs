@@ -4,10 +4,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use relay::domain::source::Mode;
-use relay::store::{Reply, Waiting};
+use relay::store::{Reply, Verdict, Waiting};
 use serde_json::json;
 
 use super::{SECRET, messages, push, requests, shop, source, verdicts};
+use crate::support::acme::{next_ready, settle};
 use crate::support::server::Relay;
 
 /// Whether any file of the folder holds these bytes.
@@ -76,7 +77,9 @@ fn what_is_held_is_kept_as_long_as_its_source() {
     relay.patch("/source/shop", json!({"mode": "paused"})).expect(200);
     push(&relay, &path, SECRET, "d3", "{}").expect(200);
     let held = relay.state.store.held_requests(first.id, 10)[0];
-    relay.delete("/source/shop").expect(204);
+    let refused = relay.delete("/source/shop").expect(409);
+    assert!(refused.text("detail").contains("holds 1 requests"), "{}", refused.json);
+    relay.delete("/source/shop?discard_held=true").expect(204);
     reclaim(&relay);
     assert!(relay.state.store.held_requests(first.id, 10).is_empty());
     assert!(relay.state.store.request(first.id, held).is_none());
@@ -106,10 +109,15 @@ fn what_is_released_is_held_once_and_expunged_whole() {
     assert!(!holds(&data, "second-word"));
     assert_eq!(relay.get(&duplicate).expect(200).json["expired"], true);
     relay.post(&format!("{duplicate}/release"), json!({"anyway": true})).expect(409);
-    // Of a request that is a message the message goes.
+    // Of a request that is a message the message goes, and what was sent of it.
+    let (_, third) = (next_ready(&relay), next_ready(&relay));
+    settle(&relay, &third, 500, Verdict::RetryAt(third.due + Duration::from_secs(60)));
+    relay.state.store.write_blocking(None, |_| Ok(Reply::Done)).unwrap();
+    assert!(holds(&data, "the receiver's own secret"));
     let third = id(&relay, 2);
     relay.delete(&format!("/source/shop/request/{third}/content")).expect(204);
     assert!(!holds(&data, "third-word"));
+    assert!(!holds(&data, "the receiver's own secret"), "of its attempt");
     let message = messages(&relay)[1].clone();
     assert_eq!(message["payload"], json!({"expired": true}));
     assert_eq!(relay.delete("/source/shop/request/req_x/content").status, 404);

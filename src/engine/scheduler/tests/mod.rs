@@ -56,6 +56,7 @@ impl Bench {
             throttle_rate: self.rate,
             application_throttle_rate: self.application_rate,
             allowed_rate: None,
+            unasked: false,
         }
     }
 
