@@ -154,6 +154,12 @@ impl Opened {
 }
 
 impl Running {
+    /// Who waits until the index has everything waits no more: on a full disk that could be for
+    /// ever. What is left goes into it with [`Running::stop`].
+    pub fn release_waiters(&self) {
+        self.shared.overlay.stop();
+    }
+
     /// Syncs everything and writes a clean checkpoint; later writes answer
     /// [`WriteError::Stopping`].
     pub fn stop(self) -> Result<(), OpenError> {

@@ -219,6 +219,7 @@ impl Relay {
         let passed = self.stopping.get().map_or(Duration::ZERO, Instant::elapsed);
         let left = self.config.server.drain.0.saturating_sub(passed);
         self.engine.stop(left, || transport.shutdown());
+        self.running.release_waiters();
         self.janitor.stop();
         self.tasks.stop();
         self.running.stop().map_err(Failure::failed)?;

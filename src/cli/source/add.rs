@@ -175,7 +175,8 @@ fn tell(made: &Value, row: Option<&Provider>) -> Result<(), Failure> {
             } else {
                 "custom"
             };
-            Some(format!("relay trigger {sender} --source {name} --secret-file FILE"))
+            let secret = if row.needs_secret() { " --secret-file FILE" } else { "" };
+            Some(format!("relay trigger {sender} --source {name}{secret}"))
         }
         Some(_) => None,
     };

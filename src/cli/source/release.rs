@@ -52,6 +52,9 @@ fn one(client: &Client, path: &str, anyway: bool, common: &Common) -> Outcome {
     }
     let verdict = plain(request["verdict"].as_str().unwrap_or_default());
     output::line(format!("{} {}", styled(style(&request), verdict), why(&request)))?;
+    if request["msgId"].is_null() {
+        output::line(styled(OPEN, "it is no message: --anyway makes it one all the same"))?;
+    }
     Ok(Exit::Success)
 }
 
