@@ -21,7 +21,7 @@ missed=0
 for name in "$@"; do
     rm -rf "$copy/tree"
     mkdir "$copy/tree"
-    (cd "$root" && tar -cf - --exclude=./target --exclude=./data --exclude=./.git .) |
+    (cd "$root" && tar -cf - --exclude=target --exclude=./data --exclude=./.git .) |
         tar -xf - -C "$copy/tree"
     cd "$copy/tree"
     patch -s -p1 <"$root/tests/simulation/mutants/$name.patch"
