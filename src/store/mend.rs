@@ -15,7 +15,8 @@ const STEP: usize = 256;
 /// What was made to fit.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Mended {
-    /// Due times taken away: of a message that is lost, or left behind by a lost record.
+    /// Due times, and resends asked for, taken away: of a message that is lost, or left behind by a
+    /// lost record.
     pub dropped: u64,
     /// Deliveries that waited and had no due time: they are due again.
     pub restored: u64,
@@ -70,7 +71,7 @@ impl Store {
 }
 
 impl Shared {
-    /// Due times that their delivery does not have.
+    /// Due times that their delivery does not have, and what was asked for again and is not there.
     fn misfits(&self) -> Vec<Key> {
         let mut found = Vec::new();
         let all = keys::all_due();
@@ -81,7 +82,23 @@ impl Shared {
             }
             ControlFlow::Continue(())
         });
+        let all = keys::all_resends();
+        self.overlay.scan(&all, &all.after_prefix(), false, &mut |key, _| {
+            if keys::resend_of(&key).is_none_or(|id| !self.can_be_resent(id)) {
+                found.push(key);
+            }
+            ControlFlow::Continue(())
+        });
         found
+    }
+
+    /// Whether there is a delivery that was asked for again. The first to an endpoint has no row
+    /// while it waits.
+    fn can_be_resent(&self, id: DeliveryId) -> bool {
+        let owner = self.read_catalog().endpoint_by_id(id.endpoint).map(|(owner, _)| owner.id);
+        let Some(owner) = owner else { return true };
+        self.message_by_id(owner, id.message).is_some()
+            && (id.replay == 0 || self.overlay.get(&keys::delivery(id)).is_some())
     }
 
     fn is_due(&self, id: DeliveryId, due: Timestamp) -> bool {

@@ -182,6 +182,7 @@ pub(super) async fn simulate(mut call: Call) -> Result<HttpResponse, ApiError> {
     let endpoint = call.endpoint(&application)?;
     let body = call.body().await?;
     let input: SimulateIn = body.json()?;
+    call.check_key(&body)?;
     let mut problems = Problems::default();
     problems.check(&["eventType"], limits::event_type(&input.event_type));
     if let Some(channels) = &input.channels {
