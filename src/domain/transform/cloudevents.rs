@@ -13,6 +13,9 @@ use crate::domain::time::Timestamp;
 /// What header values are written with (HTTP binding, section 3.1.3.2).
 const HEADER: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'%');
 
+/// All but what a URI may hold anywhere (RFC 3986 section 2.3).
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
 /// Where the event's attributes go.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -21,6 +24,8 @@ pub enum Mode {
     Structured,
     /// Into `ce-` headers; the body stays as it is.
     Binary,
+    /// As structured, in a list of one (HTTP binding, section 3.3).
+    Batch,
 }
 
 #[derive(Serialize)]
@@ -72,6 +77,12 @@ pub fn wrap(
             outgoing.set_header("content-type", "application/cloudevents+json; charset=utf-8");
             outgoing.body = document;
         }
+        Mode::Batch => {
+            let list = serde_json::to_vec(&[event]).expect("text and JSON are JSON");
+            let content_type = "application/cloudevents-batch+json; charset=utf-8";
+            outgoing.set_header("content-type", content_type);
+            outgoing.body = list;
+        }
         Mode::Binary => {
             let attributes = [
                 ("ce-specversion", Some(event.specversion)),
@@ -96,7 +107,7 @@ pub fn wrap(
 
 /// A URI reference, as the attribute has to be.
 fn usual_source(context: &Context) -> String {
-    let encode = |text| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+    let encode = |text| utf8_percent_encode(text, RESERVED).to_string();
     match &context.source {
         Some(source) => format!("/sources/{}", encode(source)),
         None => format!("/applications/{}", encode(&context.application_id)),

@@ -108,7 +108,7 @@ fn cloudevents_structured() {
     let steps = json!([{"cloudevents": {"mode": "structured"}}]);
     let sent = done(&steps).expect("a request");
     let expected = format!(
-        "{{\"specversion\":\"1.0\",\"id\":\"msg_1\",\"source\":\"/applications/app%5F1\",\
+        "{{\"specversion\":\"1.0\",\"id\":\"msg_1\",\"source\":\"/applications/app_1\",\
          \"type\":\"issue opened\",\"time\":\"2026-01-01T00:00:00.5Z\",\
          \"datacontenttype\":\"application/json\",\"data\":{SAMPLE}}}"
     );
@@ -122,6 +122,15 @@ fn cloudevents_structured() {
     let bytes = done_with(&steps, bytes).expect("a request");
     let bytes: Value = serde_json::from_slice(&bytes.body).expect("JSON");
     assert_eq!((bytes.get("data"), &bytes["data_base64"]), (None, &json!("/w==")));
+}
+
+#[test]
+fn cloudevents_batch() {
+    let one = done(&json!([{"cloudevents": {"mode": "structured"}}])).expect("a request");
+    let list = done(&json!([{"cloudevents": {"mode": "batch"}}])).expect("a request");
+    assert_eq!(list.body, [b"[", &*one.body, b"]"].concat());
+    let content_type = Some("application/cloudevents-batch+json; charset=utf-8");
+    assert_eq!(list.header("content-type"), content_type);
 }
 
 #[test]
