@@ -72,6 +72,9 @@ impl EndpointIn {
     pub fn check(self, check_url: &CheckUrl) -> Result<Fields, ApiError> {
         let mut problems = Problems::default();
         check_rates(self.throttle_rate, self.rate_limit, &mut problems);
+        if self.event_types.is_some() {
+            check_unused(self.filter_types.clone(), &mut problems);
+        }
         let event_types = either(self.event_types, self.filter_types);
         let (url, authorization) = read_url(&self.url, check_url, &mut problems);
         let named = |headers: &BTreeMap<_, _>| find_header(headers, AUTHORIZATION).is_some();
@@ -138,6 +141,11 @@ pub(super) fn either<T>(
         Some(given) => ("eventTypes", Some(given)),
         None => ("filterTypes", filter_types),
     }
+}
+
+/// What stands beside its present name is not used, and has to be right all the same.
+pub(super) fn check_unused(filter_types: Option<Vec<String>>, problems: &mut Problems) {
+    limits::subscription(("filterTypes", filter_types), None, problems);
 }
 
 /// Messages a second, by the present name of the field and by the one of v1.

@@ -8,7 +8,7 @@ use super::application::present;
 use super::call::Call;
 use super::delivery_settings::DeliveryIn;
 use super::endpoint::{
-    ROTATE, answer, check_rates, check_rest, disable, either, read_url, version,
+    ROTATE, answer, check_rates, check_rest, check_unused, disable, either, read_url, version,
 };
 use super::limits::{self, Problems};
 use crate::domain::application::Metadata;
@@ -79,6 +79,9 @@ impl EndpointPatch {
         problems.check(&["version"], version(self.version));
         if self.secret.as_ref().is_some_and(Option::is_some) {
             problems.add(&["secret"], ROTATE);
+        }
+        if self.event_types.is_some() {
+            check_unused(self.filter_types.clone().flatten(), &mut problems);
         }
         let (field, event_types) = either(self.event_types.take(), self.filter_types.take());
         self.event_types = event_types.clone();

@@ -12,7 +12,7 @@ use crate::domain::application::Metadata;
 use crate::domain::id::{ApplicationId, Id, Ids, Stamp};
 use crate::domain::secret::Secret;
 use crate::domain::source::{Dedup, Source, SourceReply, TOKEN_MAX, TOKEN_MIN, Verification};
-use crate::domain::source::{SECRET_MAX, SECRETS_MAX, is_token, normal_methods};
+use crate::domain::source::{METHODS, SECRET_MAX, SECRETS_MAX, is_token, normal_methods};
 use crate::domain::time::Timestamp;
 use crate::http::error::ApiError;
 use crate::store::DEDUP_WINDOW_MAX;
@@ -78,6 +78,10 @@ impl ConfigIn {
             let words = "must not be empty: anybody could sign with it";
             problems.add(&["config", "secret"], words);
         }
+        if self.verify_token.as_ref().is_some_and(|text| text.len() > SECRET_MAX) {
+            let rule = format!("must have at most {SECRET_MAX} bytes");
+            problems.add(&["config", "verifyToken"], rule);
+        }
         let secrets = given.then(|| all.into_iter().map(secret).collect());
         (secrets, self.verify_token.map(secret))
     }
@@ -118,6 +122,9 @@ impl SourceIn {
         let overlap = self.config.overlap_seconds;
         problems.check(&["config", "overlapSeconds"], limits::overlap(overlap));
         let overlap = overlap.map(Duration::from_secs);
+        if self.methods.as_ref().is_some_and(|methods| methods.len() > METHODS.len()) {
+            problems.add(&["methods"], format!("must have at most {} items", METHODS.len()));
+        }
         let (secrets, verify_token) = self.config.read(&mut problems);
         if self.token.as_ref().is_some_and(|token| !is_token(token)) {
             let rule = format!("must be {TOKEN_MIN} to {TOKEN_MAX} letters, digits, - and _");
