@@ -233,7 +233,7 @@ pub struct Sources {
     pub rotation_overlap: Span,
     /// Refused requests of one source that are kept, at most, and kept in a day.
     pub quarantine_requests: u64,
-    /// Bytes of their bodies.
+    /// Bytes of them, with their headers and URLs.
     pub quarantine_bytes: Size,
     /// Requests that a paused source holds at most; more are answered 507.
     pub held_requests: u64,

@@ -18,7 +18,7 @@ use crate::store::records::{self, AttemptRow, MessageRow};
 use crate::store::retention::is_queued;
 use crate::store::transaction::Transaction;
 use crate::store::{
-    BodyLocation, Notice, ReclaimError, Refusal, Reply, Shared, Store, StoredMessage,
+    BodyLocation, Notice, ReclaimError, Refusal, Reply, Shared, Store, StoredMessage, WriteError,
 };
 
 /// Places overwritten, or bodies whose time is up, in one step.
@@ -175,14 +175,22 @@ impl Store {
     /// were answered, where parts of both stand. Blocks until the bytes are gone.
     pub fn expunge_whole(&self, stored: StoredMessage) -> Result<(), ReclaimError> {
         let message = stored.message.clone();
-        let mut deliveries = self.on_writer(move |writer| {
+        self.on_writer(move |writer| {
             writer.transact(|transaction| {
                 transaction.expunge_message(&stored);
-                Ok(transaction.delivery_rows(&message))
+                Ok(())
             })
         })??;
-        while !deliveries.is_empty() {
-            let step = deliveries.split_off(deliveries.len().saturating_sub(DELIVERIES));
+        self.expunge_attempts_of(&message)?;
+        self.erase()
+    }
+
+    /// Takes away what all attempts of a message sent and were answered, some of them in a record.
+    pub(super) fn expunge_attempts_of(&self, message: &Message) -> Result<(), WriteError> {
+        let mut tried = self.shared.deliveries(message);
+        tried.retain(|(_, held)| !held.attempt_ids.is_empty());
+        for step in tried.chunks(DELIVERIES) {
+            let step = step.to_vec();
             self.on_writer(move |writer| {
                 writer.transact(|transaction| {
                     for (id, held) in step {
@@ -192,7 +200,7 @@ impl Store {
                 })
             })??;
         }
-        self.erase()
+        Ok(())
     }
 
     /// Expunges and overwrites on the caller's thread; blocks until the bytes are gone.

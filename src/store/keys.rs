@@ -18,8 +18,9 @@
 //! | `u` | endpoint | how far each consumer of its messages has read |
 //! | `v` | endpoint, hash of the consumer | what a consumer of its messages has been handed |
 //! | `s` | source, request | request that came to a source |
-//! | `h` | source, request | one that came while its source was paused, empty |
+//! | `h` | source, request | one that came while its source was paused |
 //! | `w` | source, request | one that was refused and may become a message yet: its bytes |
+//! | `n` | source | how much of both it has |
 //! | `p` | key, part | the rest of a value too long for one row |
 
 pub mod pollers;

@@ -285,11 +285,12 @@ impl Transaction<'_> {
 
     fn remembered_event(&self, scope: &[u8; 32], window: Duration) -> Option<RequestId> {
         let now = self.now();
-        let used = CLASSES.iter().enumerate().filter(|(number, _)| self.is_used(*number));
-        used.map(|(_, class)| class).find_map(|class| {
-            event_keys(scope, *class, now).into_iter().find_map(|key| {
+        let used =
+            (0..CLASSES.len()).filter(|number| self.class_used(*number).load(Ordering::Relaxed));
+        used.map(|number| CLASSES[number]).find_map(|class| {
+            event_keys(scope, class, now).into_iter().find_map(|key| {
                 let row: ReplyRow = self.record(&key)?;
-                let made = row.expires_at - *class;
+                let made = row.expires_at - class;
                 match row.reply {
                     StoredReply::Received { request }
                         if row.scope == *scope && now < made + window =>
@@ -304,9 +305,9 @@ impl Transaction<'_> {
 
     /// Whether anything was ever remembered in a class: a look at one that was never used would
     /// cost two reads an event.
-    fn is_used(&self, class: usize) -> bool {
+    fn class_used(&self, class: usize) -> &AtomicBool {
         let shared = &self.writer.shared;
-        let used = shared.event_classes[class].get_or_init(|| {
+        shared.event_classes[class].get_or_init(|| {
             let all = rows::events_of(seconds(CLASSES[class]));
             let mut found = false;
             shared.overlay.scan(&all, &all.after_prefix(), false, &mut |_, _| {
@@ -314,8 +315,7 @@ impl Transaction<'_> {
                 ControlFlow::Break(())
             });
             AtomicBool::new(found)
-        });
-        used.load(Ordering::Relaxed)
+        })
     }
 
     fn remember_event(&mut self, keys: Option<&EventKeys>, request: RequestId) {
@@ -323,10 +323,7 @@ impl Transaction<'_> {
         let now = self.now();
         let number = CLASSES.iter().position(|class| class >= window).unwrap_or(CLASSES.len() - 1);
         let class = CLASSES[number];
-        self.is_used(number);
-        if let Some(used) = self.writer.shared.event_classes[number].get() {
-            used.store(true, Ordering::Relaxed);
-        }
+        self.class_used(number).store(true, Ordering::Relaxed);
         for scope in keys {
             let row = ReplyRow {
                 request: [0; 32],

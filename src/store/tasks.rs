@@ -275,6 +275,10 @@ impl Store {
             return self.advance_broadcast(id, message, content_kept);
         }
         let (messages, next) = self.shared.next_messages(&task.work, after);
+        if matches!(task.work, Work::PurgeContent { .. }) {
+            // Before the step is kept: one that is begun again does it again.
+            messages.iter().try_for_each(|stored| self.expunge_attempts_of(&stored.message))?;
+        }
         self.on_writer(move |writer| {
             writer.transact(|transaction| {
                 if let Some(reason) = transaction.writer.shared.refuses() {

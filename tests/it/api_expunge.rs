@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use relay::store::{Reference, Verdict};
+use relay::store::{Reference, Reply, Verdict};
 use serde_json::json;
 
 use crate::support::acme::{acme, finish, next_ready, settle, stats, status};
@@ -30,7 +30,7 @@ fn expunged_bytes_are_gone_from_the_disk() {
         let body = json!({"eventType": "a.b", "eventId": event_id, "payload": payload});
         relay.post("/app/acme/msg", body).expect(202);
     }
-    let first = next_ready(&relay);
+    let [first, _, kept] = [(); 3].map(|()| next_ready(&relay));
     settle(&relay, &first, 500, Verdict::RetryAt(first.due + Duration::from_secs(60)));
     assert!(holds(&data, b"DE-secret-one") && holds(&data, b"the receiver's own secret"));
     relay.delete("/app/acme/msg/secret-one/content").expect(204);
@@ -62,10 +62,13 @@ fn expunged_bytes_are_gone_from_the_disk() {
     let shown = relay.get("/app/acme/msg/secret-two").expect(200).json;
     assert_eq!(shown["payload"], json!({"expired": true}));
     assert_eq!(stats(&relay, "books"), [0, 1, 0, 2]);
+    settle(&relay, &kept, 500, Verdict::RetryAt(kept.due + Duration::from_secs(60)));
+    relay.state.store.write_blocking(None, |_| Ok(Reply::Done)).unwrap();
+    assert!(holds(&data, b"the receiver's own secret"));
     let begun = relay.send("POST", "/app/acme/msg/expunge-all-contents", &[], None).expect(202);
     finish(&relay, &begun.json);
     relay.state.store.erase().unwrap();
-    assert!(!holds(&data, b"DE-kept"));
+    assert!(!holds(&data, b"DE-kept") && !holds(&data, b"the receiver's own secret"));
     assert!(relay.state.store.account().holds());
 }
 

@@ -119,7 +119,13 @@ pub(super) fn secret(arguments: &SecretArguments, common: &Common) -> Outcome {
 pub(super) fn remove(arguments: &RemoveArguments, common: &Common) -> Outcome {
     let NamedArguments { source, at } = &arguments.named;
     let query = if arguments.discard_held { "?discard_held=true" } else { "" };
-    at.client(common)?.delete(&format!("{}{query}", path(source)))?;
+    let told = |failure: Failure| match &failure {
+        Failure::Told { error, .. } if error.to_string().contains("discard_held") => {
+            failure.hint("relay source resume makes messages of them; --discard-held drops them")
+        }
+        _ => failure,
+    };
+    at.client(common)?.delete(&format!("{}{query}", path(source))).map_err(told)?;
     if common.json {
         output::json(&json!({ "removed": source }))?;
     } else {

@@ -158,6 +158,10 @@ impl Scheduler {
         let Knowledge::Facts(facts) = &mut lane.knowledge else { return };
         (facts.allowed_rate, facts.unasked) = (rate, false);
         lane.throttle = renewed(lane.throttle, facts.rate());
+        if let Some(throttle) = lane.throttle.as_mut().filter(|_| rate.is_some()) {
+            // The delivery that asked was paid for at another rate.
+            throttle.take(self.now);
+        }
         self.refresh(endpoint, outputs);
     }
 

@@ -1,10 +1,13 @@
 //! What is kept of requests: for how long, how much, and that it goes for good.
 
 use std::path::Path;
+use std::sync::mpsc;
 use std::time::Duration;
 
+use relay::domain::id::SourceId;
+use relay::domain::received::{Head, Verdict};
 use relay::domain::source::Mode;
-use relay::store::{Reply, Verdict, Waiting};
+use relay::store::{Amount, Decision, Filtered, NewRequest, Reply, Transaction, Waiting};
 use serde_json::json;
 
 use super::{SECRET, messages, push, requests, shop, source, verdicts};
@@ -111,7 +114,12 @@ fn what_is_released_is_held_once_and_expunged_whole() {
     relay.post(&format!("{duplicate}/release"), json!({"anyway": true})).expect(409);
     // Of a request that is a message the message goes, and what was sent of it.
     let (_, third) = (next_ready(&relay), next_ready(&relay));
-    settle(&relay, &third, 500, Verdict::RetryAt(third.due + Duration::from_secs(60)));
+    settle(
+        &relay,
+        &third,
+        500,
+        relay::store::Verdict::RetryAt(third.due + Duration::from_secs(60)),
+    );
     relay.state.store.write_blocking(None, |_| Ok(Reply::Done)).unwrap();
     assert!(holds(&data, "the receiver's own secret"));
     let third = id(&relay, 2);
@@ -180,6 +188,53 @@ fn what_waits_is_counted_as_it_is() {
     relay.patch("/source/shop", json!({"mode": "active"})).expect(200);
     while relay.state.intake.release_all_held().unwrap() {}
     assert_eq!(check("let go on"), (0, 0));
+}
+
+fn refused(source: SourceId) -> NewRequest {
+    let verdict = Verdict::Refused { code: "mismatch".to_owned(), why: String::new() };
+    NewRequest {
+        source,
+        decision: Decision::Keep(verdict),
+        verified: false,
+        head: Head::default(),
+        body: "{}".into(),
+        event_type: "push".to_owned(),
+        event_id: None,
+        content_type: "application/json".to_owned(),
+        filtered: Filtered::default(),
+        adopt: None,
+    }
+}
+
+/// Several that make room in one group: none of them has what another one took away go again.
+#[test]
+fn what_waits_is_counted_as_it_is_within_a_group() {
+    let (relay, _) = shop(json!({}));
+    let store = &relay.state.store;
+    let own = store.sources()[0].id;
+    let most = Amount { requests: 3, bytes: 1_000 };
+    let most = Waiting { refused: most, held: most };
+    let (go, wait) = mpsc::channel::<()>();
+    let (told, answers) = mpsc::channel();
+    // The first holds the group open until the others wait behind it.
+    let first = move |_: &mut Transaction<'_>| {
+        wait.recv().unwrap();
+        Ok(Reply::Done)
+    };
+    let answer = told.clone();
+    store.submit(None, first, move |result| answer.send(result.is_ok()).unwrap()).unwrap();
+    for _ in 0..8 {
+        let answer = told.clone();
+        let receive = move |transaction: &mut Transaction<'_>| {
+            transaction.receive(refused(own), &most)?;
+            Ok(Reply::Done)
+        };
+        store.submit(None, receive, move |result| answer.send(result.is_ok()).unwrap()).unwrap();
+    }
+    go.send(()).unwrap();
+    assert_eq!(answers.iter().take(9).collect::<Vec<_>>(), [true; 9]);
+    let held = store.waiting_requests(own, None, 100).len() as u64;
+    assert_eq!(store.waiting(own).refused.requests, held);
 }
 
 /// A header that is a credential itself is neither shown nor passed on.

@@ -96,3 +96,33 @@ fn throttles_pace_a_lane_and_an_application() {
     assert_eq!(sent(&bench.wait(1)).len(), 1);
     assert_eq!(bench.scheduler.next_wake(), None);
 }
+
+/// Until the receiver has said how much it takes there is one delivery at a time; what it says
+/// holds beside the throttle, and says nothing of how well the receiver is.
+#[test]
+fn an_endpoint_that_is_asked_first_is_sent_what_it_allows() {
+    let mut bench = Bench::new(|_| ());
+    bench.unasked = true;
+    bench.rate = Some(50);
+    let mut outputs = bench.accept(1, 0);
+    for message in 1..8 {
+        outputs.extend(bench.accept(1, message));
+    }
+    let first = sent(&outputs);
+    assert_eq!(first.len(), 1);
+    // It refuses: the next one asks.
+    let outputs = bench.fail(first[0]);
+    bench.settled(first[0], None);
+    let second = sent(&outputs);
+    assert_eq!(second.len(), 1);
+    let rate = Some(Rate::per_minute(30));
+    let mut outputs = bench.step(Input::Allowed { endpoint: endpoint(1), rate });
+    outputs.extend(bench.succeed(second[0]));
+    assert_eq!(sent(&outputs), []);
+    assert_eq!(sent(&bench.wait(1)), []);
+    assert_eq!(sent(&bench.wait(2)).len(), 1, "30 a minute");
+    assert_eq!(sent(&bench.wait(1)), []);
+    // It has no bound of its own any more: the throttle's is left.
+    bench.step(Input::Allowed { endpoint: endpoint(1), rate: None });
+    assert_eq!(sent(&bench.wait(2)).len(), 5);
+}

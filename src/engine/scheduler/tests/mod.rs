@@ -8,6 +8,7 @@ use crate::config;
 use crate::domain::delivery::{DeliveryId, Outcome, Trigger};
 use crate::domain::id::{ApplicationId, EndpointId, MessageId, Stamp};
 use crate::domain::message::Message;
+use crate::domain::throttle::Rate;
 use crate::domain::time::Timestamp;
 use crate::store::{BodyLocation, DuePage, Notice, Ready, StoredMessage};
 
@@ -23,6 +24,7 @@ struct Bench {
     now: Timestamp,
     rate: Option<u16>,
     application_rate: Option<u16>,
+    unasked: bool,
 }
 
 impl Bench {
@@ -31,7 +33,7 @@ impl Bench {
         settings.retry.jitter = 0.0;
         adjust(&mut settings);
         let scheduler = Scheduler::new(settings, 1);
-        Bench { scheduler, now: START, rate: None, application_rate: None }
+        Bench { scheduler, now: START, rate: None, application_rate: None, unasked: false }
     }
 
     /// What comes of an input; looks are answered at once.
@@ -56,7 +58,7 @@ impl Bench {
             throttle_rate: self.rate,
             application_throttle_rate: self.application_rate,
             allowed_rate: None,
-            unasked: false,
+            unasked: self.unasked,
         }
     }
 
