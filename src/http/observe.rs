@@ -2,18 +2,19 @@
 
 use std::time::Instant;
 
-use actix_web::Error;
 use actix_web::body::{EitherBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
+use actix_web::{Error, HttpMessage, HttpRequest};
 use percent_encoding::percent_decode_str;
 
 use crate::engine::intake;
 use crate::http::error::ApiError;
 use crate::http::intake::HIDDEN;
 use crate::http::linger::Coming;
+use crate::http::routes::{self, Matched};
 use crate::http::server::Shared;
 use crate::metrics::RequestLabels;
 
@@ -32,6 +33,7 @@ pub(super) async fn observe<B: MessageBody + 'static>(
     let shared = Shared::of(request.request());
     let id = request_id(&request, &shared);
     let coming = Coming::of(&mut request);
+    routes::trim(&mut request);
     let mut response = match refusal(&request) {
         Some(error) => request.error_response(error).map_into_right_body(),
         // The request must not be held here too: routing needs it alone.
@@ -44,7 +46,7 @@ pub(super) async fn observe<B: MessageBody + 'static>(
     }
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    let route = response.request().match_pattern().unwrap_or_else(|| "unknown".to_owned());
+    let route = route(response.request());
     log(&response, &route, &id, began);
     let metrics = &shared.state.metrics;
     metrics.http_request_duration.observe(began.elapsed().as_secs_f64());
@@ -54,6 +56,12 @@ pub(super) async fn observe<B: MessageBody + 'static>(
         Some(coming) => coming.hold(response),
         None => response,
     })
+}
+
+/// What the request was for; where it was refused before that was looked for, it is now.
+fn route(request: &HttpRequest) -> String {
+    let matched = request.extensions().get::<Matched>().map(|matched| matched.0.to_string());
+    matched.or_else(|| request.match_pattern()).unwrap_or_else(|| "unknown".to_owned())
 }
 
 /// What no handler should see: a connection that would stop being HTTP, an endless head.

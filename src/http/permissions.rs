@@ -102,10 +102,13 @@ pub(super) async fn require<B: MessageBody>(
 }
 
 fn refusal(caller: &Caller, method: &str, path: &str) -> Option<ApiError> {
-    match (&caller.scope, needed(method, path)) {
-        (Scope::Everything, _) | (Scope::Application(_), Some(Need::Nothing)) => None,
-        (Scope::Application(_), None) => Some(ApiError::Forbidden),
-        (Scope::Application(_), Some(Need::One(wanted))) => {
+    if caller.scope == Scope::Everything {
+        return None;
+    }
+    match needed(method, path) {
+        Some(Need::Nothing) => None,
+        None => Some(ApiError::Forbidden),
+        Some(Need::One(wanted)) => {
             (!caller.capabilities.allow(wanted)).then(|| ApiError::Lacks(wanted.name()))
         }
     }

@@ -3,9 +3,10 @@
 
 use std::sync::Arc;
 
-use actix_web::http::Method;
-use actix_web::middleware::from_fn;
-use actix_web::{FromRequest, Handler, HttpResponse, Resource, Responder, web};
+use actix_web::dev::{HttpServiceFactory, ServiceRequest};
+use actix_web::http::{Method, Uri};
+use actix_web::middleware::{Next, from_fn};
+use actix_web::{FromRequest, Handler, HttpMessage, HttpResponse, Resource, Responder, web};
 
 use crate::http::error::ApiError;
 use crate::http::{api, auth, docs, intake, ops, permissions, portal};
@@ -39,30 +40,50 @@ pub fn all() -> Vec<Route> {
     [list(open(), "", false), list(guarded(), API, true)].concat()
 }
 
-/// Puts them all into a server.
+/// The route that a request was found to be for, as [`Route::path`] has it.
+#[derive(Clone)]
+pub(super) struct Matched(pub Arc<str>);
+
+/// Puts them all into a server. They are tried one after the other, each path with a hole in it by
+/// a regular expression: what every message passes through stands first.
 pub(super) fn register(config: &mut web::ServiceConfig) {
-    for listed in open().0 {
-        config.service(listed.resource);
+    let mut unguarded = open();
+    intake::routes(&mut unguarded);
+    for listed in unguarded.0 {
+        let matched = Matched(listed.path.into());
+        config.service(listed.resource.wrap(from_fn(move |request: ServiceRequest, next| {
+            request.extensions_mut().insert(matched.clone());
+            Next::call(&next, request)
+        })));
     }
-    let scope = web::scope(API).wrap(from_fn(auth::require)).default_service(web::to(unknown));
-    let add = |scope: actix_web::Scope<_>, listed: Listed| {
-        let path: Arc<str> = listed.path.into();
-        scope.service(listed.resource.wrap(from_fn(move |request, next| {
-            let path = Arc::clone(&path);
-            async move { permissions::require(&path, request, next).await }
-        })))
-    };
-    config.service(guarded().0.into_iter().fold(scope, add));
-    let mut receiving = Routes::default();
-    intake::routes(&mut receiving);
-    for listed in receiving.0 {
-        config.service(listed.resource);
-    }
+    config.service(guard(API, guarded()));
     // The same calls by the path that client libraries have for them.
     let mut ingest = Routes::default();
     api::sources(&mut ingest);
-    let scope = web::scope(INGEST).wrap(from_fn(auth::require)).default_service(web::to(unknown));
-    config.service(ingest.0.into_iter().fold(scope, add));
+    config.service(guard(INGEST, ingest));
+}
+
+/// Calls that need a key, below `prefix`.
+fn guard(prefix: &'static str, routes: Routes) -> impl HttpServiceFactory + 'static {
+    let scope = web::scope(prefix).wrap(from_fn(auth::require)).default_service(web::to(unknown));
+    routes.0.into_iter().fold(scope, |scope, listed| {
+        let matched = Matched(format!("{prefix}{}", listed.path).into());
+        scope.service(listed.resource.wrap(from_fn(move |request: ServiceRequest, next| {
+            request.extensions_mut().insert(matched.clone());
+            let matched = matched.clone();
+            async move { permissions::require(&matched.0[prefix.len()..], request, next).await }
+        })))
+    })
+}
+
+/// Lets a slash at the end of a path change nothing. Only routing looks at what this leaves: the
+/// URL that a provider may have signed is the one that was asked for.
+pub(super) fn trim(request: &mut ServiceRequest) {
+    let uri = request.uri();
+    let Some(path) = uri.path().strip_suffix('/').filter(|path| !path.is_empty()) else { return };
+    if let Ok(trimmed) = Uri::try_from(path) {
+        request.match_info_mut().get_mut().update(&trimmed);
+    }
 }
 
 /// What needs no key.
@@ -111,8 +132,7 @@ pub(super) struct Listed {
 pub(super) struct At(Listed);
 
 pub(super) fn at(path: &str) -> At {
-    let resource = web::resource([path.to_owned(), format!("{path}/")]);
-    At(Listed { path: path.to_owned(), methods: Vec::new(), resource })
+    At(Listed { path: path.to_owned(), methods: Vec::new(), resource: web::resource(path) })
 }
 
 impl At {

@@ -53,6 +53,7 @@ use crate::http::routes::{Routes, at};
 /// Every route that needs a key; a slash at the end of a path changes nothing.
 pub(super) fn routes(routes: &mut Routes) {
     routes
+        .service(at("/app/{app}/msg").get(message::list).post(message::create).into_resource())
         .configure(applications)
         .configure(endpoints)
         .configure(messages)
@@ -143,7 +144,6 @@ fn messages(routes: &mut Routes) {
     // Before the path that takes any message's name.
     routes
         .configure(contents)
-        .service(at("/app/{app}/msg").get(message::list).post(message::create).into_resource())
         .service(at("/msg/broadcast").post(broadcast::create).into_resource())
         .service(at("/app/{app}/msg/{msg}").get(message::get).into_resource())
         .service(at("/app/{app}/msg/{msg}/explain").get(explain::explain).into_resource())

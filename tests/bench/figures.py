@@ -1,0 +1,253 @@
+#!/usr/bin/env python3
+"""The figures of docs/performance.md, each from a fresh relay on this machine.
+
+    HOOKBENCH=path/to/hookbench python3 tests/bench/figures.py RELAY SCENARIO...
+
+RELAY is a release binary. HOOKBENCH is the load tool: its receiver, its generator and relay share
+the machine. Prints a line of JSON a run; asserts nothing. `all` runs every scenario."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+
+TOOL = os.environ.get("HOOKBENCH", "hookbench")
+SINK = "http://127.0.0.1:59000"
+SINK_PORTS = 200
+
+
+class Relay:
+    """A relay over a folder of its own."""
+
+    def __init__(self, binary, **settings):
+        self.binary, self.settings = binary, settings
+        self.folder = tempfile.mkdtemp(prefix="relay-figures-")
+        self.process = None
+        self.ready_after = self.start()
+
+    def start(self):
+        environment = dict(os.environ, RELAY__SERVER__LISTEN="127.0.0.1:0", RELAY_LOG="warn")
+        environment["RELAY__DATA__DIR"] = self.folder + "/data"
+        environment["RELAY__GUARD__ALLOW"] = "127.0.0.0/8"
+        environment["RELAY__AUTH__OPERATOR_KEY"] = self.key = "sk_" + "figures0" * 5
+        environment.update({name.upper(): value for name, value in self.settings.items()})
+        begun = time.perf_counter()
+        self.log = open(self.folder + "/log", "ab+")
+        self.process = subprocess.Popen(
+            [self.binary, "serve"], cwd=self.folder, env=environment,
+            stdout=self.log, stderr=self.log)
+        self.base = None
+        while self.base is None:
+            self.base = self.listening()
+            if self.process.poll() is not None:
+                sys.exit(open(self.folder + "/log").read())
+            time.sleep(0.005)
+        while not self.is_ready():
+            time.sleep(0.005)
+        return time.perf_counter() - begun
+
+    def listening(self):
+        for line in open(f"/proc/{self.process.pid}/net/tcp"):
+            pass
+        return self.address_of(self.process.pid)
+
+    @staticmethod
+    def address_of(pid):
+        try:
+            inodes = set()
+            for fd in os.listdir(f"/proc/{pid}/fd"):
+                try:
+                    target = os.readlink(f"/proc/{pid}/fd/{fd}")
+                except OSError:
+                    continue
+                if target.startswith("socket:["):
+                    inodes.add(target[8:-1])
+            for line in open("/proc/net/tcp").readlines()[1:]:
+                parts = line.split()
+                if parts[3] == "0A" and parts[9] in inodes:
+                    return "http://127.0.0.1:%d" % int(parts[1].split(":")[1], 16)
+        except OSError:
+            pass
+        return None
+
+    def is_ready(self):
+        try:
+            return urllib.request.urlopen(self.base + "/readyz", timeout=5).status == 200
+        except OSError:
+            return False
+
+    def api(self, method, path, body=None):
+        request = urllib.request.Request(
+            self.base + "/api/v1" + path, method=method,
+            data=None if body is None else json.dumps(body).encode(),
+            headers={"authorization": "Bearer " + self.key, "content-type": "application/json"})
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            text = answer.read()
+        return json.loads(text) if text else None
+
+    def application(self, uid, urls, **more):
+        self.api("POST", "/app", {"name": uid, "uid": uid, **more})
+        for url in urls:
+            self.api("POST", f"/app/{uid}/endpoint", {"url": url})
+
+    def messages(self, uid):
+        return f"{self.base}/api/v1/app/{uid}/msg/?with_content=false"
+
+    def status(self):
+        fields = {}
+        for line in open(f"/proc/{self.process.pid}/status"):
+            name, _, value = line.partition(":")
+            if name in ("VmRSS", "VmHWM"):
+                fields[name] = round(int(value.split()[0]) / 1024)
+            elif name == "Threads":
+                fields[name] = int(value)
+        return fields
+
+    def disk(self):
+        return round(sum(
+            os.stat(os.path.join(root, name)).st_blocks * 512
+            for root, _, names in os.walk(self.folder) for name in names) / 2**20)
+
+    def stop(self, how=signal.SIGTERM):
+        self.process.send_signal(how)
+        self.process.wait()
+
+    def end(self):
+        self.stop(signal.SIGKILL)
+        shutil.rmtree(self.folder)
+
+
+def load(relay, label, *flags, url=None, key=True, run=True):
+    urls = url or [relay.messages("bench")]
+    command = [TOOL, "run" if run else "load"]
+    if run:
+        command += ["--sink-url", SINK, "--pid", f"relay={relay.process.pid}", "--label", label]
+    for one in urls:
+        command += ["--url", one]
+    command += ["--header", "authorization: Bearer " + relay.key]
+    command += ["--body-template", '{"eventType":"bench.event","payload":{{event}}}']
+    return command + [str(flag) for flag in flags]
+
+
+def measured(*arguments, **named):
+    done = subprocess.run(load(*arguments, **named), capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(done.stderr)
+    return json.loads(done.stdout.strip().splitlines()[-1])
+
+
+def show(name, result, relay=None, **more):
+    line = {"scenario": name}
+    keep = ("deliveries_per_s", "accepted_per_s", "latency_ms", "accept_ms", "lost", "hung_attempts")
+    line.update({key: result[key] for key in keep if key in result})
+    procs = result.get("procs", {})
+    if "relay" in procs:
+        line["relay"] = procs["relay"]
+    if relay:
+        line.update(relay.status())
+    print(json.dumps({**line, **more}), flush=True)
+
+
+def one(binary):
+    relay = Relay(binary)
+    relay.application("bench", [SINK + "/e/0"])
+    result = measured(relay, "one", "--events", 80000, "--concurrency", 64)
+    print(json.dumps(result)) if os.environ.get("RAW") else None
+    show("one", result, relay)
+    relay.end()
+
+
+def fan(binary):
+    relay = Relay(binary)
+    relay.application("bench", [f"http://127.0.0.1:{59000 + i}/e/{i}" for i in range(10)])
+    show("fan-out 10", measured(relay, "fan", "--events", 20000, "--concurrency", 64, "--fanout", 10), relay)
+    relay.end()
+
+
+def steady(binary):
+    relay = Relay(binary)
+    relay.application("bench", [SINK + "/e/0"])
+    show("400/s", measured(relay, "steady", "--events", 8000, "--rate", 400, "--concurrency", 64), relay)
+    relay.end()
+
+
+def slow(binary):
+    relay = Relay(binary)
+    relay.application("bench", [SINK + "/slow/100/0"])
+    show("slow 100 ms", measured(relay, "slow", "--events", 60000, "--concurrency", 64), relay)
+    relay.end()
+
+
+def hang(binary):
+    for rate in (50, 400):
+        for hanging in (0, 1):
+            relay = Relay(binary)
+            urls = [f"http://127.0.0.1:{59000 + i}/e/{i}" for i in range(9)]
+            relay.application("bench", urls + ["http://127.0.0.1:59009/hang/9"] * hanging)
+            show(f"{rate}/s, {hanging} of ten hangs", measured(
+                relay, "hang", "--events", rate * 20, "--rate", rate, "--concurrency", 64,
+                "--fanout", 9, "--idle-wait-s", 45), relay)
+            relay.end()
+
+
+def half(binary):
+    for hanging in (0, 100):
+        relay = Relay(binary)
+        uids = [f"app{i}" for i in range(200)]
+        for i, uid in enumerate(uids):
+            kind = "hang" if i < hanging else "e"
+            relay.application(uid, [f"http://127.0.0.1:{59000 + i}/{kind}/{i}"])
+        # The healthy ones get 100 messages a second in both runs, the others as many.
+        good = [relay.messages(uid) for uid in uids[100:]]
+        bad = [relay.messages(uid) for uid in uids[:100]]
+        other = None
+        if hanging:
+            other = subprocess.Popen(
+                load(relay, "bad", "--events", 6000, "--rate", 200, "--concurrency", 4, url=bad, run=False),
+                stdout=subprocess.DEVNULL)
+            time.sleep(5)
+        show(f"{hanging} of 200 hang", measured(
+            relay, "half", "--events", 4000, "--rate", 200, "--concurrency", 4, "--fanout", 1, url=good), relay)
+        if other:
+            other.kill()
+        relay.end()
+
+
+def tenants(binary):
+    for backlog in (0, int(os.environ.get("BACKLOG", "1000000"))):
+        relay = Relay(binary)
+        uids = [f"t{i}" for i in range(10)]
+        for i, uid in enumerate(uids):
+            relay.application(uid, [f"http://127.0.0.1:{59000 + i}/e/{i}"])
+        if backlog:
+            # Of one tenant, all due at once while the others send.
+            subprocess.run(load(
+                relay, "backlog", "--events", backlog, "--concurrency", 64, url=[relay.messages("t0")],
+                run=False)[:-0 or None], stdout=subprocess.DEVNULL, check=True)
+        show(f"ten tenants, one with {backlog} waiting", measured(
+            relay, "tenants", "--events", 3600, "--rate", 180, "--concurrency", 64, "--fanout", 1,
+            url=[relay.messages(uid) for uid in uids[1:]]), relay)
+        relay.end()
+
+
+SCENARIOS = {run.__name__: run for run in (one, fan, steady, slow, hang, half, tenants)}
+
+
+def main():
+    binary, *names = sys.argv[1:] or sys.exit(__doc__)
+    sink = subprocess.Popen([TOOL, "sink", "--port", "59000", "--ports", str(SINK_PORTS)],
+                            stdout=subprocess.DEVNULL)
+    try:
+        time.sleep(0.5)
+        for name in SCENARIOS if names == ["all"] else names:
+            SCENARIOS[name](os.path.abspath(binary))
+    finally:
+        sink.kill()
+
+
+main()
