@@ -7,6 +7,7 @@ use tracing_subscriber::EnvFilter;
 
 use super::Config;
 use super::units::{Size, Span};
+use crate::domain::delivery_settings::RETRIES_MAX;
 
 /// A journal segment holds at least so many of the largest request bodies: a record may take a
 /// sixteenth of it, and a body is kept beside its rows.
@@ -15,8 +16,6 @@ pub const SEGMENT_BODIES: u64 = 32;
 pub const SEGMENT_MAX: u64 = 1 << 30;
 /// The most senders.
 pub const THREADS_MAX: usize = 4_096;
-/// The most retries of a delivery.
-pub const RETRIES_MAX: usize = 100;
 
 const NETWORKS_MAX: usize = 1_000;
 const KIB: u64 = 1 << 10;

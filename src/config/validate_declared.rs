@@ -120,6 +120,9 @@ fn endpoint(
     if let Err((setting, message)) = endpoint.transform() {
         add(setting, message);
     }
+    for (place, message) in endpoint.delivery.problems() {
+        add(&format!("delivery.{}", place.join(".")), message);
+    }
     headers(&endpoint.headers, add);
     throttle_problem(endpoint.throttle_rate)
         .into_iter()

@@ -115,10 +115,34 @@ pub struct Delivery {
     pub state: State,
     /// Scheduled attempts made, manual ones not counted.
     pub attempts: u16,
-    /// When it is due, while waiting or retrying.
+    /// When it is due, while waiting or retrying; where its endpoint keeps an order, its place
+    /// there.
     pub due: Timestamp,
     /// Every attempt made, oldest first, manual ones too.
     pub attempt_ids: Vec<AttemptId>,
+    /// Until when it holds up those behind it in the order of its endpoint, after it failed.
+    pub held_until: Option<Timestamp>,
+    /// The key it is ordered by, where its endpoint asks for one and its message has it.
+    pub order_key: Option<u64>,
+}
+
+impl Delivery {
+    /// One that was never tried.
+    pub fn waiting(due: Timestamp) -> Delivery {
+        Delivery {
+            state: State::Waiting,
+            attempts: 0,
+            due,
+            attempt_ids: Vec::new(),
+            held_until: None,
+            order_key: None,
+        }
+    }
+
+    /// When it is tried next, while waiting or retrying.
+    pub fn next_attempt(&self) -> Timestamp {
+        self.held_until.map_or(self.due, |until| until.max(self.due))
+    }
 }
 
 /// Who started an attempt.
@@ -128,6 +152,15 @@ pub enum Trigger {
     Scheduled,
     /// A person, wire value 1.
     Manual,
+}
+
+/// What a receiver asks for in the header `webhook-delivery` of its answer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Asks {
+    /// `disable`: to be sent nothing any more, as by a 410.
+    Disable,
+    /// `abort-message`: not to be sent this message again.
+    AbortMessage,
 }
 
 /// How an attempt ended.

@@ -5,7 +5,7 @@ use std::cell::OnceCell;
 use serde_json::{Map, Value};
 use url::form_urlencoded;
 
-use crate::domain::filter::{Filter, Mismatch, Subject};
+use crate::domain::filter::{Filter, Mismatch, Selector, Subject};
 use crate::domain::received::Head;
 
 /// What a filter may ask of a message, read only when one asks.
@@ -52,6 +52,11 @@ impl<'a> Looked<'a> {
     /// What does not fit, when the filter does not let it pass.
     pub fn explain(&self, filter: &Filter) -> Option<Mismatch> {
         filter.explain(&self.subject())
+    }
+
+    /// The key of the value at a place of it.
+    pub fn key(&self, selector: &Selector) -> Option<u64> {
+        selector.key(&self.subject())
     }
 
     fn subject(&self) -> Subject<'_> {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::fmt::rfc2822::DateTimeParser;
 
-use crate::domain::delivery::Outcome;
+use crate::domain::delivery::{Asks, Outcome};
 use crate::domain::time::Timestamp;
 use crate::engine::connection::LinkError;
 use crate::engine::resolver::ResolveError;
@@ -33,6 +33,22 @@ pub struct Answer {
     pub body: Vec<u8>,
     /// What a 429 or 503 asked for, between 1 s and 24 h.
     pub retry_after: Option<Duration>,
+}
+
+/// Where an answer says what is to be done, whatever its status.
+const WEBHOOK_DELIVERY: &str = "webhook-delivery";
+
+impl Answer {
+    /// What the receiver asks for; a value that is not known asks for nothing.
+    pub fn asks(&self) -> Option<Asks> {
+        let mut named = self.headers.iter();
+        let found = named.find(|(name, _)| name.eq_ignore_ascii_case(WEBHOOK_DELIVERY));
+        match found?.1.trim() {
+            "disable" => Some(Asks::Disable),
+            "abort-message" => Some(Asks::AbortMessage),
+            _ => None,
+        }
+    }
 }
 
 /// A failure before an answer: its outcome, and whether the endpoint was reached at all.

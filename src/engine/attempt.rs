@@ -50,6 +50,8 @@ pub struct Made {
     pub content: AttemptContent,
     /// Whether its endpoint was asked how fast it may be sent to.
     pub asked: bool,
+    /// The delays between attempts, where the endpoint has its own.
+    pub retry_schedule: Option<Vec<Duration>>,
 }
 
 impl Attempter {
@@ -95,7 +97,8 @@ impl Attempter {
             response_body: answer.body.clone(),
             console,
         };
-        Some(Made { answer, started_at, content, asked })
+        let retry_schedule = endpoint.delivery.retry_schedule(&ready.message.message.event_type);
+        Some(Made { answer, started_at, content, asked, retry_schedule })
     }
 
     /// Sends, after the receiver has permitted it where it is to be asked.
@@ -108,7 +111,7 @@ impl Attempter {
         if endpoint.delivery.cloud_events {
             let (now, transport) = (self.clock.now(), &*self.transport);
             let url = &request.url;
-            match self.permissions.ensure(endpoint, url, now, transport, self.timeout) {
+            match self.permissions.ensure(endpoint, url, now, transport, request.timeout) {
                 Ok(was) => *asked = was,
                 Err(refused) => return (refused.request, refused.answer),
             }
@@ -143,7 +146,9 @@ impl Attempter {
         });
         let method = if request.method == POST { POST.into() } else { request.method.into() };
         let url = request.url.into();
-        OutgoingRequest { method, url, headers, body: request.body, timeout: self.timeout }
+        let own = endpoint.delivery.timeout(&ready.message.message.event_type);
+        let timeout = own.unwrap_or(self.timeout);
+        OutgoingRequest { method, url, headers, body: request.body, timeout }
     }
 }
 

@@ -209,6 +209,8 @@ impl Driver {
             status_code: answer.status_code,
             duration: answer.duration,
             retry_after: answer.retry_after,
+            asks: answer.asks(),
+            retry_schedule: made.retry_schedule.clone(),
         };
         self.scheduler.step(self.clock.now(), Input::Finished(finished), &mut self.outputs);
         let metrics = self.metrics.clone();
@@ -286,6 +288,7 @@ impl Driver {
             application_throttle_rate: application.throttle_rate,
             allowed_rate: allowed.flatten(),
             unasked: endpoint.delivery.cloud_events && allowed.is_none(),
+            max_in_flight: endpoint.delivery.max_in_flight,
         })
     }
 }

@@ -130,7 +130,7 @@ impl Arrival {
     async fn take(&self, mut new: NewRequest) -> Result<HttpResponse, ApiError> {
         let state = &self.shared.state;
         let matched = matches!(new.decision, Decision::Take(_));
-        if matched && state.store.has_filters(self.source.application) {
+        if matched && state.store.looks_inside(self.source.application) {
             let (store, source) = (state.store.clone(), Arc::clone(&self.source));
             let filtered = web::block(move || {
                 new.filtered = store.filter_request(&source, &new);

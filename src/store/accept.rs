@@ -1,12 +1,22 @@
 //! Messages: matched to endpoints and taken in.
 
-use crate::domain::delivery::{DeliveryId, Trigger};
+use std::time::Duration;
+
+use crate::domain::delivery::{Delivery, DeliveryId, Trigger};
 use crate::domain::id::{EndpointId, MessageId, MessageKind};
 use crate::domain::message::Message;
 use crate::store::keys;
 use crate::store::records::{self, MessageRow};
 use crate::store::transaction::{Transaction, short_hash};
 use crate::store::{NewMessage, Notice, Ready, Reference, Refusal, StoredMessage};
+
+/// What an endpoint's settings mean for a delivery.
+#[derive(Clone, Copy, Default)]
+struct Own {
+    delay: Duration,
+    ordered: bool,
+    order_key: Option<u64>,
+}
 
 impl Transaction<'_> {
     /// Accepts a message: matches the application's endpoints, makes one delivery for each.
@@ -59,6 +69,7 @@ impl Transaction<'_> {
             }
             None => None,
         };
+        let own: Vec<Own> = endpoints.iter().map(|id| self.own(&new, *id)).collect();
         let id = MessageId::new(self.mint());
         let message = Message {
             id,
@@ -84,9 +95,15 @@ impl Transaction<'_> {
             self.put_row(key, records::encode(&id), true);
         }
         let stored = StoredMessage::from(row);
-        let due = stored.message.first_due();
-        for endpoint in stored.message.endpoints.clone() {
+        for (endpoint, own) in stored.message.endpoints.clone().into_iter().zip(own) {
             let delivery = DeliveryId { message: id, endpoint, replay: 0 };
+            let Own { delay, ordered, order_key } = own;
+            let due = stored.message.first_due() + delay;
+            // What is as usual follows from the message.
+            if !delay.is_zero() || order_key.is_some() {
+                let row = Delivery { order_key, ..Delivery::waiting(due) };
+                self.put_row(keys::delivery(delivery), records::encode(&row), true);
+            }
             self.put_row(keys::due(delivery, due), bytes::Bytes::new(), true);
             self.notify(Notice::Ready(Ready {
                 message: stored.clone(),
@@ -95,9 +112,21 @@ impl Transaction<'_> {
                 due,
                 attempts: 0,
                 trigger: Trigger::Scheduled,
+                group: ordered.then_some(order_key.unwrap_or_default()),
             }));
         }
         self.writer.shared.count_accepted(stored.message.endpoints.len());
         Ok(stored)
+    }
+
+    fn own(&self, new: &NewMessage, endpoint: EndpointId) -> Own {
+        let Some((_, endpoint)) = self.writer.tables.endpoint_by_id(endpoint) else {
+            return Own::default();
+        };
+        Own {
+            delay: endpoint.delivery.delay(),
+            ordered: endpoint.delivery.order.is_some(),
+            order_key: self.order_key(new, &endpoint),
+        }
     }
 }

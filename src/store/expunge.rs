@@ -94,17 +94,13 @@ impl Transaction<'_> {
             endpoint: *endpoint,
             replay: 0,
         });
-        let waiting = || Delivery {
-            state: State::Waiting,
-            attempts: 0,
-            due: message.first_due(),
-            attempt_ids: Vec::new(),
-        };
         let first = first.filter_map(|id| {
             let held: Option<Delivery> = self.record(&keys::delivery(id));
             let delivery = match held {
                 Some(held) => held,
-                None if self.row(&keys::due(id, message.first_due())).is_some() => waiting(),
+                None if self.row(&keys::due(id, message.first_due())).is_some() => {
+                    Delivery::waiting(message.first_due())
+                }
                 None => return None,
             };
             Some((id, delivery))

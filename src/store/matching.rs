@@ -6,16 +6,19 @@
 use std::sync::Arc;
 
 use crate::domain::endpoint::Endpoint;
-use crate::domain::filter::Filter;
+use crate::domain::filter::{Filter, Selector};
 use crate::domain::id::{ApplicationId, EndpointId};
 use crate::domain::looked::Looked;
 use crate::domain::subscription::Candidate;
 use crate::store::transaction::Transaction;
 use crate::store::{NewMessage, Shared, Store, StoreError, StoredMessage};
 
-/// What filters said of a message, each with its endpoint.
+/// What filters said of a message, each with its endpoint, and what it is ordered by.
 #[derive(Clone, Debug, Default)]
-pub struct Filtered(Vec<(EndpointId, Arc<Filter>, bool)>);
+pub struct Filtered {
+    passes: Vec<(EndpointId, Arc<Filter>, bool)>,
+    keys: Vec<(EndpointId, Selector, Option<u64>)>,
+}
 
 /// Nothing but a memory of what can be asked again.
 impl PartialEq for Filtered {
@@ -27,9 +30,15 @@ impl Eq for Filtered {}
 
 impl Filtered {
     fn of(&self, endpoint: EndpointId, filter: &Arc<Filter>) -> Option<bool> {
-        let mut asked = self.0.iter();
+        let mut asked = self.passes.iter();
         let found = asked.find(|(id, held, _)| *id == endpoint && Arc::ptr_eq(held, filter));
         found.map(|(_, _, passes)| *passes)
+    }
+
+    fn key(&self, endpoint: EndpointId, by: &Selector) -> Option<Option<u64>> {
+        let mut looked = self.keys.iter();
+        let found = looked.find(|(id, known, _)| *id == endpoint && known == by);
+        found.map(|(_, _, key)| *key)
     }
 }
 
@@ -47,10 +56,12 @@ impl NewMessage {
 }
 
 impl Store {
-    /// Whether any endpoint of the application has a filter.
-    pub fn has_filters(&self, application: ApplicationId) -> bool {
+    /// Whether any endpoint of the application has a filter, or orders by what is in a message.
+    pub fn looks_inside(&self, application: ApplicationId) -> bool {
         let tables = self.shared.read_catalog();
-        tables.endpoints(application).any(|endpoint| endpoint.subscription.filter.is_some())
+        tables.endpoints(application).any(|endpoint| {
+            endpoint.subscription.filter.is_some() || endpoint.delivery.order_by().is_some()
+        })
     }
 
     /// Asks the filters of the endpoints that would want the message but for them. Takes up to some
@@ -70,7 +81,12 @@ impl Store {
             let filter = endpoint.subscription.filter.as_ref()?;
             Some((endpoint.id, Arc::clone(filter), looked.passes(filter)))
         });
-        Filtered(asked.collect())
+        let passes = asked.collect();
+        let ordered = candidates.iter().filter_map(|endpoint| {
+            let by = endpoint.delivery.order_by()?;
+            Some((endpoint.id, by.clone(), looked.key(by)))
+        });
+        Filtered { passes, keys: ordered.collect() }
     }
 
     /// Why an endpoint as it is given would not be sent a message; `None` when it would.
@@ -123,6 +139,14 @@ impl Transaction<'_> {
                 && passes(endpoint)
         });
         endpoints.map(|endpoint| endpoint.id).collect()
+    }
+}
+
+impl Transaction<'_> {
+    /// What of a new message its delivery to an endpoint is ordered by.
+    pub(super) fn order_key(&self, new: &NewMessage, endpoint: &Endpoint) -> Option<u64> {
+        let by = endpoint.delivery.order_by()?;
+        new.filtered.key(endpoint.id, by).unwrap_or_else(|| new.looked().key(by))
     }
 }
 

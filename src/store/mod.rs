@@ -16,6 +16,7 @@ mod checkpoint;
 mod compaction;
 mod damage;
 pub mod disk;
+mod due;
 mod error;
 mod expunge;
 mod failing;

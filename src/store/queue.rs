@@ -1,7 +1,6 @@
 //! Deliveries: accepted, due, settled.
 
 use std::collections::BTreeMap;
-use std::ops::ControlFlow;
 
 use crate::domain::delivery::{
     Attempt, AttemptContent, Delivery, DeliveryId, Input, State, Trigger, transition,
@@ -12,11 +11,8 @@ use crate::domain::operational::{Event, after_attempt};
 use crate::domain::time::Timestamp;
 use crate::store::keys;
 use crate::store::records::{self, AttemptRow, MessageRow};
-use crate::store::retention::is_queued;
 use crate::store::transaction::Transaction;
-use crate::store::{
-    DuePage, Notice, Ready, Reference, Refusal, Settlement, Shared, StoredMessage, Verdict,
-};
+use crate::store::{Notice, Ready, Reference, Refusal, Settlement, Shared, StoredMessage, Verdict};
 
 /// How often a message was replayed to each endpoint.
 pub(super) type Replays = BTreeMap<EndpointId, u16>;
@@ -61,6 +57,7 @@ impl Transaction<'_> {
             due: now,
             attempts: held.map_or(0, |held| held.attempts),
             trigger: Trigger::Manual,
+            group: None,
         }));
         Ok(delivery)
     }
@@ -75,12 +72,7 @@ impl Transaction<'_> {
         let attempt_id = AttemptId::new(self.mint());
         let held: Option<Delivery> = self.record(&keys::delivery(id));
         let is_new = held.is_none();
-        let mut delivery = held.unwrap_or(Delivery {
-            state: State::Waiting,
-            attempts: 0,
-            due: settlement.first_due,
-            attempt_ids: Vec::new(),
-        });
+        let mut delivery = held.unwrap_or_else(|| Delivery::waiting(settlement.first_due));
         let was_queued = matches!(delivery.state, State::Waiting | State::Retrying);
         let was_due = delivery.due;
         let (before, failed) = (delivery.state, delivery.attempts);
@@ -90,7 +82,10 @@ impl Transaction<'_> {
         }
         delivery.state = next_state(&delivery, settlement);
         if let (State::Retrying, Verdict::RetryAt(due)) = (delivery.state, settlement.verdict) {
-            delivery.due = due;
+            // In an order it keeps its place, and whatever is behind it waits.
+            let ordered = self.order_of(id.endpoint);
+            delivery.held_until = ordered.then_some(due);
+            delivery.due = if ordered { delivery.due } else { due };
         }
         let is_queued = matches!(delivery.state, State::Waiting | State::Retrying);
         if was_queued && !(is_queued && delivery.due == was_due) {
@@ -142,6 +137,12 @@ impl Transaction<'_> {
         newest(message, endpoint, &self.replays(message.id))
     }
 
+    /// Whether deliveries to the endpoint wait for one another.
+    pub(super) fn order_of(&self, endpoint: EndpointId) -> bool {
+        let found = self.writer.tables.endpoint_by_id(endpoint);
+        found.is_some_and(|(_, endpoint)| endpoint.delivery.order.is_some())
+    }
+
     /// What a person asked for is done, unless it was asked for again since: an attempt answers
     /// only what it was made for, and its result may be written long after on a full disk.
     fn answer_resend(&mut self, settlement: &Settlement) {
@@ -177,12 +178,8 @@ impl Shared {
             return held;
         }
         let known = self.read_catalog().endpoint_by_id(id.endpoint).is_some();
-        Delivery {
-            state: if known { State::Waiting } else { State::Cancelled },
-            attempts: 0,
-            due: message.first_due(),
-            attempt_ids: Vec::new(),
-        }
+        let state = if known { State::Waiting } else { State::Cancelled };
+        Delivery { state, ..Delivery::waiting(message.first_due()) }
     }
 
     /// Every delivery of a message, in the order of its endpoints, replays after.
@@ -217,89 +214,6 @@ impl Shared {
     /// The last of the deliveries of a message to an endpoint; `None` when there was never one.
     pub(super) fn newest(&self, message: &Message, endpoint: EndpointId) -> Option<DeliveryId> {
         newest(message, endpoint, &self.replays(message.id))
-    }
-
-    /// Every endpoint with deliveries waiting or asked for, and when the first is due.
-    pub(super) fn lanes(&self) -> Vec<(EndpointId, Timestamp)> {
-        let end = keys::all_due().after_prefix();
-        let (mut from, mut lanes) = (keys::all_due(), BTreeMap::new());
-        loop {
-            let mut first = None;
-            self.overlay.scan(&from, &end, false, &mut |key, _| {
-                first = keys::due_parts(&key);
-                ControlFlow::Break(())
-            });
-            let Some((id, due)) = first else { break };
-            lanes.insert(id.endpoint, due);
-            from = keys::due_of(id.endpoint).after_prefix();
-        }
-        let asked = keys::all_resends();
-        self.overlay.scan(&asked, &asked.after_prefix(), false, &mut |key, value| {
-            if let Some(id) = keys::resend_of(&key) {
-                let at: Timestamp = self.decode(&key, &value);
-                lanes.entry(id.endpoint).and_modify(|due| *due = at.min(*due)).or_insert(at);
-            }
-            ControlFlow::Continue(())
-        });
-        lanes.into_iter().collect()
-    }
-
-    /// The first `limit` deliveries of an endpoint that are due by `until`; first what a person
-    /// asked for, which may be there a second time because it is due too.
-    pub(super) fn due(&self, endpoint: EndpointId, until: Timestamp, limit: usize) -> DuePage {
-        let (mut ready, mut next_due) = (Vec::new(), None);
-        let asked = keys::resends_of(endpoint);
-        self.overlay.scan(&asked, &asked.after_prefix(), false, &mut |key, value| {
-            let Some(id) = keys::resend_of(&key) else { return ControlFlow::Continue(()) };
-            let at: Timestamp = self.decode(&key, &value);
-            if ready.len() == limit {
-                next_due = Some(at);
-                return ControlFlow::Break(());
-            }
-            let asked = self.ready(id, at);
-            ready.extend(asked.map(|ready| Ready { trigger: Trigger::Manual, ..ready }));
-            ControlFlow::Continue(())
-        });
-        if next_due.is_some() {
-            return DuePage { ready, next_due };
-        }
-        let from = keys::due_of(endpoint);
-        self.overlay.scan(&from, &from.after_prefix(), false, &mut |key, _| {
-            let Some((id, due)) = keys::due_parts(&key) else {
-                return ControlFlow::Continue(());
-            };
-            if due > until || ready.len() == limit {
-                next_due = Some(due);
-                return ControlFlow::Break(());
-            }
-            // A row whose message was lost, or that damage brought back, must not hold up others.
-            ready.extend(self.queued(id, due));
-            ControlFlow::Continue(())
-        });
-        DuePage { ready, next_due }
-    }
-
-    /// A delivery that is to be sent; `None` when its message is gone or it ended already.
-    fn queued(&self, id: DeliveryId, due: Timestamp) -> Option<Ready> {
-        let key = keys::delivery(id);
-        let held: Option<Delivery> = self.overlay.get(&key).map(|bytes| self.decode(&key, &bytes));
-        let ended = held.is_some_and(|held| !is_queued(held.state));
-        if ended { None } else { self.ready(id, due) }
-    }
-
-    fn ready(&self, id: DeliveryId, due: Timestamp) -> Option<Ready> {
-        let application = self.read_catalog().endpoint_by_id(id.endpoint)?.0.id;
-        let stored = self.message_by_id(application, id.message)?;
-        let key = keys::delivery(id);
-        let held: Option<Delivery> = self.overlay.get(&key).map(|bytes| self.decode(&key, &bytes));
-        Some(Ready {
-            message: stored,
-            endpoint: id.endpoint,
-            replay: id.replay,
-            due,
-            attempts: held.map_or(0, |held| held.attempts),
-            trigger: Trigger::Scheduled,
-        })
     }
 
     /// What was sent and what came back.

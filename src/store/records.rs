@@ -18,10 +18,10 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::application::Application;
-use crate::domain::delivery::{Attempt, Delivery};
+use crate::domain::delivery::{Attempt, Delivery, State};
 use crate::domain::event_type::EventType;
 use crate::domain::filter::FilterError;
-use crate::domain::id::{ApplicationId, EndpointId, MessageId, RequestId, TaskId};
+use crate::domain::id::{ApplicationId, AttemptId, EndpointId, MessageId, RequestId, TaskId};
 use crate::domain::lease::Leases;
 use crate::domain::received::{Head, ReceivedRequest};
 use crate::domain::task::Task;
@@ -103,7 +103,6 @@ one_version!(
     ApplicationToken,
     AttemptRow,
     BodyLocation,
-    Delivery,
     EventType,
     Head,
     Leases,
@@ -133,6 +132,30 @@ pub fn decode<T: Record>(bytes: &[u8]) -> Result<T, RecordError> {
 /// One version of a record.
 pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, RecordError> {
     Ok(format().deserialize(bytes)?)
+}
+
+/// A delivery before any endpoint kept an order.
+#[derive(Deserialize)]
+struct DeliveryV1 {
+    state: State,
+    attempts: u16,
+    due: Timestamp,
+    attempt_ids: Vec<AttemptId>,
+}
+
+impl Record for Delivery {
+    const VERSION: u8 = 2;
+
+    fn read(version: u8, bytes: &[u8]) -> Result<Delivery, RecordError> {
+        match version {
+            1 => {
+                let DeliveryV1 { state, attempts, due, attempt_ids } = parse(bytes)?;
+                Ok(Delivery { state, attempts, attempt_ids, ..Delivery::waiting(due) })
+            }
+            2 => parse(bytes),
+            newer => Err(RecordError::Newer(newer)),
+        }
+    }
 }
 
 /// An attempt and where its headers and answer stand.

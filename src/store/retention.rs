@@ -266,12 +266,7 @@ impl Transaction<'_> {
         let key = keys::delivery(id);
         let held: Option<Delivery> = self.record(&key);
         let new = held.is_none();
-        let mut delivery = held.unwrap_or(Delivery {
-            state: State::Waiting,
-            attempts: 0,
-            due,
-            attempt_ids: Vec::new(),
-        });
+        let mut delivery = held.unwrap_or_else(|| Delivery::waiting(due));
         self.delete_row(keys::due(id, due));
         let ends = is_queued(delivery.state);
         if ends {

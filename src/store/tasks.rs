@@ -128,7 +128,7 @@ impl Transaction<'_> {
         }
         let Ok(state) = transition(held.state, Input::Requeue) else { return false };
         let due = self.now();
-        let delivery = Delivery { state, attempts: 0, due, ..held.clone() };
+        let delivery = Delivery { state, attempts: 0, due, held_until: None, ..held.clone() };
         self.queue(stored, id, &delivery, false);
         true
     }
@@ -198,8 +198,9 @@ impl Transaction<'_> {
         self.put_row(keys::replays(message.id), records::encode(&replays), false);
         let id = DeliveryId { message: message.id, endpoint, replay };
         let due = row.message.first_due().max(self.now());
-        let delivery =
-            Delivery { state: State::Waiting, attempts: 0, due, attempt_ids: Vec::new() };
+        let first = self.record(&keys::delivery(DeliveryId { replay: 0, ..id }));
+        let order_key = first.and_then(|first: Delivery| first.order_key);
+        let delivery = Delivery { order_key, ..Delivery::waiting(due) };
         let stored = StoredMessage::from(row);
         self.queue(&stored, id, &delivery, true);
         Ok((id, due))
@@ -215,6 +216,7 @@ impl Transaction<'_> {
             due: delivery.due,
             attempts: 0,
             trigger: Trigger::Scheduled,
+            group: self.order_of(id.endpoint).then_some(delivery.order_key.unwrap_or_default()),
         }));
         self.writer.shared.count_replayed();
     }

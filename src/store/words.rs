@@ -4,6 +4,7 @@ mod lists;
 
 pub use lists::{AttemptFilter, MessageFilter, Page, PageRequest, PageStart};
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -320,6 +321,9 @@ pub struct Ready {
     pub attempts: u16,
     /// Who starts its next attempt.
     pub trigger: Trigger,
+    /// Deliveries of the same group are made one after the other; `None` where the endpoint keeps
+    /// no order.
+    pub group: Option<u64>,
 }
 
 impl Ready {
@@ -340,6 +344,11 @@ pub struct DuePage {
     pub ready: Vec<Ready>,
     /// When the one after the last of `ready` is due.
     pub next_due: Option<Timestamp>,
+    /// Groups whose first delivery failed, and until when they stand still: none of theirs is in
+    /// `ready`.
+    pub held: BTreeMap<u64, Timestamp>,
+    /// Nothing more is to be had before one of the groups goes on.
+    pub stuck: bool,
 }
 
 /// What the scheduler is told once a group of writes is durable, in the order of the writes.

@@ -52,8 +52,6 @@ class Relay:
         return time.perf_counter() - begun
 
     def listening(self):
-        for line in open(f"/proc/{self.process.pid}/net/tcp"):
-            pass
         return self.address_of(self.process.pid)
 
     @staticmethod
@@ -143,7 +141,7 @@ def measured(*arguments, **named):
 
 def show(name, result, relay=None, **more):
     line = {"scenario": name}
-    keep = ("deliveries_per_s", "accepted_per_s", "latency_ms", "accept_ms", "lost", "hung_attempts")
+    keep = ("deliveries_per_s", "cpu_ms_per_delivery", "latency_ms", "hung_attempts")
     line.update({key: result[key] for key in keep if key in result})
     procs = result.get("procs", {})
     if "relay" in procs:
@@ -156,23 +154,23 @@ def show(name, result, relay=None, **more):
 def one(binary):
     relay = Relay(binary)
     relay.application("bench", [SINK + "/e/0"])
-    result = measured(relay, "one", "--events", 80000, "--concurrency", 64)
-    print(json.dumps(result)) if os.environ.get("RAW") else None
-    show("one", result, relay)
+    show("one", measured(relay, "one", "--events", 80000, "--concurrency", 64), relay)
     relay.end()
 
 
 def fan(binary):
     relay = Relay(binary)
     relay.application("bench", [f"http://127.0.0.1:{59000 + i}/e/{i}" for i in range(10)])
-    show("fan-out 10", measured(relay, "fan", "--events", 20000, "--concurrency", 64, "--fanout", 10), relay)
+    flags = ("--events", 20000, "--concurrency", 64, "--fanout", 10)
+    show("fan-out 10", measured(relay, "fan", *flags), relay)
     relay.end()
 
 
 def steady(binary):
     relay = Relay(binary)
     relay.application("bench", [SINK + "/e/0"])
-    show("400/s", measured(relay, "steady", "--events", 8000, "--rate", 400, "--concurrency", 64), relay)
+    flags = ("--events", 8000, "--rate", 400, "--concurrency", 64)
+    show("400/s", measured(relay, "steady", *flags), relay)
     relay.end()
 
 
@@ -207,12 +205,12 @@ def half(binary):
         bad = [relay.messages(uid) for uid in uids[:100]]
         other = None
         if hanging:
+            flags = ("--events", 6000, "--rate", 200, "--concurrency", 4)
             other = subprocess.Popen(
-                load(relay, "bad", "--events", 6000, "--rate", 200, "--concurrency", 4, url=bad, run=False),
-                stdout=subprocess.DEVNULL)
+                load(relay, "bad", *flags, url=bad, run=False), stdout=subprocess.DEVNULL)
             time.sleep(5)
-        show(f"{hanging} of 200 hang", measured(
-            relay, "half", "--events", 4000, "--rate", 200, "--concurrency", 4, "--fanout", 1, url=good), relay)
+        flags = ("--events", 4000, "--rate", 200, "--concurrency", 4)
+        show(f"{hanging} of 200 hang", measured(relay, "half", *flags, url=good), relay)
         if other:
             other.kill()
         relay.end()
@@ -226,9 +224,10 @@ def tenants(binary):
             relay.application(uid, [f"http://127.0.0.1:{59000 + i}/e/{i}"])
         if backlog:
             # Of one tenant, all due at once while the others send.
-            subprocess.run(load(
-                relay, "backlog", "--events", backlog, "--concurrency", 64, url=[relay.messages("t0")],
-                run=False)[:-0 or None], stdout=subprocess.DEVNULL, check=True)
+            flags = ("--events", backlog, "--concurrency", 64)
+            url = [relay.messages("t0")]
+            filled = load(relay, "backlog", *flags, url=url, run=False)
+            subprocess.run(filled, stdout=subprocess.DEVNULL, check=True)
         show(f"ten tenants, one with {backlog} waiting", measured(
             relay, "tenants", "--events", 3600, "--rate", 180, "--concurrency", 64, "--fanout", 1,
             url=[relay.messages(uid) for uid in uids[1:]]), relay)

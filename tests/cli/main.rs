@@ -10,6 +10,7 @@ mod import_svix;
 mod live;
 mod log;
 mod output;
+mod own_way;
 mod permission;
 mod repair;
 mod send;

@@ -2,6 +2,7 @@
 //! says which there are, so that a new one without a case fails here.
 
 mod delivery;
+mod elsewhere;
 mod sources;
 mod tokens;
 mod transformations;
@@ -13,6 +14,7 @@ use serde_json::{Value, json};
 
 use crate::support::server::Relay;
 use crate::support::source;
+use elsewhere::ELSEWHERE;
 
 /// Wrong values of one field, each with the place that the answer names below `body`.
 struct Case {
@@ -251,34 +253,6 @@ fn bodies() -> Vec<Call> {
     .chain(transformations::bodies())
     .collect()
 }
-
-/// Fields that have their cases under another name, or that are answered 501 as yet.
-const ELSEWHERE: [(&str, &str); 24] = [
-    ("SimulateIn", "payload"),
-    ("ConfigIn", "secret"),
-    ("ConfigIn", "secrets"),
-    ("ConfigIn", "verifyToken"),
-    ("ConfigIn", "overlapSeconds"),
-    ("SecretsIn", "source"),
-    ("SecretsIn", "secrets"),
-    ("SecretsIn", "token"),
-    ("SecretsIn", "verifyToken"),
-    ("TransformationsParams", "rawPayload"),
-    ("TransformationsParams", "rawPayloadBase64"),
-    ("TransformationsParams", "headers"),
-    ("TransformationsParams", "others"),
-    ("KeyIn", "application"),
-    ("KeyIn", "endpoint"),
-    ("KeyIn", "key"),
-    ("MessageIn", "application"),
-    ("EnvironmentIn", "version"),
-    ("EnvironmentIn", "eventTypes"),
-    ("EnvironmentIn", "applications"),
-    ("EnvironmentIn", "settings"),
-    ("EnvironmentIn", "connectors"),
-    ("AppPortalAccessIn", "application"),
-    ("DeliveryIn", "cloudEvents"),
-];
 
 /// With an application, an endpoint, an event type and a message in it.
 pub fn relay() -> Relay {

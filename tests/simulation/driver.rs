@@ -18,7 +18,7 @@ impl World {
     /// A sender is done.
     pub fn step_finished(&mut self, finished: Finished) -> Result<(), Broken> {
         let mut outputs = std::mem::take(&mut self.outputs);
-        self.scheduler.step(self.now, Input::Finished(finished), &mut outputs);
+        self.scheduler.step(self.now, Input::Finished(finished.clone()), &mut outputs);
         match outputs.first() {
             Some(Output::Settle { delivery, trigger, verdict })
                 if *delivery == finished.delivery =>
@@ -130,6 +130,8 @@ impl World {
             status_code: reply.status_code,
             duration: reply.duration,
             retry_after: reply.retry_after,
+            asks: None,
+            retry_schedule: None,
         };
         let millis = reply.duration.as_millis() as u64;
         self.after(millis, Event::Answer(finished));

@@ -24,6 +24,8 @@ pub struct Row {
     pub attempts: u16,
     /// Of no meaning once it ended.
     pub due: Timestamp,
+    /// Where it stands in the order of its endpoint; when it is due where there is none.
+    pub place: Timestamp,
     /// When a person asked last for an attempt that was not made yet.
     pub asked: Option<Timestamp>,
     /// Attempts recorded, manual ones too.
@@ -36,12 +38,12 @@ impl Row {
     }
 
     pub fn new(due: Timestamp) -> Row {
-        Row { state: State::Waiting, attempts: 0, due, asked: None, made: 0 }
+        Row { state: State::Waiting, attempts: 0, due, place: due, asked: None, made: 0 }
     }
 
     fn same(&self, other: &Row) -> bool {
-        let due = if self.waits() { other.due } else { self.due };
-        *self == Row { due, ..*other }
+        let of = if self.waits() { other } else { self };
+        *self == Row { due: of.due, place: of.place, ..*other }
     }
 }
 
@@ -50,6 +52,15 @@ impl Row {
 pub struct EndpointRow {
     pub facts: EndpointFacts,
     pub disabled: Option<Disabled>,
+    pub order: Ordered,
+}
+
+/// Which deliveries of an endpoint wait for one another.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Ordered {
+    No,
+    Whole,
+    ByType,
 }
 
 /// A message with the bytes that were accepted, if they can be read.
@@ -175,6 +186,7 @@ impl Tables {
         if !self.endpoints.contains_key(&id.endpoint) || !self.messages.contains_key(&id.message) {
             return;
         }
+        let ordered = self.endpoints.get(&id.endpoint).is_some_and(|row| row.order != Ordered::No);
         let row = self.rows.entry(id).or_insert(Row::new(due));
         row.made += 1;
         match trigger {
@@ -186,6 +198,7 @@ impl Tables {
             Verdict::Delivered => row.state = State::Delivered,
             Verdict::RetryAt(due) if row.waits() => {
                 (row.state, row.due) = (State::Retrying, due);
+                row.place = if ordered { row.place } else { due };
             }
             Verdict::Dead(reason) if row.waits() => row.state = State::Dead(reason),
             Verdict::Dropped if row.waits() => row.state = State::Cancelled,
@@ -297,6 +310,37 @@ impl Model {
             _ => false,
         });
         found.map(|(number, _)| *number)
+    }
+
+    /// A delivery that this one has to wait for.
+    pub fn before(&self, id: DeliveryId) -> Option<DeliveryId> {
+        let order = self.durable.endpoints.get(&id.endpoint)?.order;
+        let own = self.durable.rows.get(&id)?;
+        let event_type = |id: &DeliveryId| {
+            self.durable.messages.get(&id.message).map(|kept| kept.message.event_type.clone())
+        };
+        let mut rows = self.durable.rows.iter();
+        let found = rows.find(|(other, row)| {
+            let earlier = row.waits() && (row.place, other.message) < (own.place, id.message);
+            let same = match order {
+                Ordered::No => false,
+                Ordered::Whole => true,
+                Ordered::ByType => event_type(other) == event_type(&id),
+            };
+            earlier && same && other.endpoint == id.endpoint && !self.ends(**other)
+        });
+        found.map(|(id, _)| *id)
+    }
+
+    /// Whether what is on its way ends it.
+    fn ends(&self, id: DeliveryId) -> bool {
+        self.pending.values().any(|pending| match pending.write {
+            Write::Settle { delivery, verdict, .. } => {
+                delivery == id && !matches!(verdict, Verdict::RetryAt(_) | Verdict::Unchanged)
+            }
+            Write::Expire(delivery) => delivery == id,
+            _ => false,
+        })
     }
 
     /// A write is durable.

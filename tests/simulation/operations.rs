@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use relay::domain::delivery::DeliveryId;
+use relay::domain::delivery_settings::{DeliverySettings, Order};
 use relay::domain::endpoint::{Disabled, Endpoint, EndpointKey};
+use relay::domain::filter::Selector;
 use relay::domain::id::{ApplicationId, EndpointId, MessageId, Stamp};
 use relay::domain::secret::Secret;
 use relay::domain::signature::SigningKey;
@@ -14,7 +16,7 @@ use relay::engine::scheduler::EndpointFacts;
 use relay::store::{Author, Idempotency, NewMessage, Reference, Refusal, Reply, Transaction};
 
 use crate::machine::Told;
-use crate::model::{EndpointRow, Key, Write};
+use crate::model::{EndpointRow, Key, Ordered, Write};
 use crate::random::Random;
 use crate::receiver::Receiver;
 use crate::reference::Broken;
@@ -79,9 +81,11 @@ impl World {
             let window_ms = WINDOWS_MS[usize::from(number) % WINDOWS_MS.len()];
             Key { number, request: u8::from(self.random.one_in(6)), window_ms }
         });
+        let types = ["invoice.paid", "invoice.sent", "ping"];
+        let event_type = (*self.random.pick(&types).expect("a type")).to_owned();
         let new = NewMessage {
             application,
-            event_type: "invoice.paid".to_owned(),
+            event_type,
             event_id: event_id.clone(),
             channels: Vec::new(),
             tags: Vec::new(),
@@ -189,8 +193,14 @@ impl World {
             application_throttle_rate: self.swarm.application_throttle,
             allowed_rate: None,
             unasked: false,
+            max_in_flight: None,
         };
-        let row = EndpointRow { facts, disabled: None };
+        let order = if self.random.one_in(self.swarm.ordered) {
+            *self.random.pick(&[Ordered::Whole, Ordered::ByType]).expect("an order")
+        } else {
+            Ordered::No
+        };
+        let row = EndpointRow { facts, disabled: None, order };
         self.write(Write::Endpoint { id: None, row }, None, move |transaction| {
             let id = EndpointId::new(transaction.mint());
             let endpoint = endpoint(id, row, transaction);
@@ -310,7 +320,7 @@ fn endpoint(id: EndpointId, row: EndpointRow, transaction: &Transaction<'_>) -> 
         subscription: Subscription::default(),
         disabled: None,
         throttle_rate: row.facts.throttle_rate,
-        delivery: Default::default(),
+        delivery: DeliverySettings { order: order(row.order), ..DeliverySettings::default() },
         metadata: Default::default(),
         transformation: None,
         headers: Default::default(),
@@ -318,5 +328,14 @@ fn endpoint(id: EndpointId, row: EndpointRow, transaction: &Transaction<'_>) -> 
         managed: false,
         created_at: transaction.now(),
         updated_at: transaction.now(),
+    }
+}
+
+fn order(order: Ordered) -> Option<Order> {
+    let by = Selector::try_from("event_type".to_owned()).expect("a place");
+    match order {
+        Ordered::No => None,
+        Ordered::Whole => Some(Order { by: None }),
+        Ordered::ByType => Some(Order { by: Some(by) }),
     }
 }

@@ -8,7 +8,7 @@ use relay::domain::time::Timestamp;
 use relay::engine::scheduler::EndpointFacts;
 use relay::store::{MessageFilter, PageRequest, PageStart, Store};
 
-use crate::model::{EndpointRow, Kept, Row, Tables};
+use crate::model::{EndpointRow, Kept, Ordered, Row, Tables};
 use crate::reference::{Broken, hold};
 
 /// Reads everything, and checks that the due index says the same as the deliveries do.
@@ -25,8 +25,14 @@ pub fn read(store: &Store, applications: &[ApplicationId]) -> Result<Tables, Bro
                 application_throttle_rate: owner.and_then(|owner| owner.throttle_rate),
                 allowed_rate: None,
                 unasked: false,
+                max_in_flight: None,
             };
-            let row = EndpointRow { facts, disabled: endpoint.disabled };
+            let order = match &endpoint.delivery.order {
+                None => Ordered::No,
+                Some(order) if order.by.is_some() => Ordered::ByType,
+                Some(_) => Ordered::Whole,
+            };
+            let row = EndpointRow { facts, disabled: endpoint.disabled, order };
             tables.endpoints.insert(endpoint.id, row);
         }
         let page = PageRequest { limit: 10_000, start: PageStart::First, descending: false };
@@ -38,7 +44,8 @@ pub fn read(store: &Store, applications: &[ApplicationId]) -> Result<Tables, Bro
                     let row = Row {
                         state: delivery.state,
                         attempts: delivery.attempts,
-                        due: delivery.due,
+                        due: delivery.next_attempt(),
+                        place: delivery.due,
                         asked: None,
                         made: delivery.attempt_ids.len(),
                     };
@@ -66,7 +73,7 @@ fn due(store: &Store, tables: &mut Tables) -> Result<(), Broken> {
                 row.asked = Some(ready.due);
                 continue;
             }
-            hold(row.waits() && row.due == ready.due && row.attempts == ready.attempts, || {
+            hold(row.waits() && row.place == ready.due && row.attempts == ready.attempts, || {
                 format!("I2: {id:?} is due at {} and stands as {row:?}", ready.due)
             })?;
             waiting.remove(&id);

@@ -2,7 +2,8 @@
 //!
 //! The names I2 … I13 are the invariants that `docs/delivery.md` promises: I2 every delivery
 //! counted once, I4 delivered only after a 2xx, I5 no send after success, I6 one attempt at a
-//! time, I7 never before its time, I10 bounded, I13 everything ends.
+//! time, I7 never before its time, I9 in order where one is kept, I10 bounded, I13 everything
+//! ends.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
@@ -91,6 +92,8 @@ impl Reference {
                 Trigger::Manual => hold(row.asked.is_some(), || format!("nobody asked for {id:?}")),
                 Trigger::Scheduled => {
                     hold(row.waits(), || format!("I5: {id:?} is {:?} and was sent", row.state))?;
+                    let before = model.before(id);
+                    hold(before.is_none(), || format!("I9: {id:?} goes before {before:?}"))?;
                     hold(row.due <= now, || format!("I7: {id:?} is due {}, now {now}", row.due))?;
                     hold(row.attempts == ready.attempts, || {
                         format!("I7: attempt {} of {id:?} is not dense", ready.attempts)

@@ -41,6 +41,8 @@ pub struct Swarm {
     pub throttles: bool,
     pub application_throttle: Option<u16>,
     pub deliver_at: u64,
+    /// Endpoints that keep an order.
+    pub ordered: u64,
 }
 
 fn maybe(random: &mut Random, on_in: u64, rate: u64) -> u64 {
@@ -81,6 +83,7 @@ impl Swarm {
             throttles: random.one_in(4),
             application_throttle: random.one_in(6).then_some(2),
             deliver_at: maybe(random, 4, 6),
+            ordered: maybe(random, 3, 2),
         }
     }
 

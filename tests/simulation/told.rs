@@ -90,7 +90,7 @@ impl World {
 
     fn settled(&self, id: DeliveryId, said: Option<Timestamp>) -> Result<(), Broken> {
         let row = self.model.durable.rows.get(&id);
-        let due = row.filter(|row| row.waits()).map(|row| row.due);
+        let due = row.filter(|row| row.waits()).map(|row| row.place);
         hold(row.is_none() || said == due, || format!("{id:?} is due {said:?}, not {due:?}"))
     }
 

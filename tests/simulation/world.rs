@@ -262,6 +262,7 @@ impl World {
                     application_throttle_rate: application.throttle_rate,
                     allowed_rate: None,
                     unasked: false,
+                    max_in_flight: None,
                 });
                 self.after(0, Event::Facts { endpoint, facts });
                 Ok(())

@@ -16,6 +16,7 @@ mod operator;
 mod parse;
 mod pattern;
 mod reference;
+mod select;
 mod text;
 
 #[cfg(test)]
@@ -29,6 +30,7 @@ use serde_json::Value;
 pub use error::{FilterError, Problem};
 pub use explain::Mismatch;
 pub use operator::OPERATORS;
+pub use select::{SELECTOR_MAX, Selector};
 
 use evaluate::Evaluation;
 use pattern::Pattern;

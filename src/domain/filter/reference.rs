@@ -68,6 +68,11 @@ impl Reference {
         })
     }
 
+    /// Whether it depends on an element that is looked at.
+    pub fn is_relative(&self) -> bool {
+        self.segments.iter().any(|segment| matches!(segment, Segment::Current))
+    }
+
     /// What it costs to follow, in steps, with this many headers or parameters of the query.
     pub fn cost(&self, pairs: usize) -> usize {
         self.segments.len() + pairs + self.text.len() / BYTES_PER_STEP

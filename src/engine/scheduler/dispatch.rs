@@ -17,6 +17,9 @@ impl Scheduler {
     pub(super) fn refresh(&mut self, endpoint: EndpointId, outputs: &mut Vec<Output>) {
         let (now, most, draining) = (self.now, self.settings.lane_memory, self.draining);
         let Some(lane) = self.lanes.get_mut(&endpoint) else { return };
+        if lane.groups.end(now) {
+            lane.lower(now);
+        }
         let mut wake = None;
         if draining || lane.deleted {
         } else if let Some(facts) = lane.open().copied() {
@@ -30,7 +33,8 @@ impl Scheduler {
                 lane.listed = Some(class);
                 self.ring.push(class, facts.application, endpoint);
             }
-            let later = [send, lane.next_read()].into_iter().flatten().filter(|at| *at > now);
+            let later = [send, lane.next_read(), lane.groups.next_end()].into_iter().flatten();
+            let later = later.filter(|at| *at > now);
             wake = later.min();
         } else if lane.knowledge == Knowledge::None {
             if !lane.queue.is_empty() || lane.disk.is_some_and(|due| due <= now) {
@@ -122,18 +126,21 @@ impl Scheduler {
         if class(lane) != taken || lane.next_send(now).is_none_or(|at| at > now) {
             return; // `refresh` finds it another turn
         }
-        let Some(ready) = lane.queue.pop_front() else { return };
+        let Some(ready) = lane.next().and_then(|next| lane.queue.remove(next)) else { return };
         self.queued -= 1;
         let name = key(ready.delivery());
         if expired(&ready, self.settings.expire_after, now) {
-            lane.held.insert(name, Place::Unsettled { again: false });
+            lane.held.insert(name, Place::Unsettled { again: false, group: None, manual: false });
             self.unsettled += 1;
             outputs.push(Output::Expire(ready.delivery()));
             return;
         }
         let trigger = ready.trigger;
-        let flight = Place::Flying { attempts: ready.attempts, trigger, again: false };
-        lane.held.insert(name, flight);
+        let (attempts, group) = (ready.attempts, ready.group);
+        lane.held.insert(name, Place::Flying { attempts, trigger, again: false, group });
+        if let Some(group) = group {
+            lane.groups.sent(group);
+        }
         lane.health.sent(now, name, lane.in_flight, trigger == Trigger::Manual);
         lane.in_flight += 1;
         self.in_flight += 1;

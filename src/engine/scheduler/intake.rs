@@ -26,6 +26,7 @@ impl Scheduler {
                 {
                     lane.knowledge = Knowledge::Asked;
                     lane.health.forgive(self.now);
+                    lane.rest_until = self.now;
                     outputs.push(Output::Look(endpoint));
                 }
             }
@@ -49,10 +50,11 @@ impl Scheduler {
             let next = lane.feeding.is_none() && lane.disk.is_none_or(|due| due > ready.due);
             let capacity = lane.capacity(now, most).max(usize::from(manual));
             let fits = room > 0 && lane.queue.len() < capacity;
-            if ready.due <= now && (next || manual) && fits && lane.may_hold() && !draining {
+            let in_turn = (next || manual) && lane.groups.may_queue(ready.group);
+            if ready.due <= now && in_turn && fits && lane.may_hold() && !draining {
                 lane.enqueue(ready);
                 self.queued += 1;
-            } else {
+            } else if lane.must_note(&ready, now) {
                 lane.lower(ready.due);
             }
         }
@@ -74,12 +76,17 @@ impl Scheduler {
                 return;
             }
             Some(Place::Queued) => self.queued -= usize::from(lane.withdraw(name).is_some()),
-            Some(Place::Unsettled { again: asked }) => {
+            Some(Place::Unsettled { again: asked, group, manual }) => {
                 again = *asked;
+                // Whoever waited for what a person has sent need not wait any more.
+                let changed = *manual && due.is_none();
+                let group = *group;
                 lane.held.remove(&name);
                 self.unsettled -= 1;
+                group.into_iter().for_each(|group| lane.groups.settled(group));
+                again |= group.is_some() || changed && lane.groups.look_again();
             }
-            None => {}
+            None => again = due.is_none() && lane.groups.look_again(),
         }
         lane.outdate(name);
         if let Some(due) = due {
@@ -97,6 +104,8 @@ impl Scheduler {
         let Some(lane) = self.lanes.get_mut(&endpoint) else { return };
         let Some(feeding) = lane.arrive(page.next_due) else { return };
         self.queued -= feeding.want;
+        let stuck = page.stuck;
+        lane.groups.held(page.held, page.stuck);
         let open = lane.open().is_some() && !self.draining;
         let mut fresh = 0;
         for ready in page.ready {
@@ -112,6 +121,11 @@ impl Scheduler {
                 continue;
             }
             fresh += 1;
+            let held = feeding.is_held(ready.group);
+            if held || ready.group.is_some_and(|group| !lane.groups.shown(group)) {
+                lane.lower(ready.due);
+                continue;
+            }
             let fits = self.queued < memory && lane.queue.len() < lane.capacity(now, most);
             if open && fits && ready.due <= now {
                 lane.enqueue(ready);
@@ -120,7 +134,8 @@ impl Scheduler {
                 lane.lower(ready.due);
             }
         }
-        if fresh == 0 && !feeding.overtaken() && lane.disk.is_some_and(|due| due <= now) {
+        let hungry = lane.disk.is_some_and(|due| due <= now) && !stuck;
+        if fresh == 0 && !feeding.overtaken() && hungry {
             lane.disk = Some(now + FRUITLESS);
         }
         self.refresh(endpoint, outputs);
@@ -141,6 +156,9 @@ impl Scheduler {
         self.ring.set_rate(facts.application, facts.application_throttle_rate);
         lane.knowledge = Knowledge::Facts(facts);
         lane.throttle = renewed(lane.throttle, facts.rate());
+        if lane.groups.look_again() {
+            lane.lower(self.now);
+        }
         if !facts.enabled {
             self.queued -= lane.give_back(0);
         }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::health::Health;
+use super::order::Groups;
 use super::ring::Class;
 use super::words::EndpointFacts;
 use crate::domain::delivery::{DeliveryId, Trigger};
@@ -32,11 +33,17 @@ pub(super) enum Place {
         trigger: Trigger,
         /// Asked for again meanwhile: to be read again once settled.
         again: bool,
+        /// What waits for it.
+        group: Option<u64>,
     },
     /// Its result is on the way to the disk.
     Unsettled {
         /// Asked for again meanwhile.
         again: bool,
+        /// The group that waits for it, for it failed.
+        group: Option<u64>,
+        /// A person asked for the attempt.
+        manual: bool,
     },
 }
 
@@ -60,6 +67,8 @@ pub(super) struct Feeding {
     noticed: Option<Timestamp>,
     /// Settled since it was asked for: the page may have them as they stood before.
     settled: BTreeSet<Key>,
+    /// Groups one of which failed or came back since: the page may have what waits behind it.
+    held: BTreeSet<u64>,
 }
 
 /// One endpoint's share of the scheduler.
@@ -70,8 +79,11 @@ pub(super) struct Lane {
     /// Nothing on disk is due before it, what is held aside; `None`: nothing is on disk.
     pub disk: Option<Timestamp>,
     pub feeding: Option<Feeding>,
+    pub groups: Groups,
     pub in_flight: usize,
     pub throttle: Option<Throttle>,
+    /// The receiver asked for nothing before then.
+    pub rest_until: Timestamp,
     /// Whose ring it belongs to.
     pub application: Option<ApplicationId>,
     pub health: Health,
@@ -95,8 +107,10 @@ impl Lane {
             held: BTreeMap::new(),
             disk: None,
             feeding: None,
+            groups: Groups::default(),
             in_flight: 0,
             throttle: None,
+            rest_until: Timestamp::default(),
             application: None,
             health: Health::new(threads),
             listed: None,
@@ -136,13 +150,18 @@ impl Lane {
 
     /// Deliveries that it may have in flight at once.
     pub fn limit(&self) -> usize {
-        let unasked = self.open().is_some_and(|facts| facts.unasked);
-        if unasked { 1 } else { self.health.limit() }
+        let limit = self.health.limit();
+        match self.open() {
+            Some(facts) if facts.unasked => 1,
+            Some(facts) => limit.min(facts.max_in_flight.map_or(limit, |most| most.max(1).into())),
+            None => limit,
+        }
     }
 
     /// How many rows it wants read now.
     pub fn appetite(&self, now: Timestamp, most: usize) -> usize {
-        if self.feeding.is_some() || self.disk.is_none_or(|due| due > now) {
+        let due = self.disk.is_some_and(|due| due <= now);
+        if self.feeding.is_some() || !due || !self.groups.may_read() {
             return 0;
         }
         let capacity = self.capacity(now, most);
@@ -152,21 +171,54 @@ impl Lane {
     /// When the front of the queue may go as far as the lane decides; `None`: not before
     /// something else happens.
     pub fn next_send(&self, now: Timestamp) -> Option<Timestamp> {
-        let front = self.queue.front()?;
+        let front = self.queue.get(self.next()?)?;
         let mut at = self.throttle.map_or(now, |throttle| throttle.next_at(now));
         match self.health.park() {
-            Some(_) if front.trigger == Trigger::Manual => {}
+            Some(_) if front.trigger == Trigger::Manual => return Some(at),
             Some(park) if park.probing.is_some() => return None,
             Some(park) => at = at.max(park.probe_at),
             None if self.in_flight >= self.limit() => return None,
+            None if front.trigger == Trigger::Manual => return Some(at),
             None => {}
         }
-        Some(at)
+        Some(at.max(self.rest_until))
+    }
+
+    /// The first in the queue that need not wait for another.
+    pub fn next(&self) -> Option<usize> {
+        self.queue.iter().position(|ready| self.groups.may_send(ready.group))
+    }
+
+    /// Whether to remember that the disk has this one. What waits behind one that failed is read
+    /// when that goes on, and asking for it before would be in vain.
+    pub fn must_note(&self, ready: &Ready, now: Timestamp) -> bool {
+        ready.due > now || self.feeding.is_some() || self.groups.may_queue(ready.group)
+    }
+
+    /// One of a group failed or came back unsent: those behind it go back to the disk. How many.
+    pub fn hold_back(&mut self, group: u64) -> usize {
+        if let Some(feeding) = &mut self.feeding {
+            feeding.held.insert(group);
+        }
+        let before = self.queue.len();
+        let queue = std::mem::take(&mut self.queue);
+        for ready in queue {
+            if ready.group == Some(group) {
+                self.held.remove(&key(ready.delivery()));
+                self.lower(ready.due);
+            } else {
+                self.queue.push_back(ready);
+            }
+        }
+        before - self.queue.len()
     }
 
     /// When time alone will give it something to read, if it is not read already.
     pub fn next_read(&self) -> Option<Timestamp> {
         if self.feeding.is_some() || !self.queue.is_empty() && self.health.park().is_some() {
+            return None;
+        }
+        if !self.groups.may_read() {
             return None;
         }
         match self.health.park() {
@@ -215,7 +267,7 @@ impl Lane {
     pub fn ask_again(&mut self, ready: Ready) {
         let name = key(ready.delivery());
         match self.held.get_mut(&name) {
-            Some(Place::Flying { again, .. } | Place::Unsettled { again }) => *again = true,
+            Some(Place::Flying { again, .. } | Place::Unsettled { again, .. }) => *again = true,
             Some(Place::Queued) if ready.trigger == Trigger::Manual => {
                 if self.withdraw(name).is_some() {
                     self.enqueue(ready);
@@ -250,6 +302,7 @@ impl Lane {
             && self.disk.is_none()
             && self.feeding.is_none()
             && self.listed.is_none()
+            && self.groups.is_empty()
             && !self.hungry
             && self.health.failing_since().is_none()
             && self.health.park().is_none()
@@ -265,6 +318,11 @@ impl Feeding {
     /// Whether the page may show it as it stood before it was settled.
     pub fn is_outdated(&self, key: Key) -> bool {
         self.settled.contains(&key)
+    }
+
+    /// Whether the page may show what waits behind one that failed since.
+    pub fn is_held(&self, group: Option<u64>) -> bool {
+        group.is_some_and(|group| self.held.contains(&group))
     }
 
     /// Whether anything happened since it was asked for.

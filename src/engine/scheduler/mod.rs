@@ -20,6 +20,7 @@ mod dispatch;
 mod health;
 mod intake;
 mod lane;
+mod order;
 mod result;
 mod ring;
 #[cfg(test)]

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use super::Scheduler;
 use super::lane::{Knowledge, Place, key};
-use super::verdict::{Sign, sign, verdict};
+use super::verdict::{is_gone, pause, sign, verdict};
 use super::words::{Finished, Output};
+use crate::domain::delivery::Trigger;
 use crate::domain::endpoint::Disabled;
 use crate::domain::id::EndpointId;
-use crate::store::Ready;
+use crate::store::{Ready, Verdict};
 
 /// How long a delivery that a sender gave back is left alone.
 const RELEASED: Duration = Duration::from_millis(100);
@@ -21,23 +22,37 @@ impl Scheduler {
         let name = key(finished.delivery);
         let lane = self.lanes.get_mut(&endpoint).expect("invariant: a lane outlives its flights");
         let place = lane.held.get(&name).copied();
-        let Some(Place::Flying { attempts, trigger, again }) = place else {
+        let Some(Place::Flying { attempts, trigger, again, group }) = place else {
             unreachable!("invariant: a delivery finishes once for each time it is sent")
         };
-        let verdict = verdict(&self.settings.retry, finished, (trigger, attempts), now, seed);
+        let usual = &self.settings.retry;
+        let verdict = verdict(usual, finished, (trigger, attempts), now, seed);
         outputs.push(Output::Settle { delivery: finished.delivery, trigger, verdict });
         if lane.deleted {
             lane.held.remove(&name);
         } else {
-            lane.held.insert(name, Place::Unsettled { again });
+            let failed = group.filter(|_| matches!(verdict, Verdict::RetryAt(_)));
+            let manual = trigger == Trigger::Manual;
+            lane.held.insert(name, Place::Unsettled { again, group: failed, manual });
             self.unsettled += 1;
+            match (group, failed) {
+                (_, Some(group)) => {
+                    lane.groups.failed(group);
+                    self.queued -= lane.hold_back(group);
+                }
+                (Some(group), None) => lane.groups.done(group),
+                (None, None) => {}
+            }
         }
-        let limited = lane.in_flight >= lane.health.limit();
+        let limited = lane.in_flight >= lane.limit();
         let sign = sign(finished.outcome, finished.status_code);
         let record = (sign, finished.duration);
         lane.health.record(now, name, record, limited, self.settings.park_after);
+        if let Some(pause) = pause(finished) {
+            lane.rest_until = lane.rest_until.max(now + pause);
+        }
         self.landed(endpoint);
-        self.judge(endpoint, sign, outputs);
+        self.judge(endpoint, is_gone(finished), outputs);
         self.refresh(endpoint, outputs);
         self.remove_if_done(endpoint);
     }
@@ -49,13 +64,16 @@ impl Scheduler {
         let name = key(ready.delivery());
         let lane = self.lanes.get_mut(&endpoint).expect("invariant: a lane outlives its flights");
         let place = lane.held.remove(&name);
-        assert!(
-            matches!(place, Some(Place::Flying { .. })),
-            "invariant: only what flies comes back"
-        );
+        let Some(Place::Flying { group, .. }) = place else {
+            unreachable!("invariant: only what flies comes back")
+        };
         lane.health.unsent(name);
         if !lane.deleted {
             lane.lower(now + RELEASED);
+            if let Some(group) = group {
+                lane.groups.released(group, now + RELEASED);
+                self.queued -= lane.hold_back(group);
+            }
         }
         self.landed(endpoint);
         self.refresh(endpoint, outputs);
@@ -72,11 +90,11 @@ impl Scheduler {
     }
 
     /// Stops a lane whose endpoint is gone, or has failed for too long.
-    fn judge(&mut self, endpoint: EndpointId, sign: Sign, outputs: &mut Vec<Output>) {
+    fn judge(&mut self, endpoint: EndpointId, gone: bool, outputs: &mut Vec<Output>) {
         let Some(lane) = self.lanes.get_mut(&endpoint) else { return };
         let Some(mut facts) = lane.open().copied() else { return };
         let failing = lane.health.failing_since();
-        let why = if sign == Sign::Gone {
+        let why = if gone {
             Disabled::Gone
         } else if failing.is_some_and(|since| self.now.since(since) >= self.settings.disable_after)
         {

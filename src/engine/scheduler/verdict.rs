@@ -3,14 +3,19 @@
 use std::time::Duration;
 
 use super::words::Finished;
-use crate::domain::delivery::{DeadReason, Outcome, Trigger};
+use crate::domain::delivery::{Asks, DeadReason, Outcome, Trigger};
 use crate::domain::retry::RetryPolicy;
 use crate::domain::time::Timestamp;
 use crate::store::Verdict;
 
 const GONE: u16 = 410;
 const TOO_MANY: u16 = 429;
+const BAD_GATEWAY: u16 = 502;
 const UNAVAILABLE: u16 = 503;
+const GATEWAY_TIMEOUT: u16 = 504;
+
+/// After it a receiver that asked for more time is sent one delivery to see.
+const PAUSE_MAX: Duration = Duration::from_secs(300);
 
 /// How long until a transformation that failed is tried again, at most.
 const UNMENDED: Duration = Duration::from_secs(3_600);
@@ -36,16 +41,29 @@ pub(super) fn sign(outcome: Outcome, status_code: u16) -> Sign {
         (Outcome::Delivered, _) => Sign::Well,
         (Outcome::Dropped, _) => Sign::Refused,
         (Outcome::Status, GONE) => Sign::Gone,
-        (Outcome::Status, TOO_MANY | UNAVAILABLE) | (Outcome::TimedOut, _) => Sign::Overloaded,
+        (Outcome::Status, TOO_MANY | BAD_GATEWAY | UNAVAILABLE | GATEWAY_TIMEOUT)
+        | (Outcome::TimedOut, _) => Sign::Overloaded,
         (Outcome::Status, 100..500) => Sign::Refused,
         _ => Sign::Failed,
     }
 }
 
+/// Whether the receiver wants nothing ever again.
+pub(super) fn is_gone(finished: &Finished) -> bool {
+    let said = sign(finished.outcome, finished.status_code) == Sign::Gone;
+    said || finished.asks == Some(Asks::Disable)
+}
+
+/// For how long its receiver wants nothing at all.
+pub(super) fn pause(finished: &Finished) -> Option<Duration> {
+    let obeyed = matches!(finished.status_code, TOO_MANY | UNAVAILABLE);
+    finished.retry_after.filter(|_| obeyed).map(|asked| asked.min(PAUSE_MAX))
+}
+
 /// Decides after an attempt that ended at `now`, with `attempts` scheduled ones made before it.
 /// `seed` decides the jitter.
 pub(super) fn verdict(
-    policy: &RetryPolicy,
+    usual: &RetryPolicy,
     finished: &Finished,
     (trigger, attempts): (Trigger, u16),
     now: Timestamp,
@@ -57,12 +75,18 @@ pub(super) fn verdict(
     if trigger == Trigger::Manual {
         return Verdict::Unchanged;
     }
-    if sign(finished.outcome, finished.status_code) == Sign::Gone {
+    if is_gone(finished) {
         return Verdict::Dead(DeadReason::Gone);
+    }
+    if finished.asks == Some(Asks::AbortMessage) {
+        return Verdict::Dead(DeadReason::Rejected);
     }
     if finished.outcome == Outcome::Dropped {
         return Verdict::Dropped;
     }
+    let own = finished.retry_schedule.as_ref();
+    let own = own.map(|own| RetryPolicy { schedule: own.clone(), jitter: usual.jitter });
+    let policy = own.as_ref().unwrap_or(usual);
     if finished.outcome == Outcome::Transform {
         // It waits for somebody to mend it, and is never given up for it.
         let delay = policy.delay(attempts.saturating_add(1), seed, None);
@@ -96,6 +120,8 @@ mod tests {
             status_code,
             duration: Duration::ZERO,
             retry_after: retry_after.map(Duration::from_secs),
+            asks: None,
+            retry_schedule: None,
         }
     }
 

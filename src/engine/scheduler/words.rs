@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::config;
-use crate::domain::delivery::{DeliveryId, Outcome, Trigger};
+use crate::domain::delivery::{Asks, DeliveryId, Outcome, Trigger};
 use crate::domain::endpoint::Disabled;
 use crate::domain::id::{ApplicationId, EndpointId};
 use crate::domain::retry::RetryPolicy;
@@ -73,6 +73,8 @@ pub struct EndpointFacts {
     /// Its receiver is asked before it is sent anything, and has not answered yet: one delivery at
     /// a time.
     pub unasked: bool,
+    /// Requests in flight at once at most.
+    pub max_in_flight: Option<u16>,
 }
 
 impl EndpointFacts {
@@ -84,7 +86,7 @@ impl EndpointFacts {
 }
 
 /// How an attempt ended, without what it carried.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Finished {
     /// Whose attempt.
     pub delivery: DeliveryId,
@@ -96,6 +98,10 @@ pub struct Finished {
     pub duration: Duration,
     /// What the receiver asked for in `Retry-After`.
     pub retry_after: Option<Duration>,
+    /// What the receiver asked for in `webhook-delivery`.
+    pub asks: Option<Asks>,
+    /// The delays between attempts, where the endpoint has its own.
+    pub retry_schedule: Option<Vec<Duration>>,
 }
 
 /// What the scheduler is told.

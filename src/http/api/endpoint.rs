@@ -97,7 +97,7 @@ impl EndpointIn {
             disabled: self.disabled.unwrap_or(false),
             subscription,
             throttle_rate: self.throttle_rate.or(self.rate_limit),
-            delivery: self.delivery.map(DeliveryIn::read),
+            delivery: self.delivery.map(|delivery| delivery.read(&mut problems)),
             metadata: self.metadata.unwrap_or_default(),
             headers: self.headers.map(|headers| limits::headers(headers, &mut problems)),
             key: self.secret.and_then(|text| read_key(&text, &["secret"], &mut problems)),

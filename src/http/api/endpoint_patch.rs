@@ -12,6 +12,7 @@ use super::endpoint::{
 };
 use super::limits::{self, Problems};
 use crate::domain::application::Metadata;
+use crate::domain::delivery_settings::DeliverySettings;
 use crate::domain::endpoint::Endpoint;
 use crate::domain::headers::{AUTHORIZATION, set_header};
 use crate::domain::subscription::Subscription;
@@ -58,6 +59,7 @@ struct EndpointPatch {
 struct PatchRead {
     /// One list that is not given is empty.
     subscription: Subscription,
+    delivery: Option<DeliverySettings>,
     /// User name and password of the URL, as a header says them.
     authorization: Option<String>,
 }
@@ -94,12 +96,16 @@ impl EndpointPatch {
             filter: limits::filter(filter, &mut problems),
             ..chosen
         };
+        let delivery = self
+            .delivery
+            .take()
+            .map(|given| given.map(|given| given.read(&mut problems)).unwrap_or_default());
         problems.finish()?;
-        Ok(PatchRead { subscription, authorization })
+        Ok(PatchRead { subscription, delivery, authorization })
     }
 
     fn apply(self, read: PatchRead, endpoint: &mut Endpoint) {
-        let PatchRead { subscription, authorization } = read;
+        let PatchRead { subscription, delivery, authorization } = read;
         if let Some(url) = self.url {
             endpoint.url = url;
         }
@@ -130,8 +136,8 @@ impl EndpointPatch {
         if let Some(rate) = self.throttle_rate.or(self.rate_limit) {
             endpoint.throttle_rate = rate;
         }
-        if let Some(delivery) = self.delivery {
-            endpoint.delivery = delivery.map(DeliveryIn::read).unwrap_or_default();
+        if let Some(delivery) = delivery {
+            endpoint.delivery = delivery;
         }
         if let Some(metadata) = self.metadata {
             endpoint.metadata = metadata;

@@ -84,7 +84,9 @@ fn explained(
         outcome,
         reason,
         attempts: delivery.map_or(0, |delivery| delivery.attempts),
-        next_attempt: delivery.filter(|_| waits).map(|delivery| delivery.due.to_string()),
+        next_attempt: delivery
+            .filter(|_| waits)
+            .map(|delivery| delivery.next_attempt().to_string()),
         detail,
     }
 }
@@ -101,11 +103,13 @@ fn matched(endpoint: &Endpoint, delivery: &Delivery) -> Told {
             let words = format!("waits until the endpoint is enabled again: {}", why(disabled));
             told("waiting", Some("disabled"), words)
         }
-        (State::Waiting, None) => {
-            told("waiting", None, format!("waits for its first attempt, due {}", delivery.due))
-        }
+        (State::Waiting, None) => told(
+            "waiting",
+            None,
+            format!("waits for its first attempt, due {}", delivery.next_attempt()),
+        ),
         (State::Retrying, None) => {
-            let words = format!("failed {tried}; the next is due {}", delivery.due);
+            let words = format!("failed {tried}; the next is due {}", delivery.next_attempt());
             told("waiting", Some("retrying"), words)
         }
         (State::Sending, _) => told("waiting", Some("sending"), "is being sent now"),

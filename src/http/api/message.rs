@@ -71,7 +71,7 @@ async fn filtered(
     reference: &ApplicationReference,
 ) -> Result<Filtered, ApiError> {
     let application = call.store().application(reference);
-    let Some(application) = application.filter(|found| call.store().has_filters(found.id)) else {
+    let Some(application) = application.filter(|found| call.store().looks_inside(found.id)) else {
         return Ok(Filtered::default());
     };
     let (store, new) = (call.store().clone(), parts.clone().of(application.id));

@@ -252,7 +252,7 @@ impl Standing {
     pub fn new(delivery: &Delivery, disabled: bool) -> Standing {
         let (status, status_text) = status(delivery.state);
         let waits = matches!(delivery.state, State::Waiting | State::Retrying) && !disabled;
-        let next_attempt = waits.then(|| delivery.due.to_string());
+        let next_attempt = waits.then(|| delivery.next_attempt().to_string());
         Standing { status, status_text, next_attempt }
     }
 }

@@ -4,7 +4,10 @@ use std::fmt::Debug;
 
 use super::endpoint::EndpointRowV1;
 use super::{EndpointRow, MessageRow, Record, RequestRow, decode, encode};
-use crate::domain::id::{ApplicationId, EndpointId, MessageId, RequestId, SourceId, Stamp};
+use crate::domain::delivery::{Delivery, State};
+use crate::domain::id::{
+    ApplicationId, AttemptId, EndpointId, MessageId, RequestId, SourceId, Stamp,
+};
 use crate::domain::message::Message;
 use crate::domain::received::{Origin, ReceivedRequest, Verdict};
 use crate::domain::time::Timestamp;
@@ -117,4 +120,18 @@ fn requests() {
         };
         check(&RequestRow { request, head: PLACE, body: PLACE }, frozen);
     }
+}
+
+#[test]
+fn deliveries() {
+    let first = Delivery {
+        state: State::Retrying,
+        attempts: 2,
+        attempt_ids: vec![AttemptId::new(Stamp(7))],
+        ..Delivery::waiting(Timestamp::from_millis(1_000))
+    };
+    assert_eq!(decode::<Delivery>(&bytes("010302fbe8030107")).unwrap(), first);
+    check(&first, "020302fbe80301070000");
+    let held_until = Some(Timestamp::from_millis(1_001));
+    check(&Delivery { held_until, order_key: Some(9), ..first }, "020302fbe803010701fbe9030109");
 }

@@ -115,7 +115,7 @@ impl Store {
 
     /// Asks the filters about the message that a request becomes; see [`Store::filter`].
     pub fn filter_request(&self, source: &Source, new: &NewRequest) -> Filtered {
-        if !self.has_filters(source.application) {
+        if !self.looks_inside(source.application) {
             return Filtered::default();
         }
         let name = self.shared.name_of(source);

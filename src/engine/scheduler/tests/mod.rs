@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::{EndpointFacts, Finished, Input, Output, Scheduler, Settings};
 use crate::config;
-use crate::domain::delivery::{DeliveryId, Outcome, Trigger};
+use crate::domain::delivery::{Asks, DeliveryId, Outcome, Trigger};
 use crate::domain::id::{ApplicationId, EndpointId, MessageId, Stamp};
 use crate::domain::message::Message;
 use crate::domain::throttle::Rate;
@@ -15,6 +15,7 @@ use crate::store::{BodyLocation, DuePage, Notice, Ready, StoredMessage};
 mod disk;
 mod fairness;
 mod rules;
+mod wishes;
 
 const START: Timestamp = Timestamp::from_millis(1_795_219_200_000);
 
@@ -25,6 +26,11 @@ struct Bench {
     rate: Option<u16>,
     application_rate: Option<u16>,
     unasked: bool,
+    max_in_flight: Option<u16>,
+    /// What answers ask for.
+    retry_after: Option<Duration>,
+    asks: Option<Asks>,
+    retry_schedule: Option<Vec<Duration>>,
 }
 
 impl Bench {
@@ -33,7 +39,17 @@ impl Bench {
         settings.retry.jitter = 0.0;
         adjust(&mut settings);
         let scheduler = Scheduler::new(settings, 1);
-        Bench { scheduler, now: START, rate: None, application_rate: None, unasked: false }
+        Bench {
+            scheduler,
+            now: START,
+            rate: None,
+            application_rate: None,
+            unasked: false,
+            max_in_flight: None,
+            retry_after: None,
+            asks: None,
+            retry_schedule: None,
+        }
     }
 
     /// What comes of an input; looks are answered at once.
@@ -59,6 +75,7 @@ impl Bench {
             application_throttle_rate: self.application_rate,
             allowed_rate: None,
             unasked: self.unasked,
+            max_in_flight: self.max_in_flight,
         }
     }
 
@@ -79,7 +96,15 @@ impl Bench {
     /// An answer after 10 ms.
     fn answer(&mut self, delivery: DeliveryId, outcome: Outcome, status_code: u16) -> Vec<Output> {
         let duration = Duration::from_millis(10);
-        let finished = Finished { delivery, outcome, status_code, duration, retry_after: None };
+        let finished = Finished {
+            delivery,
+            outcome,
+            status_code,
+            duration,
+            retry_after: self.retry_after,
+            asks: self.asks,
+            retry_schedule: self.retry_schedule.clone(),
+        };
         self.step(Input::Finished(finished))
     }
 
@@ -96,7 +121,7 @@ impl Bench {
     }
 
     fn fed(&mut self, endpoint: u64, ready: Vec<Ready>, next: Option<Timestamp>) -> Vec<Output> {
-        let page = DuePage { ready, next_due: next };
+        let page = DuePage { ready, next_due: next, ..DuePage::default() };
         self.step(Input::Fed { endpoint: self::endpoint(endpoint), page })
     }
 
@@ -132,6 +157,7 @@ fn ready(endpoint: u64, message: u64, due: Timestamp) -> Ready {
         due,
         attempts: 0,
         trigger: Trigger::Scheduled,
+        group: None,
     }
 }
 

@@ -1,0 +1,149 @@
+//! Which groups of an ordered lane may not send: one has a delivery in flight, or its first failed
+//! and the others wait for it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::domain::time::Timestamp;
+
+/// Why a group sends nothing.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Hold {
+    /// One is with a sender.
+    Flying,
+    /// One failed, and that is on its way to the disk.
+    Failed,
+    /// One came back unsent.
+    Released(Timestamp),
+    /// The disk says that its first is due then.
+    Until(Timestamp),
+}
+
+/// The groups that hold still. A lane without an order has none.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Groups {
+    holds: BTreeMap<u64, Hold>,
+    ends: BTreeSet<(Timestamp, u64)>,
+    /// Groups of which the disk does not say yet how they stand.
+    unsure: usize,
+    /// Nothing more is to be had from the disk before a hold ends.
+    stuck: bool,
+}
+
+impl Groups {
+    /// Whether a delivery of this group may go.
+    pub fn may_send(&self, group: Option<u64>) -> bool {
+        self.holds.is_empty() || group.is_none_or(|group| !self.holds.contains_key(&group))
+    }
+
+    /// Whether a delivery of this group may wait in memory behind those that go before it.
+    pub fn may_queue(&self, group: Option<u64>) -> bool {
+        let Some(group) = group else { return true };
+        !self.stuck && matches!(self.holds.get(&group), None | Some(Hold::Flying))
+    }
+
+    /// Whether reading the disk now would show how things stand, and more than it did.
+    pub fn may_read(&self) -> bool {
+        self.unsure == 0 && !self.stuck
+    }
+
+    /// Whether nothing holds still.
+    pub fn is_empty(&self) -> bool {
+        self.holds.is_empty() && !self.stuck
+    }
+
+    /// When the first hold ends by itself.
+    pub fn next_end(&self) -> Option<Timestamp> {
+        self.ends.first().map(|(at, _)| *at)
+    }
+
+    /// One goes out.
+    pub fn sent(&mut self, group: u64) {
+        self.hold(group, Some(Hold::Flying));
+    }
+
+    /// One is done with: the next may go.
+    pub fn done(&mut self, group: u64) {
+        self.hold(group, None);
+    }
+
+    /// One failed and is to be tried again.
+    pub fn failed(&mut self, group: u64) {
+        self.hold(group, Some(Hold::Failed));
+    }
+
+    /// What failed is on disk, or needs to wait no longer.
+    pub fn settled(&mut self, group: u64) {
+        if self.holds.get(&group) == Some(&Hold::Failed) {
+            self.hold(group, None);
+        }
+    }
+
+    /// One came back unsent: nothing is read before `until`.
+    pub fn released(&mut self, group: u64, until: Timestamp) {
+        self.hold(group, Some(Hold::Released(until)));
+    }
+
+    /// What a page says of groups that have none in it.
+    pub fn held(&mut self, groups: BTreeMap<u64, Timestamp>, stuck: bool) {
+        for (group, until) in groups {
+            if matches!(self.holds.get(&group), None | Some(Hold::Until(_))) {
+                self.hold(group, Some(Hold::Until(until)));
+            }
+        }
+        self.stuck = stuck && !self.ends.is_empty();
+    }
+
+    /// A page has a delivery of the group: whether it may be queued. The disk knows best when a
+    /// group that waited for its time goes on.
+    pub fn shown(&mut self, group: u64) -> bool {
+        if matches!(self.holds.get(&group), Some(Hold::Until(_))) {
+            self.hold(group, None);
+        }
+        matches!(self.holds.get(&group), None | Some(Hold::Flying))
+    }
+
+    /// Ends what ends by `now`; whether anything did.
+    pub fn end(&mut self, now: Timestamp) -> bool {
+        let mut ended = false;
+        while let Some((_, group)) = self.ends.first().copied().filter(|(at, _)| *at <= now) {
+            self.hold(group, None);
+            ended = true;
+        }
+        self.stuck &= !ended;
+        ended
+    }
+
+    /// Something was taken away on disk: whatever waits for its time may go on already. Whether
+    /// anything waited.
+    pub fn look_again(&mut self) -> bool {
+        let waiting: Vec<u64> = self.ends.iter().map(|(_, group)| *group).collect();
+        let mut waited = std::mem::take(&mut self.stuck);
+        for group in waiting {
+            if matches!(self.holds.get(&group), Some(Hold::Until(_))) {
+                self.hold(group, None);
+                waited = true;
+            }
+        }
+        waited
+    }
+
+    fn hold(&mut self, group: u64, hold: Option<Hold>) {
+        let unsure = |hold: &Hold| matches!(hold, Hold::Failed | Hold::Released(_));
+        let end = |hold: &Hold| match hold {
+            Hold::Released(at) | Hold::Until(at) => Some(*at),
+            Hold::Flying | Hold::Failed => None,
+        };
+        let before = match hold {
+            Some(hold) => self.holds.insert(group, hold),
+            None => self.holds.remove(&group),
+        };
+        self.unsure += usize::from(hold.as_ref().is_some_and(unsure));
+        self.unsure -= usize::from(before.as_ref().is_some_and(unsure));
+        if let Some(at) = before.as_ref().and_then(end) {
+            self.ends.remove(&(at, group));
+        }
+        if let Some(at) = hold.as_ref().and_then(end) {
+            self.ends.insert((at, group));
+        }
+    }
+}

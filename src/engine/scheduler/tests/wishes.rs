@@ -1,0 +1,70 @@
+//! What receivers ask for, and what is set for one endpoint.
+
+use super::*;
+use crate::domain::delivery::DeadReason;
+use crate::domain::endpoint::Disabled;
+use crate::store::Verdict;
+
+fn verdicts(outputs: &[Output]) -> Vec<Verdict> {
+    let verdict = |output: &Output| match output {
+        Output::Settle { verdict, .. } => Some(*verdict),
+        _ => None,
+    };
+    outputs.iter().filter_map(verdict).collect()
+}
+
+#[test]
+fn an_own_schedule_is_followed_to_its_end() {
+    let mut bench = Bench::new(|_| {});
+    bench.retry_schedule = Some(vec![Duration::from_secs(7)]);
+    let id = bench.ready(100, 1).delivery();
+    bench.accept(100, 1);
+    let due = START + Duration::from_secs(7);
+    assert_eq!(verdicts(&bench.fail(id)), [Verdict::RetryAt(due)]);
+    bench.settled(id, Some(due));
+    bench.wait(7);
+    bench.fed(100, vec![Ready { attempts: 1, ..ready(100, 1, due) }], None);
+    assert_eq!(verdicts(&bench.fail(id)), [Verdict::Dead(DeadReason::Exhausted)]);
+}
+
+#[test]
+fn no_more_are_in_flight_than_the_endpoint_has_set() {
+    let mut bench = Bench::new(|_| {});
+    bench.max_in_flight = Some(2);
+    let sent: usize = (1..9).map(|message| sent(&bench.accept(100, message)).len()).sum();
+    assert_eq!(sent, 2);
+}
+
+#[test]
+fn what_retry_after_says_holds_for_all_of_the_endpoint() {
+    let mut bench = Bench::new(|_| {});
+    let id = bench.ready(100, 1).delivery();
+    bench.accept(100, 1);
+    bench.retry_after = Some(Duration::from_secs(20));
+    bench.answer(id, Outcome::Status, 429);
+    assert_eq!(sent(&bench.accept(100, 2)), []);
+    assert_eq!(sent(&bench.accept(200, 3)).len(), 1, "another endpoint");
+    assert_eq!(sent(&bench.wait(19)), []);
+    assert_eq!(sent(&bench.wait(1)).len(), 1);
+    let asked = Ready { trigger: Trigger::Manual, ..bench.ready(100, 4) };
+    bench.answer(bench.ready(100, 2).delivery(), Outcome::Status, 503);
+    assert_eq!(sent(&bench.notice(Notice::Ready(asked))).len(), 1, "a person may");
+}
+
+#[test]
+fn a_receiver_ends_a_message_or_all() {
+    let mut bench = Bench::new(|_| {});
+    let ids = [1, 2, 3].map(|message| {
+        bench.accept(100, message);
+        bench.ready(100, message).delivery()
+    });
+    bench.asks = Some(Asks::AbortMessage);
+    let outputs = bench.answer(ids[0], Outcome::Status, 400);
+    assert_eq!(verdicts(&outputs), [Verdict::Dead(DeadReason::Rejected)]);
+    assert_eq!(verdicts(&bench.succeed(ids[1])), [Verdict::Delivered]);
+    bench.asks = Some(Asks::Disable);
+    let outputs = bench.answer(ids[2], Outcome::Status, 500);
+    assert_eq!(verdicts(&outputs), [Verdict::Dead(DeadReason::Gone)]);
+    let why = Disabled::Gone;
+    assert!(outputs.contains(&Output::Disable { endpoint: endpoint(100), why }), "{outputs:?}");
+}
