@@ -154,6 +154,13 @@ pub enum Trigger {
     Manual,
 }
 
+impl Outcome {
+    /// Whether a request was made.
+    pub fn was_sent(self) -> bool {
+        !matches!(self, Outcome::Transform | Outcome::Dropped)
+    }
+}
+
 /// What a receiver asks for in the header `webhook-delivery` of its answer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Asks {

@@ -143,8 +143,9 @@ impl DeliverySettings {
             found.within(&["batch", "size"], batch.size.into(), 2, BATCH_MAX.into());
             found.within(&["batch", "wait_ms"], batch.wait_ms, 0, BATCH_WAIT_MS_MAX);
             found.within(&["batch", "max_bytes"], batch.max_bytes, 1, BATCH_BYTES_MAX);
-            if self.order.as_ref().is_some_and(|order| order.by.is_some()) {
-                let words = "can't be had with an order by a key: a request would hold several";
+            if self.order.is_some() {
+                let words = "can't be had with an order: one message that fails would hold up \
+                             others that have arrived";
                 found.add(&["batch"], words.to_owned());
             }
             if !self.per_event_type.is_empty() {
@@ -228,7 +229,8 @@ mod tests {
         };
         check(json!({}), &[]);
         check(json!({"order": {"by": "body.id"}, "delay_seconds": 60, "max_in_flight": 1}), &[]);
-        check(json!({"order": {}, "batch": {"size": 10}}), &[]);
+        check(json!({"batch": {"size": 10}}), &[]);
+        check(json!({"batch": {"size": 10}, "order": {}}), &["batch"]);
         check(json!({"timeout_seconds": 0}), &["timeout_seconds"]);
         check(json!({"timeout_seconds": 601}), &["timeout_seconds"]);
         check(json!({"retry_schedule_seconds": []}), &["retry_schedule_seconds"]);

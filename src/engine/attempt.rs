@@ -38,6 +38,8 @@ pub struct Attempter {
     pub names: HeaderNames,
     /// How long the request may take.
     pub timeout: Duration,
+    /// Bytes of an answer's body that are kept.
+    pub response_limit: usize,
 }
 
 /// An attempt that was made.
@@ -61,31 +63,29 @@ impl Attempter {
         if endpoint.disabled.is_some() {
             return None;
         }
+        if endpoint.delivery.batch.is_some() {
+            // One alone is an array too: a receiver of batches gets nothing else.
+            return self.make_together(std::slice::from_ref(ready))?.pop();
+        }
         let started_at = self.clock.now();
         let mut asked = false;
         let (sent, console) = match self.request(ready, &endpoint) {
             Ok(Transformed { result: Ok(Some(request)), console }) => {
-                let request = self.signed(ready, &endpoint, request);
+                let message = &ready.message.message;
+                let id = self.store.ids().text(message.id);
+                let request = self.signed(&id, &message.event_type, &endpoint, request);
                 let (request, answer) = self.send(&endpoint, request, &mut asked);
                 ((request.url.to_string(), request.headers, answer), console)
             }
             Ok(Transformed { result, console }) => {
                 let answer = match result {
-                    Err(failure) => unsent(Outcome::Transform, &failure_words(&failure)),
-                    Ok(_) => unsent(Outcome::Dropped, "the transformation dropped it"),
+                    Err(failure) => Answer::untransformed(&failure),
+                    Ok(_) => Answer::dropped(),
                 };
                 ((endpoint.url.clone(), Vec::new(), answer), console)
             }
-            // Its deliveries are cancelled; this one was under way already.
-            Err(StoreError::Expunged) => {
-                let answer = unsent(Outcome::Broken, "the content was expunged");
-                ((endpoint.url.clone(), Vec::new(), answer), Vec::new())
-            }
             Err(error) => {
-                let (ids, id) = (self.store.ids(), ready.delivery());
-                let (message_id, endpoint_id) = (ids.text(id.message), ids.text(id.endpoint));
-                tracing::error!(message_id, endpoint_id, %error, "a message's body can't be read");
-                let answer = unsent(Outcome::Broken, UNREADABLE);
+                let answer = self.unreadable(ready, &error);
                 ((endpoint.url.clone(), Vec::new(), answer), Vec::new())
             }
         };
@@ -101,8 +101,20 @@ impl Attempter {
         Some(Made { answer, started_at, content, asked, retry_schedule })
     }
 
+    /// What is said of a body that can't be read.
+    pub(super) fn unreadable(&self, ready: &Ready, error: &StoreError) -> Answer {
+        if matches!(error, StoreError::Expunged) {
+            // Its deliveries are cancelled; this one was under way already.
+            return Answer::unsent(Outcome::Broken, "the content was expunged");
+        }
+        let (ids, id) = (self.store.ids(), ready.delivery());
+        let (message_id, endpoint_id) = (ids.text(id.message), ids.text(id.endpoint));
+        tracing::error!(message_id, endpoint_id, %error, "a message's body can't be read");
+        Answer::unsent(Outcome::Broken, UNREADABLE)
+    }
+
     /// Sends, after the receiver has permitted it where it is to be asked.
-    fn send(
+    pub(super) fn send(
         &self,
         endpoint: &Endpoint,
         request: OutgoingRequest,
@@ -121,21 +133,31 @@ impl Attempter {
     }
 
     /// What is to be sent.
-    fn request(&self, ready: &Ready, endpoint: &Endpoint) -> Result<Transformed, StoreError> {
+    pub(super) fn request(
+        &self,
+        ready: &Ready,
+        endpoint: &Endpoint,
+    ) -> Result<Transformed, StoreError> {
         self.store.read_to_send(ready, |stored| {
             transformation::request(&self.store, &self.scripts, endpoint, stored)
         })
     }
 
-    fn signed(&self, ready: &Ready, endpoint: &Endpoint, request: Unsigned) -> OutgoingRequest {
-        let id = self.store.ids().text(ready.message.message.id);
+    /// Signed under this id, with the patience that its event type has.
+    pub(super) fn signed(
+        &self,
+        id: &str,
+        event_type: &str,
+        endpoint: &Endpoint,
+        request: Unsigned,
+    ) -> OutgoingRequest {
         let timestamp = self.clock.wall().seconds();
         let keys = endpoint.signing_keys(self.clock.now());
-        let signature = sign(keys, &id, timestamp, &request.body);
+        let signature = sign(keys, id, timestamp, &request.body);
         let is_agent = |(name, _): &&(String, String)| name.eq_ignore_ascii_case(AGENT);
         let agent = request.headers.iter().find(is_agent).map(|(_, agent)| agent.as_str());
         let headers = outgoing_headers(&HeaderParts {
-            message_id: &id,
+            message_id: id,
             timestamp,
             signature: &signature,
             content_type: &request.content_type,
@@ -146,30 +168,37 @@ impl Attempter {
         });
         let method = if request.method == POST { POST.into() } else { request.method.into() };
         let url = request.url.into();
-        let own = endpoint.delivery.timeout(&ready.message.message.event_type);
-        let timeout = own.unwrap_or(self.timeout);
+        let timeout = endpoint.delivery.timeout(event_type).unwrap_or(self.timeout);
         OutgoingRequest { method, url, headers, body: request.body, timeout }
     }
 }
 
-fn failure_words(failure: &Failure) -> String {
-    format!("the transformation failed ({}): {failure}", failure.code())
-}
+impl Answer {
+    /// Nothing was sent, for the transformation failed.
+    pub(super) fn untransformed(failure: &Failure) -> Answer {
+        let words = format!("the transformation failed ({}): {failure}", failure.code());
+        Answer::unsent(Outcome::Transform, &words)
+    }
 
-/// Nothing was sent.
-fn unsent(outcome: Outcome, why: &str) -> Answer {
-    Answer {
-        outcome,
-        status_code: 0,
-        duration: Duration::ZERO,
-        headers: Vec::new(),
-        body: why.as_bytes().to_vec(),
-        retry_after: None,
+    /// Nothing was sent, for the transformation wants it so.
+    pub(super) fn dropped() -> Answer {
+        Answer::unsent(Outcome::Dropped, "the transformation dropped it")
+    }
+
+    fn unsent(outcome: Outcome, why: &str) -> Answer {
+        Answer {
+            outcome,
+            status_code: 0,
+            duration: Duration::ZERO,
+            headers: Vec::new(),
+            body: why.as_bytes().to_vec(),
+            retry_after: None,
+        }
     }
 }
 
 /// Attempts are kept for long: credentials of the endpoint's own headers are not among them.
-fn redacted(headers: Vec<(String, String)>) -> Vec<(String, String)> {
+pub(super) fn redacted(headers: Vec<(String, String)>) -> Vec<(String, String)> {
     headers
         .into_iter()
         .map(|(name, value)| {

@@ -5,18 +5,21 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use crate::domain::delivery::{DeliveryId, Outcome, Trigger};
+use crate::domain::delivery::{DeliveryId, Trigger};
 use crate::domain::endpoint::Disabled;
 use crate::domain::id::EndpointId;
 use crate::domain::time::Clock;
 use crate::engine::attempt::{Attempter, Made};
 use crate::engine::permission::Permissions;
-use crate::engine::scheduler::{EndpointFacts, Finished, Input, Load, Output, Scheduler, Settings};
+use crate::engine::scheduler::{EndpointFacts, Input, Load, Output, Scheduler, Settings};
 use crate::engine::sender::SenderPool;
-use crate::metrics::{AttemptLabels, DeliveryEnd, DeliveryLabels, Metrics};
-use crate::store::{Notice, Ready, Settlement, Store, Verdict};
+use crate::metrics::{AttemptLabels, Metrics};
+use crate::store::{Notice, Ready, Store, Verdict};
 
 mod disable;
+mod outcome;
+
+use outcome::{count, label, settlement, told};
 
 /// Inputs taken between two looks at the clock.
 const INPUTS_AT_ONCE: usize = 256;
@@ -27,12 +30,31 @@ pub enum Event {
     Notices(Vec<Notice>),
     /// A sender is done; nothing was made when the endpoint takes no deliveries any more.
     Done(Box<Ready>, Option<Box<Made>>),
+    /// The same for what was sent together, in its order.
+    DoneTogether(Vec<Ready>, Option<Vec<Made>>),
     /// Send nothing more and end when nothing is in flight.
     Drain,
     /// Tell how much is in memory.
     Load(Sender<Load>),
     /// The store refused to disable an endpoint.
     NotDisabled(EndpointId, Disabled),
+}
+
+/// What a sender does.
+pub enum Job {
+    /// One delivery.
+    One(Ready),
+    /// Several of one endpoint in one request.
+    Together(Vec<Ready>),
+}
+
+impl Job {
+    fn unsent(self) -> Event {
+        match self {
+            Job::One(ready) => Event::Done(Box::new(ready), None),
+            Job::Together(all) => Event::DoneTogether(all, None),
+        }
+    }
 }
 
 /// A way to reach the scheduler thread, before and after it runs.
@@ -52,7 +74,7 @@ impl Default for Channel {
 /// The running engine.
 pub struct Engine {
     events: Sender<Event>,
-    pool: Arc<SenderPool<Ready>>,
+    pool: Arc<SenderPool<Job>>,
     thread: JoinHandle<()>,
 }
 
@@ -70,10 +92,19 @@ impl Engine {
         let permissions = Arc::clone(&attempter.permissions);
         let (done, events) = (sender.clone(), sender.clone());
         let threads = settings.threads;
-        let pool = Arc::new(SenderPool::new(threads, move |ready: Ready| {
-            let made = attempter.make(&ready).map(Box::new);
+        let pool = Arc::new(SenderPool::new(threads, move |job| {
+            let event = match job {
+                Job::One(ready) => {
+                    let made = attempter.make(&ready).map(Box::new);
+                    Event::Done(Box::new(ready), made)
+                }
+                Job::Together(all) => {
+                    let made = attempter.make_together(&all);
+                    Event::DoneTogether(all, made)
+                }
+            };
             // The scheduler thread outlives every sender.
-            let _ = done.send(Event::Done(Box::new(ready), made));
+            let _ = done.send(event);
         }));
         let driver = Driver {
             scheduler: Scheduler::new(settings, seed),
@@ -106,8 +137,8 @@ impl Engine {
         // A scheduler that is gone has panicked, and the process ends.
         let _ = self.events.send(Event::Drain);
         let drained = self.pool.drain(patience, interrupt);
-        for ready in drained.released {
-            let _ = self.events.send(Event::Done(Box::new(ready), None));
+        for job in drained.released {
+            let _ = self.events.send(job.unsent());
         }
         if drained.running == 0 {
             self.thread.join().expect("a panic ends the process");
@@ -134,10 +165,10 @@ struct Driver {
     clock: Arc<dyn Clock>,
     metrics: Metrics,
     permissions: Arc<Permissions>,
-    pool: Arc<SenderPool<Ready>>,
+    pool: Arc<SenderPool<Job>>,
     outputs: Vec<Output>,
     /// What the pool did not take.
-    refused: Vec<Ready>,
+    refused: Vec<Job>,
     events: Sender<Event>,
     disable: Vec<(EndpointId, Disabled, Instant)>,
     drained: bool,
@@ -161,8 +192,8 @@ impl Driver {
                 self.take(event);
             }
             // After the events, for one of them says that nothing is sent any more.
-            for ready in std::mem::take(&mut self.refused) {
-                self.step(Input::Released(ready));
+            for job in std::mem::take(&mut self.refused) {
+                self.take(job.unsent());
             }
             self.disable_again();
         }
@@ -189,6 +220,8 @@ impl Driver {
             }
             Event::Done(ready, None) => self.step(Input::Released(*ready)),
             Event::Done(ready, Some(made)) => self.finished(&ready, *made),
+            Event::DoneTogether(all, None) => self.step(Input::ReleasedTogether(all)),
+            Event::DoneTogether(all, Some(made)) => self.finished_together(&all, made),
             Event::Drain => self.step(Input::Drain),
             // Whoever asked may have given up.
             Event::Load(sender) => drop(sender.send(self.scheduler.load())),
@@ -197,44 +230,48 @@ impl Driver {
     }
 
     fn finished(&mut self, ready: &Ready, made: Made) {
+        self.allowed(ready.endpoint, &made);
+        self.count_attempt(&made);
+        let finished = told(ready, &made);
+        self.scheduler.step(self.clock.now(), Input::Finished(finished), &mut self.outputs);
+        let (metrics, mut made) = (self.metrics.clone(), Some(made));
+        self.carry_out(&mut |store, _, trigger, verdict| {
+            if let Some(made) = made.take() {
+                count(&metrics, verdict);
+                store.settle(settlement(ready, made, trigger, verdict));
+            }
+        });
+    }
+
+    fn finished_together(&mut self, all: &[Ready], made: Vec<Made>) {
+        if let (Some(ready), Some(made)) = (all.first(), made.first()) {
+            self.allowed(ready.endpoint, made);
+            self.count_attempt(made);
+        }
+        let finished = all.iter().zip(&made).map(|(ready, made)| told(ready, made)).collect();
+        self.scheduler.step(self.clock.now(), Input::FinishedTogether(finished), &mut self.outputs);
+        let (metrics, mut made) = (self.metrics.clone(), all.iter().zip(made));
+        self.carry_out(&mut |store, delivery, trigger, verdict| {
+            if let Some((ready, made)) = made.next() {
+                debug_assert_eq!(ready.delivery(), delivery, "settled in the order they finished");
+                count(&metrics, verdict);
+                store.settle(settlement(ready, made, trigger, verdict));
+            }
+        });
+    }
+
+    /// What the receiver allows counts before what it answered.
+    fn allowed(&mut self, endpoint: EndpointId, made: &Made) {
         if made.asked {
-            let (endpoint, now) = (ready.endpoint, self.clock.now());
-            let rate = self.permissions.rate(endpoint, now).flatten();
+            let rate = self.permissions.rate(endpoint, self.clock.now()).flatten();
             self.step(Input::Allowed { endpoint, rate });
         }
-        let answer = &made.answer;
-        let finished = Finished {
-            delivery: ready.delivery(),
-            outcome: answer.outcome,
-            status_code: answer.status_code,
-            duration: answer.duration,
-            retry_after: answer.retry_after,
-            asks: answer.asks(),
-            retry_schedule: made.retry_schedule.clone(),
-        };
-        self.scheduler.step(self.clock.now(), Input::Finished(finished), &mut self.outputs);
-        let metrics = self.metrics.clone();
-        metrics.attempts.get_or_create(&AttemptLabels { outcome: label(answer.outcome) }).inc();
-        metrics.attempt_duration.observe(answer.duration.as_secs_f64());
-        let mut made = Some(made);
-        self.carry_out(&mut |store, delivery, trigger, verdict| {
-            let Some(made) = made.take() else { return };
-            if let Some(outcome) = end(verdict) {
-                metrics.deliveries.get_or_create(&DeliveryLabels { outcome }).inc();
-            }
-            store.settle(Settlement {
-                delivery,
-                due: ready.due,
-                first_due: ready.message.message.first_due(),
-                trigger,
-                started_at: made.started_at,
-                duration_ms: u32::try_from(made.answer.duration.as_millis()).unwrap_or(u32::MAX),
-                status_code: made.answer.status_code,
-                outcome: made.answer.outcome,
-                verdict,
-                content: made.content,
-            });
-        });
+    }
+
+    fn count_attempt(&self, made: &Made) {
+        let labels = AttemptLabels { outcome: label(made.answer.outcome) };
+        self.metrics.attempts.get_or_create(&labels).inc();
+        self.metrics.attempt_duration.observe(made.answer.duration.as_secs_f64());
     }
 
     fn step(&mut self, input: Input) {
@@ -257,7 +294,10 @@ impl Driver {
 
     fn do_one(&mut self, output: Output, settle: &mut SettleWith<'_>) -> Option<Input> {
         match output {
-            Output::Send(ready) => self.refused.extend(self.pool.submit(ready).err()),
+            Output::Send(ready) => self.refused.extend(self.pool.submit(Job::One(ready)).err()),
+            Output::SendTogether(all) => {
+                self.refused.extend(self.pool.submit(Job::Together(all)).err());
+            }
             Output::Settle { delivery, trigger, verdict } => {
                 settle(&self.store, delivery, trigger, verdict);
             }
@@ -289,33 +329,9 @@ impl Driver {
             allowed_rate: allowed.flatten(),
             unasked: endpoint.delivery.cloud_events && allowed.is_none(),
             max_in_flight: endpoint.delivery.max_in_flight,
+            batch: endpoint.delivery.batch,
         })
     }
 }
 
 type SettleWith<'made> = dyn FnMut(&Store, DeliveryId, Trigger, Verdict) + 'made;
-
-fn end(verdict: Verdict) -> Option<DeliveryEnd> {
-    match verdict {
-        Verdict::Delivered => Some(DeliveryEnd::delivered),
-        Verdict::Dead(_) => Some(DeliveryEnd::dead),
-        Verdict::Dropped => Some(DeliveryEnd::cancelled),
-        Verdict::RetryAt(_) | Verdict::Unchanged => None,
-    }
-}
-
-fn label(outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::Delivered => "delivered",
-        Outcome::Status => "status",
-        Outcome::TimedOut => "timedout",
-        Outcome::Dns => "dns",
-        Outcome::Connect => "connect",
-        Outcome::Tls => "tls",
-        Outcome::Broken => "broken",
-        Outcome::Protocol => "protocol",
-        Outcome::Blocked => "blocked",
-        Outcome::Transform => "transform",
-        Outcome::Dropped => "dropped",
-    }
-}

@@ -13,6 +13,7 @@
 
 pub mod answer;
 pub mod attempt;
+mod batch;
 pub mod clock;
 mod compactor;
 pub mod connection;

@@ -168,3 +168,51 @@ fn a_receiver_says_what_it_wants_no_more() {
     }
     assert_eq!(attempts(&relay).len(), 2);
 }
+
+#[test]
+fn several_messages_go_in_one_request() {
+    let receiver = ScriptedRelay::start(|_, before| {
+        (if before == 0 { 500 } else { 200 }, r#"{"taken":true}"#.to_owned())
+    });
+    let settings = "{ batch = { size = 3, wait_ms = 60000 } }";
+    let (folder, relay) = relay(&receiver, settings);
+    for number in 0..3 {
+        send(&relay, "a.b", &json!({"number": number}));
+    }
+    let attempts = wait_for(&relay, 6);
+    let asked = receiver.asked();
+    assert_eq!(asked.len(), 2, "the batch, and the batch again");
+    let header = |asked: &Asked, name: &str| {
+        let found = asked.headers.iter().find_map(|line| line.strip_prefix(&format!("{name}: ")));
+        found.unwrap_or_else(|| panic!("{name} of {:?}", asked.headers)).to_owned()
+    };
+    assert_eq!(asked[0].body, asked[1].body);
+    let id = header(&asked[1], "webhook-id");
+    assert!(id.starts_with("batch_") && header(&asked[0], "webhook-id") == id, "{id}");
+    let members: Value = serde_json::from_str(&asked[1].body).unwrap();
+    for (number, member) in members.as_array().unwrap().iter().enumerate() {
+        assert_eq!(member["payload"], json!({"number": number}));
+        assert_eq!(member["eventType"], "a.b");
+        assert_eq!(member["id"], attempts[number + 3]["msgId"], "in their order");
+        assert_eq!(attempts[number + 3]["status"], 0);
+        assert_eq!(attempts[number + 3]["response"], r#"{"taken":true}"#);
+    }
+    let secret =
+        relay.call("GET", "/api/v1/app/default/endpoint/own/secret", None).1["key"].clone();
+    let body = folder.write("body.json", &asked[1].body);
+    let (at, signature) =
+        (header(&asked[1], "webhook-timestamp"), header(&asked[1], "webhook-signature"));
+    let verified = folder.run(&[
+        "verify",
+        "--secret",
+        secret.as_str().unwrap(),
+        "--id",
+        &id,
+        "--timestamp",
+        &at,
+        "--signature",
+        &signature,
+        body.to_str().unwrap(),
+    ]);
+    assert_eq!(verified.code, 0, "{}", verified.err);
+}

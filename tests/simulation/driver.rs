@@ -80,6 +80,7 @@ impl World {
     fn do_one(&mut self, output: Output) -> Result<bool, Broken> {
         let late = if self.swarm.late_answers { self.random.below(60) } else { 0 };
         match output {
+            Output::SendTogether(all) => return Err(format!("{all:?}: no endpoint asks for it")),
             Output::Send(ready) => self.send(ready)?,
             Output::Settle { delivery, .. } => {
                 return Err(format!("{delivery:?} is settled without an attempt"));

@@ -194,6 +194,7 @@ impl World {
             allowed_rate: None,
             unasked: false,
             max_in_flight: None,
+            batch: None,
         };
         let order = if self.random.one_in(self.swarm.ordered) {
             *self.random.pick(&[Ordered::Whole, Ordered::ByType]).expect("an order")

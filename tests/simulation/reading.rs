@@ -26,6 +26,7 @@ pub fn read(store: &Store, applications: &[ApplicationId]) -> Result<Tables, Bro
                 allowed_rate: None,
                 unasked: false,
                 max_in_flight: None,
+                batch: None,
             };
             let order = match &endpoint.delivery.order {
                 None => Ordered::No,

@@ -263,6 +263,7 @@ impl World {
                     allowed_rate: None,
                     unasked: false,
                     max_in_flight: None,
+                    batch: None,
                 });
                 self.after(0, Event::Facts { endpoint, facts });
                 Ok(())

@@ -19,7 +19,7 @@ use crate::engine::attempt::Attempter;
 use crate::engine::clock::EngineClock;
 use crate::engine::driver::{Channel, Engine, Event};
 use crate::engine::guard::{AddressGuard, own_addresses};
-use crate::engine::janitor::{Janitor, JanitorSettings};
+use crate::engine::janitor::Janitor;
 use crate::engine::resolver::{GuardedResolver, system_lookup};
 use crate::engine::scheduler::Settings;
 use crate::engine::tasks::{TaskChannel, Tasks};
@@ -138,14 +138,14 @@ impl Relay {
                 clock: Arc::clone(&clock),
                 names: config.delivery.headers,
                 timeout: config.delivery.timeout.0,
+                response_limit: response_limit(&config),
             },
             channel,
             metrics.clone(),
         );
         let tasks = Tasks::start(store.clone(), task_channel);
         let intake = parts::intake(&config, &store, &clock, address, &transport);
-        let settings = janitor_settings(&config);
-        let janitor = Janitor::start(settings, store.clone(), intake.clone(), metrics.clone());
+        let janitor = parts::janitor(&config, &store, &intake, &metrics);
         let state = State {
             store: store.clone(),
             intake,
@@ -331,20 +331,15 @@ fn transport(
     let resolver = GuardedResolver::new(Arc::clone(guard), Box::new(system_lookup));
     let settings = TransportSettings {
         timeout: config.delivery.timeout.0,
-        response_limit: usize::try_from(config.delivery.response_limit.0).unwrap_or(usize::MAX),
+        response_limit: response_limit(config),
         max_idle: config.delivery.threads,
         tls: Arc::new(tls_config(Vec::new()).map_err(Failure::failed)?),
     };
     Ok(Arc::new(UreqTransport::new(settings, Arc::new(resolver), Arc::clone(clock))))
 }
 
-fn janitor_settings(config: &Config) -> JanitorSettings {
-    JanitorSettings {
-        max_age: config.retention.max_age.0,
-        max_bytes: config.retention.max_bytes.0,
-        min_free: config.data.min_free.0,
-        compact_above: config.data.compact_above.0,
-    }
+fn response_limit(config: &Config) -> usize {
+    usize::try_from(config.delivery.response_limit.0).unwrap_or(usize::MAX)
 }
 
 fn access(config: &Config, keys: Keys) -> Access {

@@ -13,11 +13,13 @@ use crate::config::load::Loaded;
 use crate::domain::time::Clock;
 use crate::engine::declare::{self, Declared};
 use crate::engine::intake::Intake;
+use crate::engine::janitor::{Janitor, JanitorSettings};
 use crate::engine::permission::Permissions;
 use crate::engine::provider_keys::ProviderKeys;
 use crate::engine::script::Scripts;
 use crate::engine::transport::UreqTransport;
 use crate::http::public;
+use crate::metrics::Metrics;
 use crate::store::Store;
 
 pub(super) fn listen(config: &Config) -> Result<TcpListener, Failure> {
@@ -57,4 +59,20 @@ pub(super) fn declare(store: &Store, loaded: &Loaded) -> Result<(), Failure> {
         tracing::info!(change, "relay.toml");
     }
     Ok(())
+}
+
+/// The thread that looks after space and age.
+pub(super) fn janitor(
+    config: &Config,
+    store: &Store,
+    intake: &Intake,
+    metrics: &Metrics,
+) -> Janitor {
+    let settings = JanitorSettings {
+        max_age: config.retention.max_age.0,
+        max_bytes: config.retention.max_bytes.0,
+        min_free: config.data.min_free.0,
+        compact_above: config.data.compact_above.0,
+    };
+    Janitor::start(settings, store.clone(), intake.clone(), metrics.clone())
 }

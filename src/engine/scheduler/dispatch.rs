@@ -136,11 +136,9 @@ impl Scheduler {
             return;
         }
         let trigger = ready.trigger;
-        let (attempts, group) = (ready.attempts, ready.group);
-        lane.held.insert(name, Place::Flying { attempts, trigger, again: false, group });
-        if let Some(group) = group {
-            lane.groups.sent(group);
-        }
+        lane.fly(&ready);
+        let others = lane.take_others(&ready, self.settings.expire_after, now);
+        self.queued -= others.len();
         lane.health.sent(now, name, lane.in_flight, trigger == Trigger::Manual);
         lane.in_flight += 1;
         self.in_flight += 1;
@@ -148,9 +146,13 @@ impl Scheduler {
         let shared = self.ring.application(facts.application);
         let shared = shared.and_then(|shared| shared.throttle.as_mut());
         for throttle in lane.throttle.as_mut().into_iter().chain(shared) {
-            throttle.take(now);
+            (0..=others.len()).for_each(|_| throttle.take(now));
         }
-        outputs.push(Output::Send(ready));
+        outputs.push(if others.is_empty() {
+            Output::Send(ready)
+        } else {
+            Output::SendTogether([ready].into_iter().chain(others).collect())
+        });
     }
 
     /// Counts the lane's deliveries in flight where its health says, and gives back what it may
@@ -184,7 +186,7 @@ fn class(lane: &Lane) -> Class {
 
 /// Whether its time ran out. It runs from acceptance or `deliver_at`; a delivery that a person
 /// put back is due from then on and gets one attempt at least.
-fn expired(ready: &Ready, after: Option<std::time::Duration>, now: Timestamp) -> bool {
+pub(super) fn expired(ready: &Ready, after: Option<std::time::Duration>, now: Timestamp) -> bool {
     let Some(after) = after.filter(|_| ready.trigger == Trigger::Scheduled) else { return false };
     let message = &ready.message.message;
     let accepted = message.deliver_at.map_or(message.id.time(), |at| at.max(message.id.time()));

@@ -1,12 +1,15 @@
 //! The deliveries of one endpoint: what waits in memory, what is with a sender, what is on disk.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
 
+use super::dispatch::expired;
 use super::health::Health;
 use super::order::Groups;
 use super::ring::Class;
 use super::words::EndpointFacts;
 use crate::domain::delivery::{DeliveryId, Trigger};
+use crate::domain::delivery_settings::Batch;
 use crate::domain::id::{ApplicationId, MessageId};
 use crate::domain::throttle::{Rate, Throttle};
 use crate::domain::time::Timestamp;
@@ -144,7 +147,8 @@ impl Lane {
             let own = facts.rate().map_or(u16::MAX, Rate::in_a_second);
             own.min(facts.application_throttle_rate.unwrap_or(u16::MAX))
         });
-        let most = most.min(usize::from(rate).max(1));
+        let batch = self.batch().map_or(0, |batch| usize::from(batch.size));
+        let most = most.max(batch).min(usize::from(rate).max(1));
         if self.strained { most.min(self.health.limit()) } else { most }
     }
 
@@ -179,9 +183,59 @@ impl Lane {
             Some(park) => at = at.max(park.probe_at),
             None if self.in_flight >= self.limit() => return None,
             None if front.trigger == Trigger::Manual => return Some(at),
-            None => {}
+            None => at = at.max(self.together_at(front, now)),
         }
         Some(at.max(self.rest_until))
+    }
+
+    fn batch(&self) -> Option<Batch> {
+        self.open().and_then(|facts| facts.batch)
+    }
+
+    /// When those that wait are to go together: when they are enough, or the first has waited
+    /// long enough.
+    fn together_at(&self, front: &Ready, now: Timestamp) -> Timestamp {
+        let Some(batch) = self.batch() else { return now };
+        let enough = self.queue.len() >= usize::from(batch.size);
+        let waited = front.due + Duration::from_millis(batch.wait_ms.into());
+        if enough { now } else { waited }
+    }
+
+    /// One goes out.
+    pub fn fly(&mut self, ready: &Ready) {
+        let Ready { attempts, trigger, group, .. } = *ready;
+        let flight = Place::Flying { attempts, trigger, again: false, group };
+        self.held.insert(key(ready.delivery()), flight);
+        if let Some(group) = group {
+            self.groups.sent(group);
+        }
+    }
+
+    /// Takes what goes out together with `first`: while the lane is parked nothing.
+    pub fn take_others(
+        &mut self,
+        first: &Ready,
+        expire_after: Option<Duration>,
+        now: Timestamp,
+    ) -> Vec<Ready> {
+        let alone = first.trigger == Trigger::Manual || self.health.park().is_some();
+        let Some(batch) = self.batch().filter(|_| !alone) else { return Vec::new() };
+        let (mut others, mut bytes) = (Vec::new(), u64::from(first.message.body.length()));
+        while others.len() + 1 < usize::from(batch.size) {
+            let fits = |next: &Ready| {
+                let scheduled = next.trigger == Trigger::Scheduled && next.group.is_none();
+                let whole = bytes + u64::from(next.message.body.length());
+                scheduled && !expired(next, expire_after, now) && whole <= batch.max_bytes.into()
+            };
+            if !self.queue.front().is_some_and(fits) {
+                break;
+            }
+            let Some(next) = self.queue.pop_front() else { break };
+            bytes += u64::from(next.message.body.length());
+            self.fly(&next);
+            others.push(next);
+        }
+        others
     }
 
     /// The first in the queue that need not wait for another.

@@ -110,8 +110,10 @@ impl Scheduler {
             Input::Fed { endpoint, page } => self.fed(endpoint, page, outputs),
             Input::Facts { endpoint, facts } => self.facts(endpoint, facts, outputs),
             Input::Allowed { endpoint, rate } => self.allowed(endpoint, rate, outputs),
-            Input::Finished(finished) => self.finished(&finished, outputs),
-            Input::Released(ready) => self.released(&ready, outputs),
+            Input::Finished(finished) => self.finished(&[finished], outputs),
+            Input::FinishedTogether(finished) => self.finished(&finished, outputs),
+            Input::Released(ready) => self.released(&[ready], outputs),
+            Input::ReleasedTogether(ready) => self.released(&ready, outputs),
             Input::Tick => {}
             Input::Drain => self.drain(),
         }

@@ -15,64 +15,77 @@ use crate::store::{Ready, Verdict};
 const RELEASED: Duration = Duration::from_millis(100);
 
 impl Scheduler {
-    pub(super) fn finished(&mut self, finished: &Finished, outputs: &mut Vec<Output>) {
-        let now = self.now;
-        let seed = self.draw();
+    /// What was sent together ended together: one sign of the receiver's health.
+    pub(super) fn finished(&mut self, all: &[Finished], outputs: &mut Vec<Output>) {
+        let Some(finished) = all.first() else { return };
+        let (now, seed) = (self.now, self.draw());
         let endpoint = finished.delivery.endpoint;
-        let name = key(finished.delivery);
+        for one in all {
+            self.finish(one, seed, outputs);
+        }
         let lane = self.lanes.get_mut(&endpoint).expect("invariant: a lane outlives its flights");
+        let limited = lane.in_flight >= lane.limit();
+        // Of what was not sent nothing is to be learned if anything was.
+        let told = all.iter().find(|one| one.outcome.was_sent()).unwrap_or(finished);
+        let sign = sign(told.outcome, told.status_code);
+        let record = (sign, told.duration);
+        lane.health.record(now, key(finished.delivery), record, limited, self.settings.park_after);
+        if let Some(pause) = pause(told) {
+            lane.rest_until = lane.rest_until.max(now + pause);
+        }
+        self.landed(endpoint);
+        self.judge(endpoint, is_gone(told), outputs);
+        self.refresh(endpoint, outputs);
+        self.remove_if_done(endpoint);
+    }
+
+    fn finish(&mut self, finished: &Finished, seed: u64, outputs: &mut Vec<Output>) {
+        let name = key(finished.delivery);
+        let lane = self.lanes.get_mut(&finished.delivery.endpoint);
+        let lane = lane.expect("invariant: a lane outlives its flights");
         let place = lane.held.get(&name).copied();
         let Some(Place::Flying { attempts, trigger, again, group }) = place else {
             unreachable!("invariant: a delivery finishes once for each time it is sent")
         };
         let usual = &self.settings.retry;
-        let verdict = verdict(usual, finished, (trigger, attempts), now, seed);
+        let verdict = verdict(usual, finished, (trigger, attempts), self.now, seed);
         outputs.push(Output::Settle { delivery: finished.delivery, trigger, verdict });
         if lane.deleted {
             lane.held.remove(&name);
-        } else {
-            let failed = group.filter(|_| matches!(verdict, Verdict::RetryAt(_)));
-            let manual = trigger == Trigger::Manual;
-            lane.held.insert(name, Place::Unsettled { again, group: failed, manual });
-            self.unsettled += 1;
-            match (group, failed) {
-                (_, Some(group)) => {
-                    lane.groups.failed(group);
-                    self.queued -= lane.hold_back(group);
-                }
-                (Some(group), None) => lane.groups.done(group),
-                (None, None) => {}
+            return;
+        }
+        let failed = group.filter(|_| matches!(verdict, Verdict::RetryAt(_)));
+        let manual = trigger == Trigger::Manual;
+        lane.held.insert(name, Place::Unsettled { again, group: failed, manual });
+        self.unsettled += 1;
+        match (group, failed) {
+            (_, Some(group)) => {
+                lane.groups.failed(group);
+                self.queued -= lane.hold_back(group);
             }
+            (Some(group), None) => lane.groups.done(group),
+            (None, None) => {}
         }
-        let limited = lane.in_flight >= lane.limit();
-        let sign = sign(finished.outcome, finished.status_code);
-        let record = (sign, finished.duration);
-        lane.health.record(now, name, record, limited, self.settings.park_after);
-        if let Some(pause) = pause(finished) {
-            lane.rest_until = lane.rest_until.max(now + pause);
-        }
-        self.landed(endpoint);
-        self.judge(endpoint, is_gone(finished), outputs);
-        self.refresh(endpoint, outputs);
-        self.remove_if_done(endpoint);
     }
 
-    /// A delivery that was not sent is on disk as it was.
-    pub(super) fn released(&mut self, ready: &Ready, outputs: &mut Vec<Output>) {
-        let now = self.now;
-        let endpoint = ready.endpoint;
-        let name = key(ready.delivery());
+    /// Deliveries that were not sent are on disk as they were.
+    pub(super) fn released(&mut self, all: &[Ready], outputs: &mut Vec<Output>) {
+        let until = self.now + RELEASED;
+        let Some(endpoint) = all.first().map(|ready| ready.endpoint) else { return };
         let lane = self.lanes.get_mut(&endpoint).expect("invariant: a lane outlives its flights");
-        let place = lane.held.remove(&name);
-        let Some(Place::Flying { group, .. }) = place else {
-            unreachable!("invariant: only what flies comes back")
-        };
-        lane.health.unsent(name);
-        if !lane.deleted {
-            lane.lower(now + RELEASED);
-            if let Some(group) = group {
-                lane.groups.released(group, now + RELEASED);
-                self.queued -= lane.hold_back(group);
+        for ready in all {
+            let name = key(ready.delivery());
+            let place = lane.held.remove(&name);
+            let Some(Place::Flying { group, .. }) = place else {
+                unreachable!("invariant: only what flies comes back")
+            };
+            lane.health.unsent(name);
+            if !lane.deleted {
+                lane.lower(until);
+                if let Some(group) = group {
+                    lane.groups.released(group, until);
+                    self.queued -= lane.hold_back(group);
+                }
             }
         }
         self.landed(endpoint);

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::config;
 use crate::domain::delivery::{Asks, DeliveryId, Outcome, Trigger};
+use crate::domain::delivery_settings::Batch;
 use crate::domain::endpoint::Disabled;
 use crate::domain::id::{ApplicationId, EndpointId};
 use crate::domain::retry::RetryPolicy;
@@ -75,6 +76,8 @@ pub struct EndpointFacts {
     pub unasked: bool,
     /// Requests in flight at once at most.
     pub max_in_flight: Option<u16>,
+    /// How deliveries are put together.
+    pub batch: Option<Batch>,
 }
 
 impl EndpointFacts {
@@ -136,8 +139,12 @@ pub enum Input {
     },
     /// A sender is done with a delivery: answered by one [`Output::Settle`] in the same step.
     Finished(Finished),
+    /// A sender is done with all that it got together: answered by one [`Output::Settle`] each.
+    FinishedTogether(Vec<Finished>),
     /// A sender gives a delivery back unsent.
     Released(Ready),
+    /// A sender gives back what it got together.
+    ReleasedTogether(Vec<Ready>),
     /// The time that [`super::Scheduler::next_wake`] gave has come.
     Tick,
     /// Send nothing more; [`Output::Drained`] follows when nothing is in flight.
@@ -150,6 +157,9 @@ pub enum Output {
     /// Make an attempt, started by `trigger` of what it carries; answered by [`Input::Finished`]
     /// or [`Input::Released`].
     Send(Ready),
+    /// Make one attempt for all of these, which are of one endpoint; answered by
+    /// [`Input::FinishedTogether`] or [`Input::ReleasedTogether`].
+    SendTogether(Vec<Ready>),
     /// Record the attempt that has just finished; answered by [`Notice::Settled`].
     Settle {
         /// Whose attempt.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::{EndpointFacts, Finished, Input, Output, Scheduler, Settings};
 use crate::config;
 use crate::domain::delivery::{Asks, DeliveryId, Outcome, Trigger};
+use crate::domain::delivery_settings::Batch;
 use crate::domain::id::{ApplicationId, EndpointId, MessageId, Stamp};
 use crate::domain::message::Message;
 use crate::domain::throttle::Rate;
@@ -27,6 +28,7 @@ struct Bench {
     application_rate: Option<u16>,
     unasked: bool,
     max_in_flight: Option<u16>,
+    batch: Option<Batch>,
     /// What answers ask for.
     retry_after: Option<Duration>,
     asks: Option<Asks>,
@@ -46,6 +48,7 @@ impl Bench {
             application_rate: None,
             unasked: false,
             max_in_flight: None,
+            batch: None,
             retry_after: None,
             asks: None,
             retry_schedule: None,
@@ -76,6 +79,7 @@ impl Bench {
             allowed_rate: None,
             unasked: self.unasked,
             max_in_flight: self.max_in_flight,
+            batch: self.batch,
         }
     }
 

@@ -68,3 +68,58 @@ fn a_receiver_ends_a_message_or_all() {
     let why = Disabled::Gone;
     assert!(outputs.contains(&Output::Disable { endpoint: endpoint(100), why }), "{outputs:?}");
 }
+
+fn together(outputs: &[Output]) -> Vec<usize> {
+    let count = |output: &Output| match output {
+        Output::SendTogether(all) => Some(all.len()),
+        Output::Send(_) => Some(1),
+        _ => None,
+    };
+    outputs.iter().filter_map(count).collect()
+}
+
+#[test]
+fn a_batch_goes_when_it_is_full_or_has_waited() {
+    let mut bench = Bench::new(|_| {});
+    bench.batch = Some(Batch { size: 3, wait_ms: 2_000, max_bytes: 1 });
+    assert_eq!(together(&bench.accept(100, 1)), [0; 0]);
+    assert_eq!(together(&bench.accept(100, 2)), [0; 0]);
+    assert_eq!(together(&bench.accept(100, 3)), [3]);
+    assert_eq!(bench.scheduler.load().in_flight, 1, "one request");
+    bench.accept(100, 4);
+    bench.wait(1);
+    assert_eq!(together(&bench.accept(100, 5)), [0; 0]);
+    assert_eq!(together(&bench.wait(1)), [2]);
+    let asked = Ready { trigger: Trigger::Manual, ..bench.ready(100, 6) };
+    assert_eq!(together(&bench.notice(Notice::Ready(asked))), [1]);
+}
+
+#[test]
+fn a_batch_fails_and_comes_back_together() {
+    let mut bench = Bench::new(|settings| settings.retry.jitter = 0.5);
+    let all: Vec<_> = [1, 2].map(|message| bench.ready(100, message)).to_vec();
+    bench.batch = Some(Batch { size: 2, wait_ms: 60_000, max_bytes: 1 });
+    bench.accept(100, 1);
+    bench.accept(100, 2);
+    let finished = |ready: &Ready| Finished {
+        delivery: ready.delivery(),
+        outcome: Outcome::Status,
+        status_code: 500,
+        duration: Duration::ZERO,
+        retry_after: None,
+        asks: None,
+        retry_schedule: None,
+    };
+    let finished = all.iter().map(finished).collect();
+    let verdicts = verdicts(&bench.step(Input::FinishedTogether(finished)));
+    assert_eq!(verdicts.len(), 2);
+    assert_eq!(verdicts[0], verdicts[1], "due at the same time");
+    assert_eq!(bench.scheduler.load().in_flight, 0);
+    let mut other = Bench::new(|_| {});
+    other.batch = bench.batch;
+    other.accept(100, 1);
+    other.accept(100, 2);
+    assert_eq!(other.step(Input::ReleasedTogether(all)), []);
+    assert_eq!(other.scheduler.load().in_flight, 0);
+    assert_eq!(feeds(&other.wait(1)).len(), 1, "read again");
+}

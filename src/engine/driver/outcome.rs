@@ -1,0 +1,72 @@
+//! What an attempt was, for the scheduler, the store and the metrics.
+
+use crate::domain::delivery::{Outcome, Trigger};
+use crate::engine::attempt::Made;
+use crate::engine::scheduler::Finished;
+use crate::metrics::{DeliveryEnd, DeliveryLabels, Metrics};
+use crate::store::{Ready, Settlement, Verdict};
+
+/// What the scheduler is told of an attempt.
+pub(super) fn told(ready: &Ready, made: &Made) -> Finished {
+    let answer = &made.answer;
+    Finished {
+        delivery: ready.delivery(),
+        outcome: answer.outcome,
+        status_code: answer.status_code,
+        duration: answer.duration,
+        retry_after: answer.retry_after,
+        asks: answer.asks(),
+        retry_schedule: made.retry_schedule.clone(),
+    }
+}
+
+pub(super) fn settlement(
+    ready: &Ready,
+    made: Made,
+    trigger: Trigger,
+    verdict: Verdict,
+) -> Settlement {
+    Settlement {
+        delivery: ready.delivery(),
+        due: ready.due,
+        first_due: ready.message.message.first_due(),
+        trigger,
+        started_at: made.started_at,
+        duration_ms: u32::try_from(made.answer.duration.as_millis()).unwrap_or(u32::MAX),
+        status_code: made.answer.status_code,
+        outcome: made.answer.outcome,
+        verdict,
+        content: made.content,
+    }
+}
+
+pub(super) fn count(metrics: &Metrics, verdict: Verdict) {
+    if let Some(outcome) = end(verdict) {
+        metrics.deliveries.get_or_create(&DeliveryLabels { outcome }).inc();
+    }
+}
+
+fn end(verdict: Verdict) -> Option<DeliveryEnd> {
+    match verdict {
+        Verdict::Delivered => Some(DeliveryEnd::delivered),
+        Verdict::Dead(_) => Some(DeliveryEnd::dead),
+        Verdict::Dropped => Some(DeliveryEnd::cancelled),
+        Verdict::RetryAt(_) | Verdict::Unchanged => None,
+    }
+}
+
+pub(super) fn label(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Delivered => "delivered",
+        Outcome::Status => "status",
+        Outcome::TimedOut => "timedout",
+        Outcome::Dns => "dns",
+        Outcome::Connect => "connect",
+        Outcome::Tls => "tls",
+        Outcome::Broken => "broken",
+        Outcome::Protocol => "protocol",
+        Outcome::Blocked => "blocked",
+        Outcome::Transform => "transform",
+        Outcome::Dropped => "dropped",
+    }
+}
