@@ -12,11 +12,14 @@ use crate::config::Config;
 use crate::config::load::Loaded;
 use crate::domain::time::Clock;
 use crate::engine::declare::{self, Declared};
+use crate::engine::guard::AddressGuard;
 use crate::engine::intake::Intake;
 use crate::engine::permission::Permissions;
 use crate::engine::provider_keys::ProviderKeys;
+use crate::engine::resolver::{GuardedResolver, system_lookup};
 use crate::engine::script::Scripts;
-use crate::engine::transport::UreqTransport;
+use crate::engine::tls::tls_config;
+use crate::engine::transport::{TransportSettings, UreqTransport};
 use crate::http::public;
 use crate::store::Store;
 
@@ -48,6 +51,33 @@ pub(super) fn permissions(config: &Config, address: SocketAddr) -> Arc<Permissio
     let base = public::base(config.server.public_url.as_ref(), address);
     let host = Url::parse(&base).ok().and_then(|url| url.host_str().map(str::to_owned));
     Arc::new(Permissions::new(&host.unwrap_or_else(|| address.ip().to_string())))
+}
+
+/// What connections are made by, all under one guard.
+pub(super) struct Ways {
+    /// Posts.
+    pub transport: Arc<UreqTransport>,
+    /// Looks up where mail servers are.
+    pub resolver: Arc<GuardedResolver>,
+    /// For what is dated.
+    pub clock: Arc<dyn Clock>,
+}
+
+pub(super) fn ways(
+    config: &Config,
+    guard: &Arc<AddressGuard>,
+    clock: &Arc<dyn Clock>,
+) -> Result<Ways, Failure> {
+    let resolver = GuardedResolver::new(Arc::clone(guard), Box::new(system_lookup));
+    let (resolver, clock) = (Arc::new(resolver), Arc::clone(clock));
+    let settings = TransportSettings {
+        timeout: config.delivery.timeout.0,
+        response_limit: usize::try_from(config.delivery.response_limit.0).unwrap_or(usize::MAX),
+        max_idle: config.delivery.threads,
+        tls: Arc::new(tls_config(Vec::new()).map_err(Failure::failed)?),
+    };
+    let transport = UreqTransport::new(settings, Arc::clone(&resolver), Arc::clone(&clock));
+    Ok(Ways { transport: Arc::new(transport), resolver, clock })
 }
 
 /// Applies what the file declares.

@@ -30,7 +30,7 @@ impl Scheduler {
                 }
             }
             Notice::EndpointDeleted(endpoint) => self.forget(endpoint),
-            Notice::TaskStarted(_) => {}
+            Notice::TaskStarted(_) | Notice::Died(_) => {}
         }
     }
 
