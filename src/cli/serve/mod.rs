@@ -15,7 +15,7 @@ use crate::config::Config;
 use crate::config::load::{FlagValue, Loaded};
 use crate::domain::endpoint_url::parse_endpoint_url;
 use crate::domain::time::Clock;
-use crate::engine::alert::Alerts;
+use crate::engine::alert::{Alerts, Tally};
 use crate::engine::attempt::Attempter;
 use crate::engine::clock::EngineClock;
 use crate::engine::driver::{Channel, Engine, Event};
@@ -111,17 +111,8 @@ impl Relay {
         let (channel, task_channel) = (Channel::default(), TaskChannel::default());
         let metrics = Metrics::new();
         let tally = alerts::tally(&config);
-        let notify = {
-            let (events, tasks) = (channel.sender.clone(), task_channel.listener());
-            let tally = tally.clone();
-            // Whoever hears of it begins to listen later; nothing is lost meanwhile.
-            move |notices: Vec<Notice>| {
-                tasks.hear(&notices);
-                tally.iter().for_each(|tally| tally.hear(&notices));
-                drop(events.send(Event::Notices(notices)));
-            }
-        };
-        let (opened, clock) = open(&config, &keys, Box::new(notify), &listener, &metrics)?;
+        let notify = notify(&channel, &task_channel, tally.clone());
+        let (opened, clock) = open(&config, &keys, notify, &listener, &metrics)?;
         for loss in &opened.accepted {
             tracing::warn!(%loss, "given up");
         }
@@ -280,6 +271,21 @@ impl Signals {
             std::process::exit(i32::from(Exit::Failed.code()));
         });
     }
+}
+
+/// Tells of what is durable whoever works with it.
+fn notify(
+    channel: &Channel,
+    tasks: &TaskChannel,
+    tally: Option<Arc<Tally>>,
+) -> Box<dyn Fn(Vec<Notice>) + Send + Sync> {
+    let (events, tasks) = (channel.sender.clone(), tasks.listener());
+    // Whoever hears of it begins to listen later; nothing is lost meanwhile.
+    Box::new(move |notices: Vec<Notice>| {
+        tasks.hear(&notices);
+        tally.iter().for_each(|tally| tally.hear(&notices));
+        drop(events.send(Event::Notices(notices)));
+    })
 }
 
 fn open(

@@ -318,3 +318,49 @@ fn sentence(text: &str) -> String {
     let first = letters.next().map(|letter| letter.to_ascii_uppercase());
     first.into_iter().chain(letters).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message() -> Message {
+        let now = Timestamp::from_millis(1_795_219_200_000);
+        Message::test("ops", "https://hooks.example", now)
+    }
+
+    #[test]
+    fn each_is_written_as_its_reader_takes_it() {
+        let mut message = message();
+        message.text = "a <!channel> & @everyone".to_owned();
+        let title = "[relay https://hooks.example] ops firing: test";
+        let slack = json!({ "text": format!("{title}\na &lt;!channel&gt; &amp; @everyone") });
+        assert_eq!(message.body(AlertFormat::Slack), slack);
+        let discord = message.body(AlertFormat::Discord);
+        assert_eq!(discord["content"], format!("{title}\n{}", message.text));
+        assert_eq!(discord["allowed_mentions"], json!({ "parse": [] }));
+        let object = json!({
+            "alert": "ops", "condition": "test", "state": "firing",
+            "relay": "https://hooks.example", "text": message.text,
+            "since": "2026-11-21T00:00:00Z", "count": 0, "subjects": [],
+        });
+        assert_eq!(message.body(AlertFormat::Json), object);
+    }
+
+    #[test]
+    fn no_text_is_too_long() {
+        let mut message = message();
+        message.text = "ä".repeat(5_000);
+        let content = message.body(AlertFormat::Discord)["content"].to_string();
+        assert!(content.len() <= 2_000 && content.ends_with("ä…\""), "{}", content.len());
+    }
+
+    #[test]
+    fn hosts_say_the_format() {
+        let of = |url: &str| AlertFormat::of(&url::Url::parse(url).expect(url));
+        assert_eq!(of("https://hooks.slack.com/services/a"), AlertFormat::Slack);
+        assert_eq!(of("https://discord.com/api/webhooks/1/a"), AlertFormat::Discord);
+        assert_eq!(of("https://ptb.discord.com/api/webhooks/1/a"), AlertFormat::Discord);
+        assert_eq!(of("https://nohooks.slack.com.example/"), AlertFormat::Json);
+        assert_eq!(of("https://mydiscord.com/"), AlertFormat::Json);
+    }
+}
