@@ -1,8 +1,9 @@
 //! An alert as a mail: its text, and the way to the mail server.
 //!
-//! The client is our own: of SMTP one dialogue is needed, with addresses that the guard let
-//! through, one deadline over all of it and the TLS that is there. `lettre` resolves names itself
-//! when it connects and brings a mail parser and encoders that nothing here uses.
+//! The client is our own, for what `lettre` (three crates more) does not do: its timeout holds for
+//! each read and write, so that a server that drips holds the thread for as long as it likes, where
+//! here one deadline holds for all of it; it looks the host up itself, where here the addresses are
+//! those that the guard let through; and one recipient that is refused fails the mail for all.
 
 use std::net::TcpStream;
 use std::sync::Arc;

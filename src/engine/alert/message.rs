@@ -59,12 +59,13 @@ impl Message {
     pub(super) fn of(store: &Store, relay: &str, troubles: &[Trouble], over: bool) -> Message {
         let first = troubles.first().expect("invariant: a message is about something");
         let condition = first.key.condition;
+        let shown = troubles.iter().take(SUBJECTS_MAX);
         let named: Vec<Named> =
-            troubles.iter().map(|trouble| Named::of(store, trouble.key.subject)).collect();
+            shown.map(|trouble| Named::of(store, trouble.key.subject)).collect();
         let text = match (troubles, named.as_slice()) {
             ([trouble], [named]) if over => ended(trouble, named),
             ([trouble], [named]) => begun(trouble, named),
-            _ => many(condition, &named, over),
+            _ => many(condition, &named, troubles.len(), over),
         };
         let subjects = named.into_iter().zip(troubles).map(|(mut named, trouble)| {
             named.ids.insert("since".to_owned(), json!(trouble.since.to_string()));
@@ -78,7 +79,7 @@ impl Message {
             text: cut(text, TEXT_MAX),
             since: troubles.iter().map(|trouble| trouble.since).min().unwrap_or_default(),
             count: troubles.len(),
-            subjects: subjects.take(SUBJECTS_MAX).collect(),
+            subjects: subjects.collect(),
         }
     }
 
@@ -279,8 +280,7 @@ fn ended(trouble: &Trouble, named: &Named) -> String {
 }
 
 /// Many at once, in one message.
-fn many(condition: Condition, named: &[Named], over: bool) -> String {
-    let count = named.len();
+fn many(condition: Condition, named: &[Named], count: usize, over: bool) -> String {
     let what = match (condition, over) {
         (Condition::EndpointFailing, false) => "endpoints fail",
         (Condition::EndpointFailing, true) => "endpoints do not fail any more",

@@ -25,6 +25,8 @@ fn an_endpoint_that_fails_is_told_once_over_restarts() {
     let id = endpoint["id"].as_str().unwrap();
     let text = told["text"].as_str().unwrap();
     assert!(text.contains(&format!("/endpoint/{id}/recover {{\"since\": \"")), "{text}");
+    // What was told is kept by then.
+    sees(&relay, 1);
     relay.kill();
     let relay = world.start(alert, OFTEN);
     sees(&relay, 1);
