@@ -59,6 +59,23 @@ pub struct ReceivedLabels {
     pub verdict: &'static str,
 }
 
+/// How the telling of an alert ended, as a label.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, EncodeLabelValue)]
+#[expect(non_camel_case_types, reason = "the label's value is the variant's name")]
+pub enum AlertEnd {
+    /// The destination took it.
+    told,
+    /// It is tried again later.
+    failed,
+}
+
+/// The label of `relay_alert_messages_total`.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+pub struct AlertLabels {
+    /// How it ended.
+    pub outcome: AlertEnd,
+}
+
 /// The labels of `relay_http_requests_total`.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
 pub struct RequestLabels {
@@ -103,6 +120,10 @@ pub struct Metrics {
     pub schema_faults: Family<SchemaLabels, Counter>,
     /// Requests to sources, by what was made of them.
     pub received: Family<ReceivedLabels, Counter>,
+    /// Alerts sent to their destinations, by outcome.
+    pub alert_messages: Family<AlertLabels, Counter>,
+    /// Troubles that are there, counted for each alert.
+    pub alerts_firing: Gauge,
     /// Requests answered, by route and status.
     pub http_requests: Family<RequestLabels, Counter>,
     /// Seconds from a request's head to its answer's.
@@ -138,6 +159,8 @@ impl Metrics {
             disk_free: Gauge::default(),
             schema_faults: Family::default(),
             received: Family::default(),
+            alert_messages: Family::default(),
+            alerts_firing: Gauge::default(),
             http_requests: Family::default(),
             http_request_duration: Histogram::new(REQUEST_SECONDS),
             registry: std::sync::Arc::default(),
@@ -206,6 +229,10 @@ impl Metrics {
         registry.register("operational_webhooks_dropped", untold, self.untold.clone());
         let help = "Requests to sources, by what was made of them";
         registry.register("source_requests", help, self.received.clone());
+        let alerts = "Alerts sent to their destinations, by outcome";
+        registry.register("alert_messages", alerts, self.alert_messages.clone());
+        let firing = "Troubles that alerts tell of, those that are there";
+        registry.register("alerts_firing", firing, self.alerts_firing.clone());
         let requests = self.http_requests.clone();
         registry.register("http_requests", "Requests answered, by route and status", requests);
         registry.register_with_unit(
@@ -242,6 +269,7 @@ mod tests {
         metrics.attempts.get_or_create(&AttemptLabels { outcome: "dns" }).inc();
         let labels = SchemaLabels { answer: SchemaAnswer::refused };
         metrics.schema_faults.get_or_create(&labels).inc();
+        metrics.alert_messages.get_or_create(&AlertLabels { outcome: AlertEnd::failed }).inc();
         let labels = RequestLabels { route: "/api/v1/app/{app}".to_owned(), status: 200 };
         metrics.http_requests.get_or_create(&labels).inc();
         let text = metrics.text();
@@ -261,6 +289,8 @@ mod tests {
             "relay_index_compactions_total 0",
             "relay_schema_faults_total{answer=\"refused\"} 1",
             "relay_operational_webhooks_dropped_total 0",
+            "relay_alert_messages_total{outcome=\"failed\"} 1",
+            "relay_alerts_firing 0",
             "relay_http_requests_total{route=\"/api/v1/app/{app}\",status=\"200\"} 1",
             "relay_http_request_duration_seconds_count 0",
         ] {

@@ -78,6 +78,7 @@ fn summary(loaded: &Loaded) -> Value {
         "event_types": config.event_types.len(),
         "endpoints": config.endpoints.len(),
         "sources": config.declared_sources.len(),
+        "alerts": config.declared_alerts.len(),
     })
 }
 
@@ -109,11 +110,12 @@ fn describe(loaded: &Loaded) -> Result<(), Failure> {
     row(
         "declares",
         format!(
-            "{}, {}, {}, {}",
+            "{}, {}, {}, {}, {}",
             output::count(config.applications.len(), "application"),
             output::count(config.event_types.len(), "event type"),
             output::count(config.endpoints.len(), "endpoint"),
             output::count(config.declared_sources.len(), "source"),
+            output::count(config.declared_alerts.len(), "alert"),
         ),
     )
 }

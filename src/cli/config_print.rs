@@ -41,6 +41,9 @@ fn without_secrets(config: &Config) -> Config {
             endpoint.url = format!("{url}?{HIDDEN}");
         }
     }
+    for alert in &mut config.declared_alerts {
+        alert.headers.values_mut().for_each(|value| *value = HIDDEN.to_owned());
+    }
     config
 }
 

@@ -10,6 +10,7 @@ use clap_complete::Shell;
 use crate::config::load::{FlagValue, LoadOptions, Loaded, load};
 use crate::engine::script::serve_scripts;
 
+mod alerts;
 mod check;
 mod client;
 mod config_print;
@@ -109,6 +110,9 @@ enum Command {
     Transform(transform::TransformCommand),
     /// Try a filter, a transformation or a dedup rule on what is stored; nothing is changed or sent
     DryRun(Box<dry_run::DryRunArguments>),
+    /// Try whom the relay tells when something is wrong
+    #[command(subcommand)]
+    Alerts(alerts::AlertsCommand),
     /// Sign a body as Standard Webhooks ask for, offline
     Sign(sign::SignArguments),
     /// Verify a signed request, offline, and say what is wrong with it
@@ -173,6 +177,7 @@ fn dispatch(cli: &Cli) -> Outcome {
         Command::Trigger(arguments) => trigger::run(arguments, common),
         Command::Transform(command) => transform::run(command, common),
         Command::DryRun(arguments) => dry_run::run(arguments, common),
+        Command::Alerts(command) => alerts::run(command, common),
         Command::Sign(arguments) => sign::run(arguments, common),
         Command::Verify(arguments) => verify::run(arguments, common),
         Command::Token(command) => token::run(command, common),

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use super::units::{Size, Span};
 use super::{
-    Auth, Data, Delivery, HeaderNames, Intake, Log, LogFormat, Retention, SchemaCheck, Server,
-    Sources, Transforms,
+    Alerts, Auth, Data, Delivery, HeaderNames, Intake, Log, LogFormat, Retention, SchemaCheck,
+    Server, Sources, Transforms,
 };
 
 impl Default for Server {
@@ -112,6 +112,18 @@ impl Default for Transforms {
             memory: Size(16 << 20),
             stack: Size(256 << 10),
             output: Size(4 << 20),
+        }
+    }
+}
+
+impl Default for Alerts {
+    fn default() -> Alerts {
+        Alerts {
+            look_every: Span(Duration::from_secs(15)),
+            summary_above: 5,
+            timeout: Span(Duration::from_secs(10)),
+            retry_first: Span(Duration::from_secs(15)),
+            retry_most: Span(Duration::from_secs(600)),
         }
     }
 }

@@ -214,8 +214,9 @@ fn place(setting: &str, file: Option<&ConfigFile>, origins: &BTreeMap<String, Or
             // A section's header alone is no place for a key that is not in it.
             let found = found.filter(|_| base != setting || origins.contains_key(base));
             let Some(mut found) = found else { return Place::Setting(setting.to_owned()) };
-            if setting.contains(".headers.") {
-                // Any of an endpoint's headers may be a secret.
+            let posted = setting.starts_with("alert[") && setting.ends_with(".url");
+            if posted || setting.contains(".headers.") {
+                // Any of an endpoint's headers may be a secret, and the URL of a chat is one.
                 found.text.clear();
             }
             Place::File(found)
@@ -256,6 +257,12 @@ fn open_secrets(
         ];
         let given = given.into_iter().filter(|(_, given)| *given);
         found.extend(given.map(|(key, _)| format!("source[{index}].{key}")));
+    }
+    for (index, alert) in config.declared_alerts.iter().enumerate() {
+        let password = alert.smtp.as_ref().is_some_and(|smtp| smtp.password.is_some());
+        let given = [("url", alert.url.is_some()), ("smtp.password", password)];
+        let given = given.into_iter().filter(|(_, given)| *given);
+        found.extend(given.map(|(key, _)| format!("alert[{index}].{key}")));
     }
     let message = format!("{message}, or keep the secret in a file of its own");
     found.into_iter().map(|setting| (setting, message.clone())).collect()

@@ -10,6 +10,7 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+pub mod alert;
 pub mod declared;
 mod defaults;
 mod environment;
@@ -25,6 +26,7 @@ mod validate_declared;
 #[cfg(test)]
 mod tests;
 
+use alert::DeclaredAlert;
 use declared::{DeclaredApplication, DeclaredEndpoint, DeclaredEventType};
 use secrets::SecretText;
 use source::DeclaredSource;
@@ -52,6 +54,8 @@ pub struct Config {
     pub sources: Sources,
     /// What transformations may use.
     pub transforms: Transforms,
+    /// When the operator is told, and how often it is tried.
+    pub alerts: Alerts,
     /// What is logged.
     pub log: Log,
     /// Applications declared in the file.
@@ -66,6 +70,9 @@ pub struct Config {
     /// Sources declared in the file.
     #[serde(rename = "source", skip_serializing_if = "Vec::is_empty")]
     pub declared_sources: Vec<DeclaredSource>,
+    /// Whom to tell of what.
+    #[serde(rename = "alert", skip_serializing_if = "Vec::is_empty")]
+    pub declared_alerts: Vec<DeclaredAlert>,
 }
 
 /// The HTTP listener.
@@ -255,6 +262,22 @@ pub struct Transforms {
     pub stack: Size,
     /// The body that it gives.
     pub output: Size,
+}
+
+/// When the operator is told, and how often it is tried.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Alerts {
+    /// From one look at everything to the next.
+    pub look_every: Span,
+    /// More troubles of one kind at once than this are told in one message.
+    pub summary_above: usize,
+    /// How long a destination may take to accept a message.
+    pub timeout: Span,
+    /// The wait after the first failure of a destination; it doubles with each,
+    pub retry_first: Span,
+    /// up to this.
+    pub retry_most: Span,
 }
 
 /// How a log line is written.

@@ -63,9 +63,10 @@ pub(super) fn floor(source: &str, position: usize) -> usize {
 fn holds_secret(line: &str) -> bool {
     let Some((key, value)) = line.split_once('=') else { return line.contains("whsec_") };
     let key = key.trim().rsplit('.').next().unwrap_or_default().trim_matches(['"', '\'']);
-    ["operator_key", "jwt_secret", "sealing_key", "secret"].contains(&key)
+    ["operator_key", "jwt_secret", "sealing_key", "secret", "password"].contains(&key)
         || (key == "headers" && value.contains('{'))
         || (value.contains("://") && value.contains('@'))
+        || ["hooks.slack.com/", "/api/webhooks/"].iter().any(|part| line.contains(part))
         || ["authorization", "cookie", "token", "api-key"]
             .iter()
             .any(|part| key.to_ascii_lowercase().contains(part))

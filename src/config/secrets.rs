@@ -11,7 +11,10 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::Config;
+use super::alert::DeclaredAlert;
 use super::source::DeclaredSource;
+use super::validate_declared::closed;
+use crate::domain::endpoint_url::parse_endpoint_url;
 use crate::domain::secret::{Secret, read_operator_key};
 use crate::domain::signature::SigningKey;
 use crate::domain::source::{SECRET_MAX, TOKEN_MAX, TOKEN_MIN, is_token};
@@ -64,6 +67,8 @@ pub struct Secrets {
     endpoint_keys: BTreeMap<(String, String), SigningKey>,
     /// By the uid of the declared source.
     pub sources: BTreeMap<String, SourceSecrets>,
+    /// By the name of the declared alert.
+    pub alerts: BTreeMap<String, AlertSecrets>,
 }
 
 /// What `relay.toml` gives a declared source.
@@ -75,6 +80,15 @@ pub struct SourceSecrets {
     pub token: Option<Secret>,
     /// What a handshake has to name.
     pub verify_token: Option<Secret>,
+}
+
+/// What `relay.toml` gives a declared alert.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct AlertSecrets {
+    /// Where it is posted to, in its normal form.
+    pub url: Option<Secret>,
+    /// Of the mail server.
+    pub password: Option<Secret>,
 }
 
 impl Secrets {
@@ -141,6 +155,10 @@ pub(super) fn resolve(
         let given = reader.source(&format!("source[{index}]"), source);
         secrets.sources.insert(source.uid.clone(), given);
     }
+    for (index, alert) in config.declared_alerts.iter().enumerate() {
+        let given = reader.alert(&format!("alert[{index}]"), alert, config);
+        secrets.alerts.insert(alert.name.clone(), given);
+    }
     (secrets, reader.problems)
 }
 
@@ -177,6 +195,24 @@ impl Reader<'_> {
             secrets: all.iter().filter_map(|given| self.read(given, as_it_is)).collect(),
             token: self.read(&token, read_token),
             verify_token: self.read(&verify_token, as_it_is),
+        }
+    }
+
+    fn alert(&mut self, setting: &str, alert: &DeclaredAlert, config: &Config) -> AlertSecrets {
+        let given = |key: &str, inline, file| Given {
+            setting: format!("{setting}.{key}"),
+            inline,
+            file,
+            credential: None,
+        };
+        let url = given("url", alert.url.as_ref(), alert.url_file.as_deref());
+        let smtp = alert.smtp.as_ref();
+        let password = smtp.and_then(|smtp| smtp.password.as_ref());
+        let file = smtp.and_then(|smtp| smtp.password_file.as_deref());
+        let password = given("smtp.password", password, file);
+        AlertSecrets {
+            url: self.read(&url, |text| read_alert_url(text, config)),
+            password: self.read(&password, read_password),
         }
     }
 
@@ -248,6 +284,22 @@ fn read_jwt_secret(text: &str) -> Result<Secret, String> {
         ));
     }
     Ok(Secret::new(text.as_bytes().to_vec()))
+}
+
+/// The URL of an alert; what is wrong with it is told without it, for it is a secret.
+fn read_alert_url(text: &str, config: &Config) -> Result<Secret, String> {
+    let url = parse_endpoint_url(text).map_err(|error| error.to_string())?;
+    match closed(&url, &config.guard.allow) {
+        Some(message) => Err(message),
+        None => Ok(Secret::new(url.as_str().into())),
+    }
+}
+
+/// Of a mail server.
+fn read_password(text: &str) -> Result<Secret, String> {
+    let fits = !text.is_empty() && text.len() <= SECRET_MAX && !text.contains('\0');
+    let rule = || format!("a password has 1 to {SECRET_MAX} bytes, none of them 0");
+    fits.then(|| Secret::new(text.into())).ok_or_else(rule)
 }
 
 /// The end of a source's URL.

@@ -4,6 +4,8 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::Deserialize;
 use tempfile::TempDir;
 
@@ -71,9 +73,10 @@ fn the_reference_names_every_setting_and_its_variable() {
         expected.split('`').skip(1).step_by(2).map(str::to_owned).collect()
     };
     let sections = keys("nothing = 1");
-    assert_eq!(sections.len(), 14, "{sections:?}");
+    assert_eq!(sections.len(), 16, "{sections:?}");
     for section in sections {
-        if ["application", "event_type", "endpoint", "source"].contains(&section.as_str()) {
+        if ["application", "event_type", "endpoint", "source", "alert"].contains(&section.as_str())
+        {
             assert!(REFERENCE.contains(&format!("# [[{section}]]\n")));
             for key in keys(&format!("[[{section}]]\nnothing = 1")) {
                 assert!(REFERENCE.contains(&format!(" {key} = ")), "{section}.{key}");
@@ -98,6 +101,13 @@ fn what_the_reference_declares_in_comments_is_right() {
     let folder = Folder::new();
     let key = folder.write("key", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n", 0o600);
     let token = folder.write("token", "0123456789abcdef\n", 0o600);
+    let chat = folder.write("chat", "https://hooks.slack.com/services/T/B/x\n", 0o600);
+    let params = rcgen::CertificateParams::new(Vec::new()).unwrap();
+    let certificate = params.self_signed(&rcgen::KeyPair::generate().unwrap()).unwrap();
+    let text = BASE64.encode(certificate.der());
+    let [first, last] = ["BEGIN", "END"].map(|word| format!("-----{word} CERTIFICATE-----"));
+    let pem = format!("{first}\n{text}\n{last}\n");
+    let authority = folder.write("ca", &pem, 0o644);
     let script = folder.write("to-slack.js", "function handler(w) { return w }", 0o644);
     // One of the two ways to say it.
     let declared = declared.replace("transform = { steps = [ { pick = \"data\" } ] } ", "# ");
@@ -107,6 +117,9 @@ fn what_the_reference_declares_in_comments_is_right() {
         ("stripe", &key),
         ("own", &key),
         ("shop-url", &token),
+        ("slack-url", &chat),
+        ("mail-ca.pem", &authority),
+        ("mail-password", &token),
     ];
     let declared = files.iter().fold(declared, |text, (name, path)| {
         text.replace(&format!("/etc/relay/{name}\""), &format!("{}\"", path.display()))
@@ -118,6 +131,8 @@ fn what_the_reference_declares_in_comments_is_right() {
     assert_eq!(loaded.config.declared_sources.len(), 2);
     assert_eq!(loaded.secrets.sources["shop"].secrets.len(), 1);
     assert!(loaded.secrets.sources["shop"].token.is_some());
+    assert!(loaded.secrets.alerts["ops"].url.is_some());
+    assert!(loaded.secrets.alerts["mail"].password.is_some());
 }
 
 #[test]

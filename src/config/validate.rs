@@ -33,6 +33,7 @@ pub(super) fn check(config: &Config) -> Vec<(String, String)> {
     intake(config, &mut checks);
     delivery(config, &mut checks);
     rest(config, &mut checks);
+    alerts(config, &mut checks);
     checks.found
 }
 
@@ -145,6 +146,19 @@ fn delivery(config: &Config, checks: &mut Checks) {
     checks.size("delivery.response_limit", delivery.response_limit, 0, MIB);
     checks.within("delivery.park_after", delivery.park_after, 1, 1_000_000);
     checks.span("delivery.disable_after", delivery.disable_after, 1_000, 365 * DAY * 1_000);
+}
+
+fn alerts(config: &Config, checks: &mut Checks) {
+    let alerts = &config.alerts;
+    checks.span("alerts.look_every", alerts.look_every, 100, HOUR * 1_000);
+    checks.within("alerts.summary_above", alerts.summary_above, 1, 100);
+    checks.span("alerts.timeout", alerts.timeout, 100, 60_000);
+    checks.span("alerts.retry_first", alerts.retry_first, 100, HOUR * 1_000);
+    let (first, most) = (alerts.retry_first, alerts.retry_most);
+    checks.require(most >= first, "alerts.retry_most", || {
+        format!("{most} is less than alerts.retry_first, {first}")
+    });
+    checks.span("alerts.retry_most", most, 100, DAY * 1_000);
 }
 
 fn rest(config: &Config, checks: &mut Checks) {

@@ -48,6 +48,7 @@ pub(super) fn check(config: &Config) -> Vec<(String, String)> {
         self::endpoint(endpoint, &config.guard.allow, &mut add);
     }
     found.extend(super::source::check(config));
+    found.extend(super::alert::check(config));
     found
 }
 
@@ -131,7 +132,7 @@ fn endpoint(
 }
 
 /// An address that nothing would be sent to.
-fn closed(url: &Url, allow: &[AllowedNetwork]) -> Option<String> {
+pub(super) fn closed(url: &Url, allow: &[AllowedNetwork]) -> Option<String> {
     let address = literal(url).filter(|address| !is_open(allow, *address))?.ip();
     Some(format!("nothing is sent to {address}, which is not public, unless guard.allow opens it"))
 }
@@ -156,7 +157,7 @@ fn subscription(
     }
 }
 
-fn headers(headers: &BTreeMap<String, String>, add: &mut impl FnMut(&str, String)) {
+pub(super) fn headers(headers: &BTreeMap<String, String>, add: &mut impl FnMut(&str, String)) {
     if headers.len() > HEADERS_MAX {
         let count = headers.len();
         add("headers", format!("{count} headers, {HEADERS_MAX} at most are right"));

@@ -4,6 +4,7 @@
 //! state of one on its way to the other) and [`signature`] (what the receiver verifies).
 
 pub mod address;
+pub mod alert;
 pub mod application;
 pub mod delivery;
 pub mod delivery_settings;

@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 use crate::domain::delivery::{DeliveryId, Trigger};
 use crate::domain::endpoint::Disabled;
 use crate::domain::id::EndpointId;
-use crate::domain::time::Clock;
+use crate::domain::time::{Clock, Timestamp};
 use crate::engine::attempt::{Attempter, Made};
 use crate::engine::permission::Permissions;
-use crate::engine::scheduler::{EndpointFacts, Input, Load, Output, Scheduler, Settings};
+use crate::engine::scheduler::{EndpointFacts, Input, LateLane, Load, Output, Scheduler, Settings};
 use crate::engine::sender::SenderPool;
 use crate::metrics::{AttemptLabels, Metrics};
 use crate::store::{Notice, Ready, Store, Verdict};
@@ -36,6 +36,8 @@ pub enum Event {
     Drain,
     /// Tell how much is in memory.
     Load(Sender<Load>),
+    /// Tell which lanes are parked or hold what was due before this.
+    Late(Timestamp, Sender<Vec<LateLane>>),
     /// The store refused to disable an endpoint.
     NotDisabled(EndpointId, Disabled),
 }
@@ -157,6 +159,14 @@ impl Handle {
         self.0.send(Event::Load(sender)).ok()?;
         load.recv_timeout(patience).ok()
     }
+
+    /// Lanes that are parked or hold what was due before this; `None` when the thread does not
+    /// answer in time.
+    pub fn late(&self, before: Timestamp, patience: Duration) -> Option<Vec<LateLane>> {
+        let (sender, late) = mpsc::channel();
+        self.0.send(Event::Late(before, sender)).ok()?;
+        late.recv_timeout(patience).ok()
+    }
 }
 
 struct Driver {
@@ -225,6 +235,7 @@ impl Driver {
             Event::Drain => self.step(Input::Drain),
             // Whoever asked may have given up.
             Event::Load(sender) => drop(sender.send(self.scheduler.load())),
+            Event::Late(before, sender) => drop(sender.send(self.scheduler.late(before))),
             Event::NotDisabled(endpoint, why) => self.disable_later(endpoint, why),
         }
     }

@@ -4,7 +4,7 @@
 mod release;
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -16,6 +16,7 @@ use crate::domain::received::{Head, Verdict, event_type_name};
 use crate::domain::receiving::{self, Event, Incoming};
 use crate::domain::source::{Dedup, DedupRule, Mode, Source};
 use crate::domain::time::{Clock, Timestamp};
+use crate::engine::alert::Tally;
 use crate::engine::provider_keys::{Grant, ProviderKeys};
 use crate::store::{
     Amount, DEDUP_WINDOW_MAX, Decision, EventKeys, Filtered, NewRequest, Store, StoredRequest,
@@ -41,6 +42,7 @@ struct Inner {
     settings: Sources,
     keys: ProviderKeys,
     spent: Mutex<HashMap<SourceId, Spent>>,
+    tally: OnceLock<Arc<Tally>>,
 }
 
 /// What of refused requests was kept of a source since.
@@ -92,7 +94,21 @@ impl Intake {
         keys: ProviderKeys,
     ) -> Intake {
         let base = base.trim_end_matches('/').to_owned();
-        Intake(Arc::new(Inner { store, clock, base, settings, keys, spent: Mutex::default() }))
+        let (spent, tally) = (Mutex::default(), OnceLock::new());
+        Intake(Arc::new(Inner { store, clock, base, settings, keys, spent, tally }))
+    }
+
+    /// Has what comes counted for alerts from now on. Once for a relay.
+    pub fn count_for(&self, tally: Arc<Tally>) {
+        // A second one would be told nothing: there is one thread that alerts.
+        let _ = self.0.tally.set(tally);
+    }
+
+    /// Takes note of what was made of a request.
+    pub fn count(&self, source: SourceId, verdict: &Verdict) {
+        if let Some(tally) = self.0.tally.get() {
+            tally.came(source, matches!(verdict, Verdict::Refused { .. }));
+        }
     }
 
     /// The URL that a provider is given.

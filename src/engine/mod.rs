@@ -8,9 +8,11 @@
 //!   index smaller.
 //! - [`intake`] decides about requests to sources, [`provider_keys`] has what verifies some.
 //! - [`tasks`] goes on with background tasks.
+//! - [`alert`] tells the operator what is wrong, and when it is well again.
 //! - [`script`] runs transforms that are written in JavaScript.
 //! - [`declare`] applies what `relay.toml` declares.
 
+pub mod alert;
 pub mod answer;
 pub mod attempt;
 mod batch;

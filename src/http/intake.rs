@@ -110,6 +110,7 @@ impl Arrival {
     }
 
     fn count(&self, verdict: &Verdict) {
+        self.shared.state.intake.count(self.source.id, verdict);
         let labels = ReceivedLabels { verdict: verdict.word() };
         self.shared.state.metrics.received.get_or_create(&labels).inc();
     }

@@ -4,12 +4,12 @@
 //! The writer has tables of its own that it changes at once; what readers see is changed when the
 //! record is durable.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::{Bound, ControlFlow};
 use std::sync::Arc;
 
 use crate::domain::application::Application;
-use crate::domain::endpoint::Endpoint;
+use crate::domain::endpoint::{Disabled, Endpoint};
 use crate::domain::event_type::EventType;
 use crate::domain::id::{ApplicationId, EndpointId, KeyId, SourceId};
 use crate::domain::operational::HIDDEN;
@@ -60,6 +60,8 @@ pub struct Tables {
     aliases: Aliases,
     event_types: BTreeMap<String, Arc<EventType>>,
     failing: HashMap<EndpointId, Timestamp>,
+    /// Endpoints that relay disabled by itself.
+    pub(super) stopped: BTreeSet<EndpointId>,
     operator_keys: BTreeMap<KeyId, Arc<OperatorKey>>,
     sources: Sources,
 }
@@ -75,6 +77,7 @@ impl Default for Tables {
             aliases: Aliases::default(),
             event_types: BTreeMap::new(),
             failing: HashMap::new(),
+            stopped: BTreeSet::new(),
             operator_keys: BTreeMap::new(),
             sources: Sources::default(),
         }
@@ -93,6 +96,11 @@ fn hidden() -> Application {
         created_at: Timestamp::default(),
         updated_at: Timestamp::default(),
     }
+}
+
+/// Whether relay disabled it by itself.
+fn is_stopped(endpoint: &Endpoint) -> bool {
+    matches!(endpoint.disabled, Some(Disabled::Gone | Disabled::Failing))
 }
 
 /// All but the hidden one.
@@ -206,6 +214,7 @@ impl Tables {
         if let Some(uid) = old.as_ref().and_then(|old| old.uid.as_ref()) {
             tenant.uids.remove(uid);
         }
+        self.stopped.remove(&id);
         match new {
             None => {
                 self.owners.remove(&id);
@@ -215,6 +224,7 @@ impl Tables {
                     tenant.uids.insert(uid.clone(), id);
                 }
                 self.owners.insert(id, application);
+                self.stopped.extend(is_stopped(&endpoint).then_some(id));
                 tenant.endpoints.insert(id, endpoint);
             }
         }

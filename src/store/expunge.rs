@@ -84,7 +84,7 @@ impl Transaction<'_> {
     }
 
     pub(super) fn erase_later(&mut self, location: BodyLocation) {
-        let key = keys::erasure(location.segment, location.offset);
+        let key = keys::erasures::one(location.segment, location.offset);
         self.put_row(key, records::encode(&location), true);
     }
 
@@ -212,7 +212,7 @@ impl Store {
 
 impl Shared {
     fn places_to_erase(&self) -> Vec<(Key, BodyLocation)> {
-        let all = keys::all_erasures();
+        let all = keys::erasures::all();
         let mut found = Vec::new();
         self.overlay.scan(&all, &all.after_prefix(), false, &mut |key, value| {
             found.push((key, self.decode(&key, &value)));

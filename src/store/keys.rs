@@ -15,6 +15,7 @@
 //! | `x` | segment, offset | bytes of a body that was expunged and has to be overwritten |
 //! | `t` | ms, application, message | a body that is expunged at that time |
 //! | `o` | kind, … | token of an application, see [`tokens`] |
+//! | `f` | hash | a trouble that the operator is alerted to |
 //! | `u` | endpoint | how far each consumer of its messages has read |
 //! | `v` | endpoint, hash of the consumer | what a consumer of its messages has been handed |
 //! | `s` | source, request | request that came to a source |
@@ -23,9 +24,11 @@
 //! | `n` | source | how much of both it has |
 //! | `p` | key, part | the rest of a value too long for one row |
 
+pub mod erasures;
 pub mod pollers;
 pub mod received;
 pub mod tokens;
+pub mod troubles;
 
 use std::fmt;
 
@@ -301,16 +304,6 @@ pub fn all_tasks() -> Key {
 /// A background task.
 pub fn task(id: TaskId) -> Key {
     Key::start(b'b').with_id(id)
-}
-
-/// Every place that has to be overwritten.
-pub fn all_erasures() -> Key {
-    Key::start(b'x')
-}
-
-/// A place that has to be overwritten.
-pub fn erasure(segment: u32, offset: u32) -> Key {
-    Key::start(b'x').with(&segment.to_be_bytes()).with(&offset.to_be_bytes())
 }
 
 /// Every body with an end of its own.

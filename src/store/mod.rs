@@ -7,6 +7,7 @@
 
 mod accept;
 mod account;
+mod alerts;
 mod aliases;
 mod broadcast;
 mod carry;

@@ -114,6 +114,9 @@ impl Transaction<'_> {
         let due = is_queued.then_some(delivery.due);
         self.notify(Notice::Settled { delivery: id, due });
         self.writer.shared.count_settled(was_queued, is_queued);
+        if before != delivery.state && matches!(delivery.state, State::Dead(_)) {
+            self.notify(Notice::Died(id.endpoint));
+        }
         let scheduled = settlement.trigger == Trigger::Scheduled;
         let event = after_attempt(before, delivery.state, failed, scheduled)?;
         Some((event, attempt))

@@ -273,6 +273,9 @@ impl Transaction<'_> {
             delivery.state = state;
             self.put_row(key, records::encode(&delivery), new);
             self.writer.shared.count_settled(true, false);
+            if matches!(state, State::Dead(_)) {
+                self.notify(Notice::Died(id.endpoint));
+            }
         }
         ends
     }

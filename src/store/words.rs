@@ -369,6 +369,8 @@ pub enum Notice {
     EndpointDeleted(EndpointId),
     /// A background task was begun.
     TaskStarted(TaskId),
+    /// A delivery to this endpoint became a dead letter.
+    Died(EndpointId),
 }
 
 /// What a message is named by in a path.

@@ -3,6 +3,7 @@
 // A helper that fails fails its test.
 #![allow(clippy::unwrap_used)]
 
+mod alerts;
 mod config;
 mod declared;
 mod demo;

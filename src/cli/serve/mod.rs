@@ -15,16 +15,15 @@ use crate::config::Config;
 use crate::config::load::{FlagValue, Loaded};
 use crate::domain::endpoint_url::parse_endpoint_url;
 use crate::domain::time::Clock;
+use crate::engine::alert::{Alerts, Tally};
 use crate::engine::attempt::Attempter;
 use crate::engine::clock::EngineClock;
 use crate::engine::driver::{Channel, Engine, Event};
 use crate::engine::guard::{AddressGuard, own_addresses};
 use crate::engine::janitor::Janitor;
-use crate::engine::resolver::{GuardedResolver, system_lookup};
 use crate::engine::scheduler::Settings;
 use crate::engine::tasks::{TaskChannel, Tasks};
-use crate::engine::tls::tls_config;
-use crate::engine::transport::{TransportSettings, UreqTransport};
+use crate::engine::transport::UreqTransport;
 use crate::http::auth::Access;
 use crate::http::server;
 use crate::http::state::{CheckUrl, Readiness, State, TRIES};
@@ -33,6 +32,7 @@ use crate::store::disk::RealDisk;
 use crate::store::{self, Notice, Opened, Options, Running, Store};
 use crate::telemetry;
 
+pub(super) mod alerts;
 pub(super) mod keys;
 mod parts;
 mod reload;
@@ -93,6 +93,7 @@ pub(super) struct Relay {
     engine: Engine,
     janitor: Janitor,
     tasks: Tasks,
+    alerts: Option<Alerts>,
     transport: Arc<UreqTransport>,
     state: State,
 }
@@ -109,15 +110,9 @@ impl Relay {
         let keys = Keys::find_or_make(&config.data.dir, &loaded.secrets)?;
         let (channel, task_channel) = (Channel::default(), TaskChannel::default());
         let metrics = Metrics::new();
-        let notify = {
-            let (events, tasks) = (channel.sender.clone(), task_channel.listener());
-            // Whoever hears of it begins to listen later; nothing is lost meanwhile.
-            move |notices: Vec<Notice>| {
-                tasks.hear(&notices);
-                drop(events.send(Event::Notices(notices)));
-            }
-        };
-        let (opened, clock) = open(&config, &keys, Box::new(notify), &listener, &metrics)?;
+        let tally = alerts::tally(&config);
+        let notify = notify(&channel, &task_channel, tally.clone());
+        let (opened, clock) = open(&config, &keys, notify, &listener, &metrics)?;
         for loss in &opened.accepted {
             tracing::warn!(%loss, "given up");
         }
@@ -125,7 +120,8 @@ impl Relay {
         parts::declare(&store, &loaded)?;
         let guard =
             Arc::new(AddressGuard::new(config.guard.allow.clone(), own_addresses(&[address])));
-        let transport = transport(&config, &guard, &clock)?;
+        let ways = parts::ways(&config, &guard, &clock)?;
+        let transport = Arc::clone(&ways.transport);
         let scripts = parts::scripts(&config);
         let engine = Engine::start(
             Settings::from(&config.delivery),
@@ -138,7 +134,7 @@ impl Relay {
                 clock: Arc::clone(&clock),
                 names: config.delivery.headers,
                 timeout: config.delivery.timeout.0,
-                response_limit: response_limit(&config),
+                response_limit: parts::response_limit(&config),
             },
             channel,
             metrics.clone(),
@@ -146,6 +142,9 @@ impl Relay {
         let tasks = Tasks::start(store.clone(), task_channel);
         let intake = parts::intake(&config, &store, &clock, address, &transport);
         let janitor = parts::janitor(&config, &store, &intake, &metrics);
+        // Behind the first look at the space that is left.
+        let alerts =
+            alerts::start(&loaded, address, tally, &ways, (&store, &engine, &intake), &metrics)?;
         let state = State {
             store: store.clone(),
             intake,
@@ -168,6 +167,7 @@ impl Relay {
             engine,
             janitor,
             tasks,
+            alerts,
             transport,
             state,
         })
@@ -218,10 +218,12 @@ impl Relay {
         // Requests had the first part of it.
         let passed = self.stopping.get().map_or(Duration::ZERO, Instant::elapsed);
         let left = self.config.server.drain.0.saturating_sub(passed);
+        self.alerts.iter().for_each(Alerts::ask_to_stop);
         self.engine.stop(left, || transport.shutdown());
         self.running.release_waiters();
         self.janitor.stop();
         self.tasks.stop();
+        self.alerts.into_iter().for_each(Alerts::stop);
         self.running.stop().map_err(Failure::failed)?;
         tracing::info!("stopped");
         Ok(Exit::Success)
@@ -269,6 +271,21 @@ impl Signals {
             std::process::exit(i32::from(Exit::Failed.code()));
         });
     }
+}
+
+/// Tells of what is durable whoever works with it.
+fn notify(
+    channel: &Channel,
+    tasks: &TaskChannel,
+    tally: Option<Arc<Tally>>,
+) -> Box<dyn Fn(Vec<Notice>) + Send + Sync> {
+    let (events, tasks) = (channel.sender.clone(), tasks.listener());
+    // Whoever hears of it begins to listen later; nothing is lost meanwhile.
+    Box::new(move |notices: Vec<Notice>| {
+        tasks.hear(&notices);
+        tally.iter().for_each(|tally| tally.hear(&notices));
+        drop(events.send(Event::Notices(notices)));
+    })
 }
 
 fn open(
@@ -321,25 +338,6 @@ pub(super) fn failure(error: store::OpenError) -> Failure {
         ),
         error => Failure::failed(error),
     }
-}
-
-fn transport(
-    config: &Config,
-    guard: &Arc<AddressGuard>,
-    clock: &Arc<dyn Clock>,
-) -> Result<Arc<UreqTransport>, Failure> {
-    let resolver = GuardedResolver::new(Arc::clone(guard), Box::new(system_lookup));
-    let settings = TransportSettings {
-        timeout: config.delivery.timeout.0,
-        response_limit: response_limit(config),
-        max_idle: config.delivery.threads,
-        tls: Arc::new(tls_config(Vec::new()).map_err(Failure::failed)?),
-    };
-    Ok(Arc::new(UreqTransport::new(settings, Arc::new(resolver), Arc::clone(clock))))
-}
-
-fn response_limit(config: &Config) -> usize {
-    usize::try_from(config.delivery.response_limit.0).unwrap_or(usize::MAX)
 }
 
 fn access(config: &Config, keys: Keys) -> Access {

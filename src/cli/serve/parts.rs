@@ -12,12 +12,15 @@ use crate::config::Config;
 use crate::config::load::Loaded;
 use crate::domain::time::Clock;
 use crate::engine::declare::{self, Declared};
+use crate::engine::guard::AddressGuard;
 use crate::engine::intake::Intake;
 use crate::engine::janitor::{Janitor, JanitorSettings};
 use crate::engine::permission::Permissions;
 use crate::engine::provider_keys::ProviderKeys;
+use crate::engine::resolver::{GuardedResolver, system_lookup};
 use crate::engine::script::Scripts;
-use crate::engine::transport::UreqTransport;
+use crate::engine::tls::tls_config;
+use crate::engine::transport::{TransportSettings, UreqTransport};
 use crate::http::public;
 use crate::metrics::Metrics;
 use crate::store::Store;
@@ -52,6 +55,33 @@ pub(super) fn permissions(config: &Config, address: SocketAddr) -> Arc<Permissio
     Arc::new(Permissions::new(&host.unwrap_or_else(|| address.ip().to_string())))
 }
 
+/// What connections are made by, all under one guard.
+pub(super) struct Ways {
+    /// Posts.
+    pub transport: Arc<UreqTransport>,
+    /// Looks up where mail servers are.
+    pub resolver: Arc<GuardedResolver>,
+    /// For what is dated.
+    pub clock: Arc<dyn Clock>,
+}
+
+pub(super) fn ways(
+    config: &Config,
+    guard: &Arc<AddressGuard>,
+    clock: &Arc<dyn Clock>,
+) -> Result<Ways, Failure> {
+    let resolver = GuardedResolver::new(Arc::clone(guard), Box::new(system_lookup));
+    let (resolver, clock) = (Arc::new(resolver), Arc::clone(clock));
+    let settings = TransportSettings {
+        timeout: config.delivery.timeout.0,
+        response_limit: response_limit(config),
+        max_idle: config.delivery.threads,
+        tls: Arc::new(tls_config(Vec::new()).map_err(Failure::failed)?),
+    };
+    let transport = UreqTransport::new(settings, Arc::clone(&resolver), Arc::clone(&clock));
+    Ok(Ways { transport: Arc::new(transport), resolver, clock })
+}
+
 /// Applies what the file declares.
 pub(super) fn declare(store: &Store, loaded: &Loaded) -> Result<(), Failure> {
     let declared = Declared::of(&loaded.config, &loaded.secrets);
@@ -75,4 +105,9 @@ pub(super) fn janitor(
         compact_above: config.data.compact_above.0,
     };
     Janitor::start(settings, store.clone(), intake.clone(), metrics.clone())
+}
+
+/// Bytes of an answer's body that are kept.
+pub(super) fn response_limit(config: &Config) -> usize {
+    usize::try_from(config.delivery.response_limit.0).unwrap_or(usize::MAX)
 }

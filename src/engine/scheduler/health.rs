@@ -32,6 +32,8 @@ const PROBE_LAST: Duration = Duration::from_secs(300);
 /// A lane that is held because its receiver is down.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Park {
+    /// When it was.
+    pub since: Timestamp,
     /// When the next delivery may be sent to see.
     pub probe_at: Timestamp,
     /// The one that was.
@@ -154,8 +156,8 @@ impl Health {
                 if self.park.is_none() {
                     self.failed.insert(key);
                     if self.failed.len() >= park_after {
-                        let probe_at = now + PROBE_FIRST;
-                        self.park = Some(Park { probe_at, probing: None, interval: PROBE_FIRST });
+                        let (probe_at, interval) = (now + PROBE_FIRST, PROBE_FIRST);
+                        self.park = Some(Park { since: now, probe_at, probing: None, interval });
                         self.failed = BTreeSet::new();
                     }
                 }

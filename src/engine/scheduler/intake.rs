@@ -31,7 +31,7 @@ impl Scheduler {
                 }
             }
             Notice::EndpointDeleted(endpoint) => self.forget(endpoint),
-            Notice::TaskStarted(_) => {}
+            Notice::TaskStarted(_) | Notice::Died(_) => {}
         }
     }
 

@@ -282,6 +282,11 @@ impl Lane {
         }
     }
 
+    /// When the first of what waits was or is due, in memory and on disk.
+    pub fn first_due(&self) -> Option<Timestamp> {
+        self.queue.iter().map(|ready| ready.due).chain(self.disk).min()
+    }
+
     /// Something on disk is due at `due`.
     pub fn lower(&mut self, due: Timestamp) {
         self.disk = Some(self.disk.map_or(due, |known| known.min(due)));

@@ -28,7 +28,7 @@ mod tests;
 mod verdict;
 mod words;
 
-pub use words::{EndpointFacts, Finished, Input, Load, Output, Settings};
+pub use words::{EndpointFacts, Finished, Input, LateLane, Load, Output, Settings};
 
 /// Lanes kept for what they learned though they have no work.
 const IDLE_LANES: usize = 4_096;
@@ -140,6 +140,17 @@ impl Scheduler {
             in_flight: self.in_flight,
             unsettled: self.unsettled,
         }
+    }
+
+    /// Lanes that are parked, or in which something was due before this.
+    pub fn late(&self, before: Timestamp) -> Vec<LateLane> {
+        let lanes = self.lanes.iter().filter(|(_, lane)| !lane.deleted);
+        let late = lanes.map(|(endpoint, lane)| LateLane {
+            endpoint: *endpoint,
+            parked_since: lane.health.park().map(|park| park.since),
+            due: lane.first_due().filter(|due| *due < before),
+        });
+        late.filter(|late| late.parked_since.is_some() || late.due.is_some()).collect()
     }
 
     fn lane(&mut self, endpoint: EndpointId) -> &mut Lane {

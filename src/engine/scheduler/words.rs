@@ -194,6 +194,17 @@ pub enum Output {
     Drained,
 }
 
+/// A lane that is parked, or in which something is due for longer than was asked for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct LateLane {
+    /// Whose.
+    pub endpoint: EndpointId,
+    /// Since when it is parked, if it is.
+    pub parked_since: Option<Timestamp>,
+    /// When the first of what waits was due.
+    pub due: Option<Timestamp>,
+}
+
 /// How much is in memory, for metrics.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Load {

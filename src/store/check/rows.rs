@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::BuildHasher;
 
 use super::{Findings, Remedy};
+use crate::domain::alert::Trouble;
 use crate::domain::application::Application;
 use crate::domain::delivery::{Delivery, DeliveryId, State};
 use crate::domain::event_type::EventType;
@@ -133,6 +134,7 @@ impl Rows {
             b'k' => decodes::<ReplyRow>(value)?,
             b'i' => decodes::<MessageId>(value)?,
             b'r' => decodes::<Timestamp>(value)?,
+            b'f' => decodes::<Trouble>(value)?,
             b'l' => decodes::<Replays>(value)?,
             b'b' => decodes::<Task>(value)?,
             b'u' => decodes::<PollerRow>(value)?,
