@@ -117,6 +117,11 @@ pub struct Data {
     /// A file that holds it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sealing_key_file: Option<PathBuf>,
+    /// Older ones, which open what they sealed until it is sealed with the present one.
+    pub previous_sealing_keys: Vec<SecretText>,
+    /// A file with a line for each of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub previous_sealing_keys_file: Option<PathBuf>,
 }
 
 /// Who may call the API.

@@ -63,7 +63,7 @@ pub(super) fn floor(source: &str, position: usize) -> usize {
 fn holds_secret(line: &str) -> bool {
     let Some((key, value)) = line.split_once('=') else { return line.contains("whsec_") };
     let key = key.trim().rsplit('.').next().unwrap_or_default().trim_matches(['"', '\'']);
-    ["operator_key", "jwt_secret", "sealing_key", "secret"].contains(&key)
+    ["operator_key", "jwt_secret", "sealing_key", "previous_sealing_keys", "secret"].contains(&key)
         || (key == "headers" && value.contains('{'))
         || (value.contains("://") && value.contains('@'))
         || ["authorization", "cookie", "token", "api-key"]

@@ -25,6 +25,7 @@
 
 pub mod pollers;
 pub mod received;
+pub mod sealing;
 pub mod tokens;
 
 use std::fmt;
