@@ -12,6 +12,7 @@ mod log;
 mod output;
 mod permission;
 mod repair;
+mod sealing_key;
 mod send;
 mod signature;
 mod source;

@@ -27,6 +27,7 @@ mod providers;
 mod providers_handshakes;
 mod providers_sign;
 mod schemas;
+mod sealing;
 mod sources;
 mod sources_handshakes;
 mod store;
