@@ -256,6 +256,7 @@ fn assemble(
     writer.finish_group()?;
     shared.checkpoint(writer.journal().synced(), false).map_err(at)?;
     shared.forget_sealing_keys();
+    shared.tell_of_older_keys();
     Ok(Opened { shared, writer, accepted, rebuilt })
 }
 

@@ -195,6 +195,14 @@ impl Shared {
         self.older_through().is_none_or(|through| oldest <= through)
     }
 
+    /// Says that somebody has to begin what only a rotation finds out.
+    pub(super) fn tell_of_older_keys(&self) {
+        let standing = self.sealing_row().map(|row| row.standing);
+        if standing == Some(Standing::Unknown) && !self.sealer.previous().is_empty() {
+            tracing::warn!("older keys may have sealed some secrets: relay sealing-key rotate");
+        }
+    }
+
     /// Forgets the older keys once nothing that is kept can be sealed with them.
     pub(super) fn forget_sealing_keys(&self) {
         let previous = self.sealer.previous();
