@@ -30,6 +30,8 @@ use secrets::SecretText;
 use source::DeclaredSource;
 use units::{AllowedNetwork, Size, Span};
 
+use crate::domain::redact::{JsonPath, Redaction};
+
 /// Everything that can be set. Unknown keys are errors.
 #[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -52,6 +54,8 @@ pub struct Config {
     pub sources: Sources,
     /// What transformations may use.
     pub transforms: Transforms,
+    /// What of content is not shown.
+    pub redact: Redact,
     /// What is logged.
     pub log: Log,
     /// Applications declared in the file.
@@ -272,6 +276,37 @@ pub enum LogFormat {
     Text,
     /// One JSON object an event.
     Json,
+}
+
+/// What of content is not shown; it is stored, signed and sent all the same.
+#[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Redact {
+    /// Headers of requests, by name, whose values are hidden.
+    pub headers: Vec<String>,
+    /// Values of JSON bodies that are hidden.
+    pub json_paths: Vec<JsonPath>,
+    /// What becomes of text that no path looks into.
+    pub other_bodies: OtherBodies,
+}
+
+/// What becomes of bodies that are no JSON.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OtherBodies {
+    /// They are shown.
+    #[default]
+    Show,
+    /// They are not.
+    Hide,
+}
+
+impl Redact {
+    /// As it is applied.
+    pub fn redaction(&self) -> Redaction {
+        let hides_others = self.other_bodies == OtherBodies::Hide;
+        Redaction::new(&self.headers, &self.json_paths, hides_others)
+    }
 }
 
 /// What is logged.

@@ -71,7 +71,7 @@ fn the_reference_names_every_setting_and_its_variable() {
         expected.split('`').skip(1).step_by(2).map(str::to_owned).collect()
     };
     let sections = keys("nothing = 1");
-    assert_eq!(sections.len(), 14, "{sections:?}");
+    assert_eq!(sections.len(), 15, "{sections:?}");
     for section in sections {
         if ["application", "event_type", "endpoint", "source"].contains(&section.as_str()) {
             assert!(REFERENCE.contains(&format!("# [[{section}]]\n")));

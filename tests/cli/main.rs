@@ -11,6 +11,7 @@ mod live;
 mod log;
 mod output;
 mod permission;
+mod redact;
 mod repair;
 mod sealing_key;
 mod send;

@@ -26,6 +26,7 @@ mod openapi;
 mod providers;
 mod providers_handshakes;
 mod providers_sign;
+mod redaction;
 mod schemas;
 mod sealing;
 mod sources;
