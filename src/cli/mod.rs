@@ -27,6 +27,7 @@ mod output;
 mod pages;
 mod plan;
 mod repair;
+mod sealing_key;
 mod send;
 mod serve;
 mod sign;
@@ -120,6 +121,9 @@ enum Command {
     /// Make, list and revoke the keys that callers of the API need
     #[command(subcommand)]
     Token(token::TokenCommand),
+    /// Tell which keys seal the secrets on disk, and have another one seal them
+    #[command(subcommand)]
+    SealingKey(sealing_key::SealingKeyCommand),
     /// Ask a relay whether it lives and is ready
     Health(health::HealthArguments),
     /// Run the scripts of transforms that standard input asks for, as relay has a process do
@@ -181,6 +185,7 @@ fn dispatch(cli: &Cli) -> Outcome {
         Command::Sign(arguments) => sign::run(arguments, common),
         Command::Verify(arguments) => verify::run(arguments, common),
         Command::Token(command) => token::run(command, common),
+        Command::SealingKey(command) => sealing_key::run(command, common),
         Command::Health(arguments) => health::run(arguments, common),
         Command::RunScripts => run_scripts(),
         Command::Completions { shell } => completions(*shell),

@@ -37,6 +37,8 @@ impl Default for Data {
             overlay: Size(32 << 20),
             sealing_key: None,
             sealing_key_file: None,
+            previous_sealing_keys: Vec::new(),
+            previous_sealing_keys_file: None,
         }
     }
 }

@@ -235,6 +235,7 @@ fn open_secrets(
         ("auth.operator_key", config.auth.operator_key.is_some()),
         ("auth.jwt_secret", config.auth.jwt_secret.is_some()),
         ("data.sealing_key", config.data.sealing_key.is_some()),
+        ("data.previous_sealing_keys", !config.data.previous_sealing_keys.is_empty()),
     ];
     let from_file = |setting: &str| matches!(origins.get(setting), Some(Origin::File { .. }));
     let mut found: Vec<String> = inline

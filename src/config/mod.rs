@@ -32,6 +32,8 @@ use secrets::SecretText;
 use source::DeclaredSource;
 use units::{AllowedNetwork, Size, Span};
 
+use crate::domain::redact::{JsonPath, Redaction};
+
 /// Everything that can be set. Unknown keys are errors.
 #[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -56,6 +58,8 @@ pub struct Config {
     pub transforms: Transforms,
     /// When the operator is told, and how often it is tried.
     pub alerts: Alerts,
+    /// What of content is not shown.
+    pub redact: Redact,
     /// What is logged.
     pub log: Log,
     /// Applications declared in the file.
@@ -124,6 +128,11 @@ pub struct Data {
     /// A file that holds it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sealing_key_file: Option<PathBuf>,
+    /// Older ones, which open what they sealed until it is sealed with the present one.
+    pub previous_sealing_keys: Vec<SecretText>,
+    /// A file with a line for each of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub previous_sealing_keys_file: Option<PathBuf>,
 }
 
 /// Who may call the API.
@@ -290,6 +299,37 @@ pub enum LogFormat {
     Text,
     /// One JSON object an event.
     Json,
+}
+
+/// What of content is not shown; it is stored, signed and sent all the same.
+#[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Redact {
+    /// Headers of requests, by name, whose values are hidden.
+    pub headers: Vec<String>,
+    /// Values of JSON bodies that are hidden.
+    pub json_paths: Vec<JsonPath>,
+    /// What becomes of text that no path looks into.
+    pub other_bodies: OtherBodies,
+}
+
+/// What becomes of bodies that are no JSON.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OtherBodies {
+    /// They are shown.
+    #[default]
+    Show,
+    /// They are not.
+    Hide,
+}
+
+impl Redact {
+    /// As it is applied.
+    pub fn redaction(&self) -> Redaction {
+        let hides_others = self.other_bodies == OtherBodies::Hide;
+        Redaction::new(&self.headers, &self.json_paths, hides_others)
+    }
 }
 
 /// What is logged.

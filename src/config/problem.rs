@@ -63,7 +63,9 @@ pub(super) fn floor(source: &str, position: usize) -> usize {
 fn holds_secret(line: &str) -> bool {
     let Some((key, value)) = line.split_once('=') else { return line.contains("whsec_") };
     let key = key.trim().rsplit('.').next().unwrap_or_default().trim_matches(['"', '\'']);
-    ["operator_key", "jwt_secret", "sealing_key", "secret", "password"].contains(&key)
+    let secrets = ["operator_key", "jwt_secret", "sealing_key", "previous_sealing_keys", "secret"];
+    secrets.contains(&key)
+        || key == "password"
         || (key == "headers" && value.contains('{'))
         || (value.contains("://") && value.contains('@'))
         || ["hooks.slack.com/", "/api/webhooks/"].iter().any(|part| line.contains(part))

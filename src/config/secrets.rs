@@ -10,10 +10,10 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::Config;
 use super::alert::DeclaredAlert;
 use super::source::DeclaredSource;
 use super::validate_declared::closed;
+use super::{Config, Data};
 use crate::domain::endpoint_url::parse_endpoint_url;
 use crate::domain::secret::{Secret, read_operator_key};
 use crate::domain::signature::SigningKey;
@@ -22,6 +22,8 @@ use crate::domain::source::{SECRET_MAX, TOKEN_MAX, TOKEN_MIN, is_token};
 /// The most that is read of a secret's file, in bytes.
 const FILE_LIMIT: u64 = 64 << 10;
 const JWT_SECRET_MIN: usize = 16;
+/// The most older sealing keys.
+pub const PREVIOUS_SEALING_KEYS_MAX: usize = 16;
 
 /// A secret written in the file or a variable; neither `Debug` nor printing shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,6 +66,8 @@ pub struct Secrets {
     pub jwt_secret: Option<Secret>,
     /// The 32 bytes of `data.sealing_key`; made in the data folder when `None`.
     pub sealing_key: Option<Secret>,
+    /// 32 bytes each of `data.previous_sealing_keys`.
+    pub previous_sealing_keys: Vec<Secret>,
     endpoint_keys: BTreeMap<(String, String), SigningKey>,
     /// By the uid of the declared source.
     pub sources: BTreeMap<String, SourceSecrets>,
@@ -138,6 +142,7 @@ pub(super) fn resolve(
         credential: Some("sealing_key"),
     };
     secrets.sealing_key = reader.read(&given, read_sealing_key);
+    secrets.previous_sealing_keys = reader.previous_sealing_keys(&config.data);
     for (index, endpoint) in config.endpoints.iter().enumerate() {
         let given = Given {
             setting: format!("endpoint[{index}].secret"),
@@ -214,6 +219,40 @@ impl Reader<'_> {
             url: self.read(&url, |text| read_alert_url(text, config)),
             password: self.read(&password, read_password),
         }
+    }
+
+    fn previous_sealing_keys(&mut self, data: &Data) -> Vec<Secret> {
+        let setting = "data.previous_sealing_keys";
+        let (inline, file) = (&data.previous_sealing_keys, &data.previous_sealing_keys_file);
+        if !inline.is_empty() && file.is_some() {
+            let words = "both previous_sealing_keys and previous_sealing_keys_file are set, leave \
+                         one out";
+            self.problems.push((format!("{setting}_file"), words.to_owned()));
+        }
+        let one = |(index, text)| Given {
+            setting: format!("{setting}[{index}]"),
+            inline: Some(text),
+            file: None,
+            credential: None,
+        };
+        let all: Vec<Given<'_>> = inline.iter().enumerate().map(one).collect();
+        let read = all.iter().filter_map(|given| self.read(given, read_sealing_key));
+        let mut keys: Vec<Secret> = read.collect();
+        if inline.is_empty() {
+            let given = Given {
+                setting: setting.to_owned(),
+                inline: None,
+                file: file.as_deref(),
+                credential: Some("previous_sealing_keys"),
+            };
+            let lines = |text: &str| text.lines().map(str::trim).map(read_sealing_key).collect();
+            keys = self.read(&given, lines).unwrap_or_default();
+        }
+        if keys.len() > PREVIOUS_SEALING_KEYS_MAX {
+            let words = format!("are more than {PREVIOUS_SEALING_KEYS_MAX}");
+            self.problems.push((setting.to_owned(), words));
+        }
+        keys
     }
 
     fn read<T>(

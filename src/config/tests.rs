@@ -73,7 +73,7 @@ fn the_reference_names_every_setting_and_its_variable() {
         expected.split('`').skip(1).step_by(2).map(str::to_owned).collect()
     };
     let sections = keys("nothing = 1");
-    assert_eq!(sections.len(), 16, "{sections:?}");
+    assert_eq!(sections.len(), 17, "{sections:?}");
     for section in sections {
         if ["application", "event_type", "endpoint", "source", "alert"].contains(&section.as_str())
         {
@@ -255,6 +255,36 @@ fn secret_files_and_credentials() {
     folder.write("sealing_key", "\n", 0o400);
     let found = problems(&folder, &folder.options("", 0o644, &credentials));
     assert_eq!(found, ["sealing_key: sealing_key is empty"]);
+}
+
+#[test]
+fn previous_sealing_keys() {
+    let [one, two] = ["AQ", "Ag"].map(|begin| format!("{begin}{}=", "A".repeat(41)));
+    let given = |folder: &Folder, text: &str, variables: &[(&str, &str)]| {
+        let loaded = load(&folder.options(text, 0o600, variables)).unwrap();
+        let keys = loaded.secrets.previous_sealing_keys;
+        keys.iter().map(|key| key.expose()[0]).collect::<Vec<_>>()
+    };
+    let folder = Folder::new();
+    let inline = format!("[data]\nprevious_sealing_keys = [\"{one}\", \"{two}\"]\n");
+    assert_eq!(given(&folder, &inline, &[]), [1, 2]);
+    let words = format!("{two},{one}");
+    assert_eq!(given(&folder, "", &[("RELAY__DATA__PREVIOUS_SEALING_KEYS", &words)]), [2, 1]);
+    let path = folder.write("previous_sealing_keys", &format!("{one}\n{two}\n"), 0o600);
+    let file = [("RELAY__DATA__PREVIOUS_SEALING_KEYS_FILE", path.to_str().unwrap())];
+    assert_eq!(given(&folder, "", &file), [1, 2]);
+    let credentials = [("CREDENTIALS_DIRECTORY", folder.0.path().to_str().unwrap())];
+    assert_eq!(given(&folder, "", &credentials), [1, 2]);
+    let found = problems(&folder, &folder.options(&inline, 0o600, &file));
+    assert!(found[0].contains("both previous_sealing_keys and"), "{found:?}");
+    let found = problems(&folder, &folder.options(&inline, 0o644, &[]));
+    assert!(found[0].contains("holds a secret and is open") && !found[0].contains(&one));
+    let wrong = inline.replacen("AQ", "A", 1);
+    let found = problems(&folder, &folder.options(&wrong, 0o600, &[]));
+    assert!(found[0].starts_with("relay.toml:2:26: a sealing key is 32"), "{found:?}");
+    let many = format!("[data]\nprevious_sealing_keys = [{}]\n", format!("\"{one}\",").repeat(17));
+    let found = problems(&folder, &folder.options(&many, 0o600, &[]));
+    assert!(found[0].contains("are more than 16"), "{found:?}");
 }
 
 #[test]

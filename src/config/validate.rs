@@ -8,6 +8,8 @@ use tracing_subscriber::EnvFilter;
 use super::Config;
 use super::units::{Size, Span};
 use crate::domain::delivery_settings::RETRIES_MAX;
+use crate::domain::headers::{HeaderError, check_header_name};
+use crate::domain::redact::RULES_MAX;
 
 /// A journal segment holds at least so many of the largest request bodies: a record may take a
 /// sixteenth of it, and a body is kept beside its rows.
@@ -161,6 +163,22 @@ fn alerts(config: &Config, checks: &mut Checks) {
     checks.span("alerts.retry_most", most, 100, DAY * 1_000);
 }
 
+fn redact(config: &Config, checks: &mut Checks) {
+    let (headers, paths) = (&config.redact.headers, &config.redact.json_paths);
+    for (setting, count) in [("redact.headers", headers.len()), ("redact.json_paths", paths.len())]
+    {
+        checks.require(count <= RULES_MAX, setting, || {
+            format!("has {count} items, {RULES_MAX} at most are right")
+        });
+    }
+    for (index, name) in headers.iter().enumerate() {
+        let named = !matches!(check_header_name(name), Err(HeaderError::Name));
+        checks.require(named, &format!("redact.headers[{index}]"), || {
+            format!("`{name}` is no name of an HTTP header, write it like \"x-card-number\"")
+        });
+    }
+}
+
 fn rest(config: &Config, checks: &mut Checks) {
     let tokens = config.auth.tokens_per_application;
     checks.within("auth.tokens_per_application", tokens, 1, 1_000_000);
@@ -187,6 +205,7 @@ fn rest(config: &Config, checks: &mut Checks) {
     checks.size("transforms.memory", transforms.memory, MIB, GIB);
     checks.size("transforms.stack", transforms.stack, 64 * KIB, 8 * MIB);
     checks.size("transforms.output", transforms.output, 1, 64 * MIB);
+    redact(config, checks);
     let level = &config.log.level;
     // A lone word that is no level would be taken for the name of a module.
     let lone = !level.contains(['=', ',']);

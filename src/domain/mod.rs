@@ -22,6 +22,7 @@ pub mod operational;
 pub mod provider;
 pub mod received;
 pub mod receiving;
+pub mod redact;
 pub mod retry;
 pub mod schema;
 pub mod secret;

@@ -41,6 +41,8 @@ pub enum Work {
         /// The bodies of its copies are expunged so long after they were made.
         content_kept: Option<Duration>,
     },
+    /// What older sealing keys have sealed is sealed with the current one.
+    Reseal,
 }
 
 /// Messages accepted from `since` on and before `until`.
@@ -124,9 +126,10 @@ impl Work {
                 Some(work.application)
             }
             Work::PurgeContent { application } => Some(*application),
-            Work::CountByApplication { .. } | Work::CountByEventType | Work::Broadcast { .. } => {
-                None
-            }
+            Work::CountByApplication { .. }
+            | Work::CountByEventType
+            | Work::Broadcast { .. }
+            | Work::Reseal => None,
         }
     }
 
@@ -137,7 +140,10 @@ impl Work {
                 Some(work.window)
             }
             Work::CountByApplication { window, .. } => Some(*window),
-            Work::CountByEventType | Work::PurgeContent { .. } | Work::Broadcast { .. } => None,
+            Work::CountByEventType
+            | Work::PurgeContent { .. }
+            | Work::Broadcast { .. }
+            | Work::Reseal => None,
         }
     }
 }
@@ -162,9 +168,9 @@ pub struct Task {
     pub work: Work,
     /// How far it is.
     pub progress: Progress,
-    /// Messages looked at.
+    /// Messages, or rows, looked at.
     pub looked_at: u64,
-    /// Messages that something was done for.
+    /// Messages, or rows, that something was done for.
     pub done: u64,
     /// What was counted, by name.
     pub counts: BTreeMap<String, u64>,

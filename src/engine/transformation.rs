@@ -5,6 +5,7 @@ use bytes::Bytes;
 use crate::domain::endpoint::{Endpoint, Transformation};
 use crate::domain::endpoint_url::parse_endpoint_url;
 use crate::domain::received::Head;
+use crate::domain::redact::Redaction;
 use crate::domain::transform::{Context, Failure, Outgoing, Ran};
 use crate::engine::script::Scripts;
 use crate::store::{Store, StoreError, StoredMessage};
@@ -50,9 +51,22 @@ pub fn request(
     endpoint: &Endpoint,
     stored: &StoredMessage,
 ) -> Result<Transformed, StoreError> {
+    request_shown(store, scripts, endpoint, stored, &Redaction::default())
+}
+
+/// The request that would be made if the message were what is shown of it: whatever comes out of
+/// the transformation, nothing that is hidden is in it.
+pub fn request_shown(
+    store: &Store,
+    scripts: &Scripts,
+    endpoint: &Endpoint,
+    stored: &StoredMessage,
+    redaction: &Redaction,
+) -> Result<Transformed, StoreError> {
     let message = &stored.message;
     let head = stored.head.as_ref().map(|head| store.head(head)).transpose()?;
-    let body = store.body(&stored.body)?;
+    let head = head.map(|head| redaction.head(head));
+    let body = shown(redaction, store.body(&stored.body)?);
     let mut headers = head.as_ref().map(Head::passed_on).unwrap_or_default();
     if let Some(origin) = &message.origin {
         headers.push((SOURCE.to_owned(), origin.name.clone()));
@@ -85,6 +99,13 @@ pub fn request(
         query: head.as_ref().map(|head| head.query.clone()).unwrap_or_default(),
     };
     Ok(apply(scripts, held, request, &context))
+}
+
+fn shown(redaction: &Redaction, body: Bytes) -> Bytes {
+    match redaction.is_off() {
+        true => body,
+        false => Bytes::from(redaction.body(&body).into_owned()),
+    }
 }
 
 /// Applies a transformation; takes as long as its script may.

@@ -14,6 +14,7 @@ use actix_web::{App, HttpRequest, HttpServer};
 use bytes::Bytes;
 use tokio::sync::Semaphore;
 
+use crate::domain::redact::Redaction;
 use crate::http::api::token_secret::Mint;
 use crate::http::failures::Failures;
 use crate::http::schemas::Schemas;
@@ -30,6 +31,8 @@ pub(super) struct Shared {
     pub state: State,
     pub failures: Failures,
     pub schemas: Schemas,
+    /// What of content is not shown.
+    pub redaction: Arc<Redaction>,
     /// Bytes of request bodies that may still come into memory.
     pub body_bytes: Arc<Semaphore>,
     /// Makes keys and tokens.
@@ -47,6 +50,7 @@ impl Shared {
         let mut random = [0; 8];
         // Only a name: without randomness requests are still counted.
         let _ = getrandom::fill(&mut random);
+        let redaction = Arc::new(state.config.redact.redaction());
         let document = docs::document(state.config.server.public_url.as_ref());
         Shared {
             state,
@@ -54,6 +58,7 @@ impl Shared {
             mint: Mint::new(),
             failures: Failures::default(),
             schemas: Schemas::default(),
+            redaction,
             body_bytes: Arc::new(Semaphore::new(most)),
             request_ids: AtomicU64::new(0),
             request_prefix: u64::from_be_bytes(random),

@@ -27,6 +27,7 @@
 pub mod erasures;
 pub mod pollers;
 pub mod received;
+pub mod sealing;
 pub mod tokens;
 pub mod troubles;
 

@@ -9,6 +9,7 @@ use crate::domain::endpoint::Endpoint;
 use crate::domain::filter::{Filter, Selector};
 use crate::domain::id::{ApplicationId, EndpointId};
 use crate::domain::looked::Looked;
+use crate::domain::redact::Redaction;
 use crate::domain::subscription::Candidate;
 use crate::store::transaction::Transaction;
 use crate::store::{NewMessage, Shared, Store, StoreError, StoredMessage};
@@ -90,24 +91,41 @@ impl Store {
     }
 
     /// Why an endpoint as it is given would not be sent a message; `None` when it would.
-    pub fn unwanted(&self, endpoint: &Endpoint, stored: &StoredMessage) -> Option<String> {
-        if let Some(mismatch) = self.mismatch(endpoint, stored) {
+    pub fn unwanted(
+        &self,
+        endpoint: &Endpoint,
+        stored: &StoredMessage,
+        redaction: &Redaction,
+    ) -> Option<String> {
+        if let Some(mismatch) = self.mismatch(endpoint, stored, redaction) {
             return Some(mismatch);
         }
         let wants = self.shared.wants(endpoint, stored);
         (!wants).then(|| "its event types, channels or sources do not fit".to_owned())
     }
 
-    /// What does not fit in a message that an endpoint's filter did not let pass.
-    pub fn mismatch(&self, endpoint: &Endpoint, stored: &StoredMessage) -> Option<String> {
+    /// What does not fit in a message that an endpoint's filter did not let pass; said of what is
+    /// shown of the message, since the words quote it.
+    pub fn mismatch(
+        &self,
+        endpoint: &Endpoint,
+        stored: &StoredMessage,
+        redaction: &Redaction,
+    ) -> Option<String> {
         let filter = endpoint.subscription.filter.as_ref()?;
         let look = |looked: Looked<'_>| looked.explain(filter);
-        match self.shared.look(stored, look) {
-            Ok(mismatch) => {
-                mismatch.map(|mismatch| format!("{} {}", mismatch.place, mismatch.words))
+        let mut found = match self.shared.look(stored, look) {
+            Ok(found) => found?,
+            Err(error) => return Some(error.to_string()),
+        };
+        if !redaction.is_off() {
+            match self.shared.look_shown(stored, redaction, look) {
+                Ok(Some(shown)) => found = shown,
+                Ok(None) => return Some("what it looks at is not shown (redact)".to_owned()),
+                Err(error) => return Some(error.to_string()),
             }
-            Err(error) => Some(error.to_string()),
         }
+        Some(format!("{} {}", found.place, found.words))
     }
 }
 
@@ -180,9 +198,21 @@ impl Shared {
         stored: &StoredMessage,
         look: impl FnOnce(Looked<'_>) -> T,
     ) -> Result<T, StoreError> {
+        self.look_shown(stored, &Redaction::default(), look)
+    }
+
+    /// The same with what is shown of it.
+    fn look_shown<T>(
+        &self,
+        stored: &StoredMessage,
+        redaction: &Redaction,
+        look: impl FnOnce(Looked<'_>) -> T,
+    ) -> Result<T, StoreError> {
         let message = &stored.message;
         let body = self.read_body(&stored.body)?;
+        let body = redaction.body(&body);
         let head = stored.head.as_ref().map(|head| self.read_head(head)).transpose()?;
+        let head = head.map(|head| redaction.head(head));
         let looked =
             Looked::sent(&message.event_type, &message.channels, &message.content_type, &body);
         Ok(match (&message.origin, &head) {

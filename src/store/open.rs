@@ -7,7 +7,6 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::domain::id::{Ids, Stamp};
-use crate::domain::secret::Secret;
 use crate::domain::time::{CLOCK_TRUST, Clock, Timestamp};
 use crate::store::carry;
 use crate::store::catalog::Tables;
@@ -17,12 +16,13 @@ use crate::store::index::IndexError;
 use crate::store::journal::Journal;
 use crate::store::journal::recover::{Loss, RecoverError, Recovered, settle_tail};
 use crate::store::journal::segment::Segments;
+use crate::store::key_files::{self, PREVIOUS_KEYS};
 use crate::store::memory::MemoryIndex;
 use crate::store::overlay::Overlay;
 use crate::store::place::{self, Place};
 use crate::store::records::{self, RecordError};
 use crate::store::replay::Replay;
-use crate::store::seal::Sealer;
+use crate::store::seal::{Sealer, SealingKeys};
 use crate::store::writer::{Fatal, Writer};
 use crate::store::{Notice, Shared, keys};
 
@@ -41,8 +41,8 @@ pub struct Options {
     pub index_cache: u64,
     /// Bytes of rows that may wait for the index.
     pub overlay: usize,
-    /// 32 bytes that seal secrets.
-    pub sealing_key: Secret,
+    /// Seal secrets.
+    pub sealing: SealingKeys,
     /// Makes the clock; it must not start before the time it is given, the newest in the journal.
     pub clock: Box<dyn FnOnce(Timestamp) -> Arc<dyn Clock>>,
     /// Told what became durable.
@@ -78,8 +78,8 @@ pub enum OpenError {
     /// A row of the catalog can't be read.
     #[error("the catalog can't be read: {0}")]
     Catalog(#[from] RecordError),
-    /// The sealing key is not 32 bytes.
-    #[error("data.sealing_key is not 32 bytes in base64")]
+    /// A sealing key is not 32 bytes.
+    #[error("a sealing key is not 32 bytes in base64")]
     SealingKey,
     /// The journal can't be written.
     #[error(transparent)]
@@ -105,7 +105,7 @@ pub fn open(options: Options) -> Result<Opened, OpenError> {
     disk.create_folder(&journal_folder).map_err(at)?;
     let lock = if options.simulated.is_some() { None } else { Some(place::lock(&folder)?) };
     place::give_up_ballast(&*disk, &folder);
-    let sealer = Sealer::new(&options.sealing_key).ok_or(OpenError::SealingKey)?;
+    let sealer = sealer(&options)?;
     let checkpoint = Checkpoint::read(&*disk, &folder).map_err(at)?;
     let place = Place {
         boot: disk.boot(),
@@ -131,6 +131,16 @@ pub fn open(options: Options) -> Result<Opened, OpenError> {
     }
     settle_tail(&segments, &found.recovered).map_err(at)?;
     assemble(options, place, segments, sealer, found, checkpoint.as_ref())
+}
+
+/// The keys that were given and those that the folder keeps.
+fn sealer(options: &Options) -> Result<Sealer, OpenError> {
+    let kept = match options.simulated {
+        Some(_) => Ok(Vec::new()),
+        None => key_files::read_previous(&*options.disk, &options.folder),
+    };
+    let at = |error| OpenError::Io(options.folder.join(PREVIOUS_KEYS), error);
+    Sealer::new(&options.sealing, kept.map_err(at)?).ok_or(OpenError::SealingKey)
 }
 
 /// What the folder held.
@@ -234,6 +244,9 @@ fn assemble(
         });
         saved.map_err(io::Error::other).map_err(at)?;
     }
+    writer.make_room()?;
+    let said = writer.say_sealing(!accepted.is_empty());
+    said.map_err(io::Error::other).map_err(at)?;
     let oldest = shared.segments.numbers().first().copied();
     if let (Some(gone), Some(oldest)) = (gone, oldest) {
         writer.make_room()?;
@@ -242,6 +255,8 @@ fn assemble(
     }
     writer.finish_group()?;
     shared.checkpoint(writer.journal().synced(), false).map_err(at)?;
+    shared.forget_sealing_keys();
+    shared.tell_of_older_keys();
     Ok(Opened { shared, writer, accepted, rebuilt })
 }
 

@@ -6,6 +6,7 @@
 mod content;
 mod endpoint;
 mod message;
+mod reply;
 mod source;
 #[cfg(test)]
 mod tests;
@@ -21,7 +22,7 @@ use crate::domain::application::Application;
 use crate::domain::delivery::{Attempt, Delivery, State};
 use crate::domain::event_type::EventType;
 use crate::domain::filter::FilterError;
-use crate::domain::id::{ApplicationId, AttemptId, EndpointId, MessageId, RequestId, TaskId};
+use crate::domain::id::{AttemptId, EndpointId, MessageId};
 use crate::domain::lease::Leases;
 use crate::domain::received::{Head, ReceivedRequest};
 use crate::domain::task::Task;
@@ -32,6 +33,7 @@ use crate::store::seal::UnsealError;
 
 pub use endpoint::EndpointRow;
 pub use message::MessageRow;
+pub use reply::{ReplyRow, StoredReply};
 pub use source::SourceRow;
 
 /// The longest row that is written; a longer one read is damage.
@@ -176,87 +178,4 @@ pub struct RequestRow {
     pub head: BodyLocation,
     /// Its body, likewise.
     pub body: BodyLocation,
-}
-
-/// A remembered reply: whose request it answered, until when, and what it was.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-pub struct ReplyRow {
-    /// SHA-256 of the request's body.
-    pub request: [u8; 32],
-    /// The scope's whole hash; the key of the row holds half of it.
-    pub scope: [u8; 32],
-    /// Not remembered after this.
-    pub expires_at: Timestamp,
-    /// What is answered again.
-    pub reply: StoredReply,
-}
-
-/// A reply as it is kept.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-pub enum StoredReply {
-    /// An application as it stood.
-    Application {
-        /// As it stood.
-        application: Application,
-        /// Whether the request made it.
-        created: bool,
-    },
-    /// An endpoint as version 1 of its row had it.
-    EndpointV1 {
-        /// As it stood, sealed for its row.
-        row: Box<endpoint::EndpointRowV1>,
-        /// Whether the request made it.
-        created: bool,
-    },
-    /// An event type as it stood.
-    EventType {
-        /// As it stood.
-        event_type: EventType,
-        /// Whether the request made it.
-        created: bool,
-    },
-    /// A message, which does not change.
-    Message {
-        /// Its application.
-        application: ApplicationId,
-        /// Its id.
-        id: MessageId,
-    },
-    /// Nothing to show.
-    Done,
-    /// A background task, as it stands when it is shown again.
-    Task(TaskId),
-    /// A secret, which is not kept.
-    Shown {
-        /// Drawn for it.
-        nonce: [u8; 32],
-        /// SHA-256 of it.
-        digest: [u8; 32],
-    },
-    /// An endpoint as version 2 of its row had it.
-    EndpointV2 {
-        /// As it stood, sealed for its row.
-        row: Box<endpoint::EndpointRowV2>,
-        /// Whether the request made it.
-        created: bool,
-    },
-    /// A source as it stood.
-    Source {
-        /// As it stood, sealed for its row.
-        row: Box<SourceRow>,
-        /// Whether the request made it.
-        created: bool,
-    },
-    /// An event that a source took in: the ledger's entry for its id.
-    Received {
-        /// The first request that brought it.
-        request: RequestId,
-    },
-    /// An endpoint as it stood.
-    Endpoint {
-        /// As it stood, sealed for its row.
-        row: Box<EndpointRow>,
-        /// Whether the request made it.
-        created: bool,
-    },
 }

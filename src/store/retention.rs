@@ -133,6 +133,7 @@ impl Store {
         self.shared.overlay.index().flush();
         self.on_writer(move |writer| writer.say_oldest(segment + 1, through))??;
         self.shared.segments.remove(segment)?;
+        self.shared.forget_sealing_keys();
         Ok(kept)
     }
 

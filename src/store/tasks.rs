@@ -80,8 +80,8 @@ impl Transaction<'_> {
                 found.is_err().then(|| "the application was deleted".to_owned())
             }
             Work::CountByApplication { .. } | Work::CountByEventType => None,
-            // It goes its own way, by applications.
-            Work::Broadcast { .. } => None,
+            // They go their own ways, by applications and by rows.
+            Work::Broadcast { .. } | Work::Reseal => None,
         }
     }
 
@@ -115,7 +115,7 @@ impl Transaction<'_> {
                 true
             }
             Work::PurgeContent { .. } => self.expunge_message(stored),
-            Work::Broadcast { .. } => false,
+            Work::Broadcast { .. } | Work::Reseal => false,
         }
     }
 
@@ -275,6 +275,9 @@ impl Store {
         }
         if let Work::Broadcast { message, content_kept } = task.work {
             return self.advance_broadcast(id, message, content_kept);
+        }
+        if task.work == Work::Reseal {
+            return self.advance_reseal(id);
         }
         let (messages, next) = self.shared.next_messages(&task.work, after);
         if matches!(task.work, Work::PurgeContent { .. }) {

@@ -17,6 +17,7 @@ mod notify;
 mod power_cut;
 mod receive;
 mod retention;
+mod rotate;
 mod second_process;
 mod support;
 mod terminate;

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex};
 use relay::domain::secret::Secret;
 use relay::domain::time::{Clock, Timestamp};
 use relay::store::{
-    CheckOptions, MemoryIndex, Mended, Notice, OpenError, Options, Reply, Report, Stepped, Store,
-    WriteError, Written, check, open,
+    CheckOptions, KeyOrigin, MemoryIndex, Mended, Notice, OpenError, Options, Reply, Report,
+    SealingKeys, Stepped, Store, WriteError, Written, check, open,
 };
 
 use crate::disk::FaultyDisk;
@@ -109,7 +109,11 @@ impl Machine {
             segment_size: self.segment_size,
             index_cache: 0,
             overlay: 64 << 20,
-            sealing_key: Secret::new(vec![7; 32]),
+            sealing: SealingKeys {
+                current: Secret::new(vec![7; 32]),
+                origin: KeyOrigin::Configuration,
+                previous: Vec::new(),
+            },
             clock: Box::new(move |floor| {
                 let began = clocks.passed.load(Ordering::Relaxed);
                 Arc::new(EngineTime { start: clocks.wall().max(floor), began, clocks })

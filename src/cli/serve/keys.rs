@@ -12,10 +12,9 @@ use base64::engine::general_purpose::STANDARD;
 use crate::cli::failure::Failure;
 use crate::config::secrets::Secrets;
 use crate::domain::secret::{Secret, read_operator_key, write_operator_key};
+use crate::store::{KEY_BYTES, KeyOrigin, SEALING_KEY, SealingKeys};
 
-const KEY_BYTES: usize = 32;
 const OPERATOR_KEY: &str = "operator_key";
-const SEALING_KEY: &str = "sealing_key";
 
 /// Every key that serving needs.
 pub(crate) struct Keys {
@@ -23,8 +22,8 @@ pub(crate) struct Keys {
     pub operator_key: Secret,
     /// Where it comes from, in words.
     pub origin: String,
-    /// Seals endpoint secrets.
-    pub sealing_key: Secret,
+    /// Seal endpoint secrets.
+    pub sealing: SealingKeys,
     /// Verifies HS256 tokens.
     pub jwt_secret: Option<Secret>,
 }
@@ -45,15 +44,25 @@ impl Keys {
                 (key, format!("the file {OPERATOR_KEY} in the data folder"))
             }
         };
-        let sealing_key = match &secrets.sealing_key {
-            Some(key) => key.clone(),
-            None if !data.join(SEALING_KEY).exists() && data.join("journal").exists() => {
-                return Err(lost_sealing_key(data));
-            }
-            None => sealing_key(&data.join(SEALING_KEY)).map_err(Failure::failed)?,
-        };
-        Ok(Keys { operator_key, origin, sealing_key, jwt_secret: secrets.jwt_secret.clone() })
+        let sealing = sealing_keys(data, secrets)?;
+        Ok(Keys { operator_key, origin, sealing, jwt_secret: secrets.jwt_secret.clone() })
     }
+}
+
+fn sealing_keys(data: &Path, secrets: &Secrets) -> Result<SealingKeys, Failure> {
+    let previous = secrets.previous_sealing_keys.clone();
+    let (current, origin) = match &secrets.sealing_key {
+        Some(key) => (key.clone(), KeyOrigin::Configuration),
+        // With the older ones at hand a new one opens nothing less.
+        None if previous.is_empty()
+            && !data.join(SEALING_KEY).exists()
+            && data.join("journal").exists() =>
+        {
+            return Err(lost_sealing_key(data));
+        }
+        None => (sealing_key(&data.join(SEALING_KEY)).map_err(Failure::failed)?, KeyOrigin::Folder),
+    };
+    Ok(SealingKeys { current, origin, previous })
 }
 
 /// A new key beside an old journal would open no secret in it.

@@ -305,7 +305,7 @@ fn open(
         segment_size: config.data.segment_size.0,
         index_cache: config.data.index_cache.0,
         overlay: usize::try_from(config.data.overlay.0).unwrap_or(usize::MAX),
-        sealing_key: keys.sealing_key.clone(),
+        sealing: keys.sealing.clone(),
         clock: Box::new(move |floor| {
             let clock: Arc<dyn Clock> = Arc::new(EngineClock::going_on(floor));
             // The receiver waits below.

@@ -1,6 +1,7 @@
 //! `/app/{app}/attempt` and what hangs on a message: how deliveries stand and what was tried.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use actix_web::HttpResponse;
 use serde_json::json;
@@ -14,6 +15,7 @@ use super::shapes::{AttemptOut, EndpointOut, MessageOut, Standing, With, content
 use crate::domain::application::Application;
 use crate::domain::headers::is_sensitive_header;
 use crate::domain::id::{AttemptId, AttemptKind};
+use crate::domain::redact::Redaction;
 use crate::domain::token::Capability;
 use crate::http::error::ApiError;
 use crate::store::{
@@ -54,6 +56,7 @@ fn attempt_filter(query: &Query) -> Result<(AttemptFilter, bool), ApiError> {
 
 fn show(
     store: &Store,
+    redaction: &Redaction,
     application: &Application,
     request: &PageRequest<AttemptId>,
     page: Page<StoredAttempt, AttemptId>,
@@ -63,8 +66,8 @@ fn show(
     page::json(store.ids(), request, page, name, |stored| {
         let message = Reference::Id(stored.attempt.delivery.message);
         let msg = parts.with_msg.then(|| store.message(application.id, &message)).flatten();
-        let msg = msg.map(|msg| MessageOut::read(store, &msg, parts.with_content));
-        Ok(AttemptOut::read(store, &stored, parts.with_content, msg)?)
+        let msg = msg.map(|msg| MessageOut::read(store, redaction, &msg, parts.with_content));
+        Ok(AttemptOut::read(store, redaction, &stored, parts.with_content, msg)?)
     })
 }
 
@@ -80,13 +83,14 @@ pub(super) async fn list_of_endpoint(call: Call) -> Result<HttpResponse, ApiErro
     let (filter, possible) = attempt_filter(&query)?;
     let parts = Parts::read(&query)?;
     let request = from_time(page::request(&query, call.ids(), true)?, &filter.messages);
+    let redaction = call.redaction();
     call.read(move |store| {
         let page = if possible {
             store.list_endpoint_attempts(endpoint.id, &filter, &request)
         } else {
             empty()
         };
-        show(store, &application, &request, page, parts)
+        show(store, &redaction, &application, &request, page, parts)
     })
     .await
     .map(page::ok)
@@ -124,6 +128,7 @@ pub(super) async fn list_of_message(call: Call) -> Result<HttpResponse, ApiError
         possible &= filter.endpoint.is_some();
     }
     let request = from_time(page::request(&query, call.ids(), true)?, &filter.messages);
+    let redaction = call.redaction();
     call.read(move |store| {
         let message = store.message(application.id, &reference).ok_or_else(ApiError::not_found)?;
         let page = if possible {
@@ -131,7 +136,7 @@ pub(super) async fn list_of_message(call: Call) -> Result<HttpResponse, ApiError
         } else {
             empty()
         };
-        show(store, &application, &request, page, parts)
+        show(store, &redaction, &application, &request, page, parts)
     })
     .await
     .map(page::ok)
@@ -144,10 +149,11 @@ pub(super) async fn get(call: Call) -> Result<HttpResponse, ApiError> {
     let Reference::Id(attempt) = call.reference::<AttemptKind>("attempt")? else {
         return Err(ApiError::not_found());
     };
+    let redaction = call.redaction();
     call.read(move |store| {
         let message = store.message(application.id, &message).ok_or_else(ApiError::not_found)?;
         let stored = store.attempt(&message, attempt).ok_or_else(ApiError::not_found)?;
-        page::encode(&AttemptOut::read(store, &stored, true, None)?)
+        page::encode(&AttemptOut::read(store, &redaction, &stored, true, None)?)
     })
     .await
     .map(page::ok)
@@ -165,17 +171,19 @@ pub(super) async fn headers(call: Call) -> Result<HttpResponse, ApiError> {
         return Err(ApiError::not_found());
     };
     let all = call.caller.capabilities.allow(Capability::ManageEndpoint);
+    let redaction = call.redaction();
+    let hidden = Arc::clone(&redaction);
     let content = call
         .read(move |store| {
             let stored = store.message(application.id, &message).ok_or_else(ApiError::not_found)?;
             let stored = store.attempt(&stored, attempt).ok_or_else(ApiError::not_found)?;
-            Ok(content(store, &stored)?)
+            Ok(content(store, &redaction, &stored)?)
         })
         .await?;
     let (mut sent, mut sensitive) = (BTreeMap::new(), Vec::new());
     for (name, value) in content.request_headers {
         let own = OWN_HEADERS.iter().any(|begin| name.to_ascii_lowercase().starts_with(begin));
-        if is_sensitive_header(&name) || !(all || own) {
+        if is_sensitive_header(&name) || hidden.hides_header(&name) || !(all || own) {
             sensitive.push(name);
         } else {
             sent.insert(name, value);

@@ -15,6 +15,7 @@ use crate::domain::application::Application;
 use crate::domain::endpoint::Endpoint;
 use crate::domain::id::{Ids, Kind};
 use crate::domain::operational::HIDDEN;
+use crate::domain::redact::Redaction;
 use crate::domain::source::Source;
 use crate::domain::time::Timestamp;
 use crate::http::auth::{Caller, Scope};
@@ -70,6 +71,11 @@ impl Call {
     pub fn wall(&self) -> Timestamp {
         let clock = &self.shared.state.clock;
         clock.now().max(clock.wall())
+    }
+
+    /// What of content is not shown.
+    pub fn redaction(&self) -> Arc<Redaction> {
+        Arc::clone(&self.shared.redaction)
     }
 
     /// The query parameters.

@@ -16,6 +16,7 @@ use super::transformation;
 use crate::config::source::DeclaredDedup;
 use crate::domain::endpoint::{Endpoint, Transformation};
 use crate::domain::received::Verdict;
+use crate::domain::redact::Redaction;
 use crate::domain::source::{Dedup, Source};
 use crate::domain::time::Timestamp;
 use crate::domain::transform::step::Step;
@@ -84,6 +85,7 @@ pub(super) async fn of_endpoint(mut call: Call) -> Result<HttpResponse, ApiError
         }));
     }
     let (store, scripts) = (call.store().clone(), Arc::clone(&call.shared.state.scripts));
+    let redaction = call.redaction();
     let page = PageRequest { limit, start: PageStart::First, descending: true };
     let asked = MessageFilter { event_types, ..MessageFilter::default() };
     let told = transformation::tried(&call, move || {
@@ -91,7 +93,7 @@ pub(super) async fn of_endpoint(mut call: Call) -> Result<HttpResponse, ApiError
         let begun = Instant::now();
         let mut room = PAYLOADS_MAX;
         let told = found.iter().take_while(|_| begun.elapsed() < LONGEST).map(|stored| {
-            let mut told = looked(&store, &scripts, &endpoint, stored);
+            let mut told = looked(&store, &scripts, &redaction, &endpoint, stored);
             fit(&mut told, &mut room);
             told
         });
@@ -102,17 +104,23 @@ pub(super) async fn of_endpoint(mut call: Call) -> Result<HttpResponse, ApiError
     Ok(HttpResponse::Ok().json(told.await?))
 }
 
-fn looked(store: &Store, scripts: &Scripts, endpoint: &Endpoint, stored: &StoredMessage) -> Value {
+fn looked(
+    store: &Store,
+    scripts: &Scripts,
+    redaction: &Redaction,
+    endpoint: &Endpoint,
+    stored: &StoredMessage,
+) -> Value {
     let message = &stored.message;
     let mut told = json!({
         "msgId": store.ids().text(message.id), "eventType": message.event_type,
         "timestamp": message.id.time().to_string(), "outcome": "sent",
     });
-    if let Some(why) = store.unwanted(endpoint, stored) {
+    if let Some(why) = store.unwanted(endpoint, stored, redaction) {
         (told["outcome"], told["reason"]) = (json!("not_matched"), json!(why));
         return told;
     }
-    let request = engine::request(store, scripts, endpoint, stored);
+    let request = engine::request_shown(store, scripts, endpoint, stored, redaction);
     match request {
         Err(error) => {
             (told["outcome"], told["reason"]) = (json!("unreadable"), json!(error.to_string()));

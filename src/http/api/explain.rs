@@ -12,6 +12,7 @@ use super::shapes::disabled_reason;
 use crate::domain::delivery::{DeadReason, Delivery, State};
 use crate::domain::endpoint::{Disabled, Endpoint};
 use crate::domain::message::Message;
+use crate::domain::redact::Redaction;
 use crate::http::error::ApiError;
 use crate::store::{Store, StoredMessage};
 
@@ -46,6 +47,7 @@ pub(super) async fn explain(call: Call) -> Result<HttpResponse, ApiError> {
     let application = call.application()?;
     let reference = call.reference("msg")?;
     let request = page::request(&call.query()?, call.ids(), true)?;
+    let redaction = call.redaction();
     call.read(move |store| {
         let stored = store.message(application.id, &reference).ok_or_else(ApiError::not_found)?;
         // A replay is a later delivery to the same endpoint.
@@ -58,7 +60,7 @@ pub(super) async fn explain(call: Call) -> Result<HttpResponse, ApiError> {
         let name = |endpoint: &Arc<Endpoint>| endpoint.id;
         page::json(store.ids(), &request, page, name, |endpoint| {
             let delivery = deliveries.get(&endpoint.id);
-            Ok(explained(store, &stored, &endpoint, delivery))
+            Ok(explained(store, &redaction, &stored, &endpoint, delivery))
         })
     })
     .await
@@ -67,6 +69,7 @@ pub(super) async fn explain(call: Call) -> Result<HttpResponse, ApiError> {
 
 fn explained(
     store: &Store,
+    redaction: &Redaction,
     stored: &StoredMessage,
     endpoint: &Endpoint,
     delivery: Option<&Delivery>,
@@ -74,7 +77,7 @@ fn explained(
     let ids = store.ids();
     let Told { outcome, reason, detail } = match delivery {
         Some(delivery) => matched(endpoint, delivery),
-        None => unmatched(store, stored, endpoint),
+        None => unmatched(store, redaction, stored, endpoint),
     };
     let waits = outcome == "waiting" && endpoint.disabled.is_none();
     Explained {
@@ -157,7 +160,12 @@ fn why(disabled: Disabled) -> &'static str {
 }
 
 /// Why an endpoint got none, as far as the endpoint as it is now can tell.
-fn unmatched(store: &Store, stored: &StoredMessage, endpoint: &Endpoint) -> Told {
+fn unmatched(
+    store: &Store,
+    redaction: &Redaction,
+    stored: &StoredMessage,
+    endpoint: &Endpoint,
+) -> Told {
     let (message, subscription) = (&stored.message, &endpoint.subscription);
     if endpoint.id.stamp() > message.id.stamp() {
         let words = format!("the endpoint was made after the message, {}", endpoint.created_at);
@@ -180,7 +188,7 @@ fn unmatched(store: &Store, stored: &StoredMessage, endpoint: &Endpoint) -> Told
     if let Some(told) = by_source(store, message, endpoint) {
         return told;
     }
-    if let Some(mismatch) = store.mismatch(endpoint, stored) {
+    if let Some(mismatch) = store.mismatch(endpoint, stored, redaction) {
         let words = format!("its filter does not let it pass: {mismatch}");
         return told("not_matched", Some("filter"), words);
     }

@@ -60,7 +60,7 @@ pub(super) async fn create(mut call: Call) -> Result<HttpResponse, ApiError> {
         call.shared.state.metrics.messages_accepted.inc();
     }
     // The same key came with the same body, so a replayed reply shows the same payload.
-    let shown = with_content.then(|| shapes::shown(&payload));
+    let shown = with_content.then(|| shapes::shown(&call.shared.redaction, &payload));
     Ok(HttpResponse::Accepted().json(MessageOut::new(call.ids(), &stored.message, shown)))
 }
 
@@ -107,9 +107,10 @@ pub(super) async fn get(call: Call) -> Result<HttpResponse, ApiError> {
     let with_content = call.query()?.flag("with_content", true)?;
     let application = call.application()?;
     let reference = call.reference("msg")?;
+    let redaction = call.redaction();
     call.read(move |store| {
         let stored = store.message(application.id, &reference).ok_or_else(ApiError::not_found)?;
-        page::encode(&MessageOut::read(store, &stored, with_content))
+        page::encode(&MessageOut::read(store, &redaction, &stored, with_content))
     })
     .await
     .map(page::ok)
@@ -161,11 +162,12 @@ pub(super) async fn list(call: Call) -> Result<HttpResponse, ApiError> {
     let with_content = query.flag("with_content", true)?;
     let filter = filter(&query)?;
     let request = from_time(page::request(&query, call.ids(), true)?, &filter);
+    let redaction = call.redaction();
     call.read(move |store| {
         let page = store.list_messages(application.id, &filter, &request);
         let name = |stored: &StoredMessage| stored.message.id;
         page::json(store.ids(), &request, page, name, |stored| {
-            Ok(MessageOut::read(store, &stored, with_content))
+            Ok(MessageOut::read(store, &redaction, &stored, with_content))
         })
     })
     .await
@@ -181,11 +183,12 @@ pub(super) async fn list_of_endpoint(call: Call) -> Result<HttpResponse, ApiErro
     let status = status(&query)?;
     let filter = filter(&query)?;
     let request = from_time(page::request(&query, call.ids(), true)?, &filter);
+    let redaction = call.redaction();
     call.read(move |store| {
         let page = with_status(store, &endpoint, &filter, &request, status);
         let name = |(stored, _): &(StoredMessage, Delivery)| stored.message.id;
         page::json(store.ids(), &request, page, name, |(stored, delivery)| {
-            let shown = MessageOut::read(store, &stored, with_content);
+            let shown = MessageOut::read(store, &redaction, &stored, with_content);
             let standing = Standing::new(&delivery, endpoint.disabled.is_some());
             Ok(With { shown, standing })
         })

@@ -35,6 +35,7 @@ pub mod query;
 pub mod replay;
 pub mod request;
 mod schema;
+pub mod sealing_key;
 pub mod shapes;
 pub mod source;
 mod source_in;
@@ -213,7 +214,9 @@ fn operations(routes: &mut Routes) {
                 .into_resource(),
         )
         .service(at("/environment/import").post(environment_import::import).into_resource())
-        .service(at("/config/plan").post(config::plan).into_resource());
+        .service(at("/config/plan").post(config::plan).into_resource())
+        .service(at("/sealing-key").get(sealing_key::get).into_resource())
+        .service(at("/sealing-key/rotate").post(sealing_key::rotate).into_resource());
 }
 
 fn tokens(routes: &mut Routes) {

@@ -15,6 +15,7 @@ use super::shapes::MessageOut;
 use crate::domain::endpoint::Endpoint;
 use crate::domain::headers::is_sensitive_header;
 use crate::domain::id::MessageId;
+use crate::domain::redact::Redaction;
 use crate::domain::time::Timestamp;
 use crate::http::error::ApiError;
 use crate::store::{
@@ -168,6 +169,7 @@ pub(super) fn shown(
     let content_type = ("content-type".to_owned(), stored.message.content_type.clone());
     PolledMessageOut {
         headers: [content_type].into_iter().chain(own).collect(),
-        message: MessageOut::read(store, stored, true),
+        // Whoever polls is who it was sent to.
+        message: MessageOut::read(store, &Redaction::default(), stored, true),
     }
 }

@@ -15,7 +15,8 @@ use super::page;
 use super::query::wrong;
 use crate::domain::headers::{REDACTED, is_sensitive_header};
 use crate::domain::id::{Ids, RequestId};
-use crate::domain::received::{ReceivedRequest, Verdict};
+use crate::domain::received::{Head, ReceivedRequest, Verdict};
+use crate::domain::redact::Redaction;
 use crate::domain::source::Source;
 use crate::engine::intake::ReleaseError;
 use crate::http::error::ApiError;
@@ -146,9 +147,10 @@ pub(super) async fn list(call: Call) -> Result<HttpResponse, ApiError> {
 pub(super) async fn get(call: Call) -> Result<HttpResponse, ApiError> {
     call.operator_only()?;
     let (source, id) = named(&call)?;
+    let redaction = call.redaction();
     call.read(move |store| {
         let stored = store.request(source.id, id).ok_or_else(ApiError::not_found)?;
-        let content = content(store, &stored)?;
+        let content = content(store, &redaction, &stored)?;
         page::encode(&Whole { request: RequestOut::new(store.ids(), &stored.request), content })
     })
     .await
@@ -169,22 +171,30 @@ fn redacted((name, value): (String, String)) -> (String, String) {
     (name, value)
 }
 
-fn content(store: &Store, stored: &StoredRequest) -> Result<Content, ApiError> {
+fn content(
+    store: &Store,
+    redaction: &Redaction,
+    stored: &StoredRequest,
+) -> Result<Content, ApiError> {
     let read = store.head(&stored.head).and_then(|head| Ok((head, store.body(&stored.body)?)));
     match read {
-        Ok((head, body)) => Ok(Content::Here {
-            method: head.method,
-            path: head.path,
-            query: head.query,
-            headers: head.headers.into_iter().map(redacted).collect(),
-            ip: head.peer,
-            body: match String::from_utf8(body.to_vec()) {
-                Ok(text) => BodyOut::Body(text),
-                Err(error) => BodyOut::BodyBase64(STANDARD.encode(error.as_bytes())),
-            },
-        }),
+        Ok((head, body)) => Ok(content_shown(redaction.head(head), &redaction.body(&body))),
         Err(StoreError::Expunged) => Ok(Content::Gone { expired: true }),
         Err(error) => Err(error.into()),
+    }
+}
+
+fn content_shown(head: Head, body: &[u8]) -> Content {
+    Content::Here {
+        method: head.method,
+        path: head.path,
+        query: head.query,
+        headers: head.headers.into_iter().map(redacted).collect(),
+        ip: head.peer,
+        body: match std::str::from_utf8(body) {
+            Ok(text) => BodyOut::Body(text.to_owned()),
+            Err(_) => BodyOut::BodyBase64(STANDARD.encode(body)),
+        },
     }
 }
 

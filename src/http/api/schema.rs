@@ -13,6 +13,10 @@ use crate::http::error::{ApiError, Problem};
 use crate::http::schemas;
 use crate::metrics::{SchemaAnswer, SchemaLabels};
 
+/// What is told of a fault where not all is shown.
+const HIDDEN_FAULT: &str =
+    "does not fit the schema of the event type; how is not told, as it is not shown (redact)";
+
 /// What is checked: a payload and where it stands in the request.
 pub(super) struct Payload<'call> {
     pub event_type: &'call str,
@@ -58,7 +62,12 @@ pub(super) async fn check(call: &Call, payload: Payload<'_>) -> Result<(), ApiEr
     let answer = if refused { SchemaAnswer::refused } else { SchemaAnswer::accepted };
     state.metrics.schema_faults.get_or_create(&SchemaLabels { answer }).inc();
     if refused {
-        return Err(invalid(payload.location, faults));
+        let hidden = |fault: Fault| match call.shared.redaction.touches(&fault.path) {
+            // The words quote what stands there.
+            true => Fault { words: HIDDEN_FAULT.to_owned(), ..fault },
+            false => fault,
+        };
+        return Err(invalid(payload.location, faults.into_iter().map(hidden).collect()));
     }
     // Where, and not what: a payload has no place in the log.
     let at = faults.first().map(|fault| fault.path.join("."));

@@ -10,11 +10,12 @@ use serde_json::value::RawValue;
 
 use super::delivery_settings::DeliveryOut;
 use crate::domain::application::Application;
-use crate::domain::delivery::{AttemptContent, Delivery, Outcome, State, Trigger};
+use crate::domain::delivery::{Attempt, AttemptContent, Delivery, Outcome, State, Trigger};
 use crate::domain::endpoint::{Disabled, Endpoint};
 use crate::domain::event_type::EventType;
 use crate::domain::id::{EndpointId, Ids};
 use crate::domain::message::Message;
+use crate::domain::redact::Redaction;
 use crate::store::{Store, StoreError, StoredAttempt, StoredMessage};
 
 /// ApplicationOut.
@@ -176,7 +177,7 @@ pub struct MessageOut {
 }
 
 impl MessageOut {
-    /// With `payload` as it was given, `{}` without.
+    /// With `payload` as it is shown, `{}` without.
     pub fn new(ids: &Ids, message: &Message, payload: Option<Box<RawValue>>) -> MessageOut {
         let given = |list: &Vec<String>| (!list.is_empty()).then(|| list.clone());
         MessageOut {
@@ -193,9 +194,14 @@ impl MessageOut {
 
     /// The same with the payload read from the store when it is asked for: `{"expired":true}` for
     /// one that was expunged, `{"damaged":true}` for one that can't be read any more.
-    pub fn read(store: &Store, stored: &StoredMessage, with_content: bool) -> MessageOut {
+    pub fn read(
+        store: &Store,
+        redaction: &Redaction,
+        stored: &StoredMessage,
+        with_content: bool,
+    ) -> MessageOut {
         let payload = with_content.then(|| match store.body(&stored.body) {
-            Ok(bytes) => shown(&bytes),
+            Ok(bytes) => shown(redaction, &bytes),
             Err(StoreError::Expunged) => raw(r#"{"expired":true}"#.to_owned()),
             Err(error) => {
                 let message_id = store.ids().text(stored.message.id);
@@ -209,7 +215,8 @@ impl MessageOut {
 
 /// A body as a payload: itself when it is a JSON object, which is all that client libraries take;
 /// any other is shown as text, or as base64 when it is none.
-pub fn shown(bytes: &[u8]) -> Box<RawValue> {
+pub fn shown(redaction: &Redaction, bytes: &[u8]) -> Box<RawValue> {
+    let bytes = &*redaction.body(bytes);
     let whole = serde_json::from_slice::<Box<RawValue>>(bytes);
     match whole {
         Ok(value) if value.get().starts_with('{') => value,
@@ -294,12 +301,13 @@ impl AttemptOut {
     /// An attempt, with its answer when it is asked for.
     pub fn read(
         store: &Store,
+        redaction: &Redaction,
         stored: &StoredAttempt,
         with_content: bool,
         msg: Option<MessageOut>,
     ) -> Result<AttemptOut, StoreError> {
         let (ids, attempt) = (store.ids(), &stored.attempt);
-        let content = content(store, stored)?;
+        let content = content(store, redaction, stored)?;
         let delivered = attempt.outcome == Outcome::Delivered;
         let response = String::from_utf8(content.response_body)
             .unwrap_or_else(|error| STANDARD.encode(error.as_bytes()));
@@ -324,9 +332,13 @@ impl AttemptOut {
     }
 }
 
-/// What an attempt sent and was answered. Of one that was expunged or is damaged what is still
-/// known, so that it hides no others in a list.
-pub fn content(store: &Store, stored: &StoredAttempt) -> Result<AttemptContent, StoreError> {
+/// What is shown of what an attempt sent and was answered. Of one that was expunged or is damaged
+/// what is still known, so that it hides no others in a list.
+pub fn content(
+    store: &Store,
+    redaction: &Redaction,
+    stored: &StoredAttempt,
+) -> Result<AttemptContent, StoreError> {
     let attempt = &stored.attempt;
     // Where it went is no secret of the content.
     let lost = || AttemptContent {
@@ -340,7 +352,22 @@ pub fn content(store: &Store, stored: &StoredAttempt) -> Result<AttemptContent, 
             tracing::error!(attempt_id, %error, "an attempt can't be read");
             Ok(AttemptContent { response_body: DAMAGED.as_bytes().to_vec(), ..lost() })
         }
-        content => content,
+        content => content.map(|content| redacted(redaction, attempt, content)),
+    }
+}
+
+fn redacted(redaction: &Redaction, attempt: &Attempt, content: AttemptContent) -> AttemptContent {
+    let text = |bytes: Vec<u8>| redaction.text(String::from_utf8_lossy(&bytes).into_owned());
+    AttemptContent {
+        response_body: match (attempt.status_code, attempt.outcome) {
+            // What a script threw may hold what it was given.
+            (0, Outcome::Transform) => text(content.response_body).into_bytes(),
+            // Why there is no answer, in the relay's own words.
+            (0, _) => content.response_body,
+            _ => redaction.body(&content.response_body).into_owned(),
+        },
+        console: content.console.into_iter().map(|line| redaction.text(line)).collect(),
+        ..content
     }
 }
 
@@ -354,7 +381,9 @@ mod tests {
 
     #[test]
     fn payloads() {
-        let check = |bytes: &[u8], expected: &str| assert_eq!(shown(bytes).get(), expected);
+        let check = |bytes: &[u8], expected: &str| {
+            assert_eq!(shown(&Redaction::default(), bytes).get(), expected);
+        };
         check(b"{ \"a\" : 1.0 }", "{ \"a\" : 1.0 }");
         check(b"[1]", r#"{"rawPayload":"[1]"}"#);
         check(b"<a/>", r#"{"rawPayload":"<a/>"}"#);

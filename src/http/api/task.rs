@@ -70,11 +70,12 @@ fn name(work: &Work) -> &'static str {
         Work::CountByEventType => "event-type.aggregate",
         Work::PurgeContent { .. } => "application.purge_content",
         Work::Broadcast { .. } => "message.broadcast",
+        Work::Reseal => "sealing-key.rotate",
     }
 }
 
 /// Every kind of task that a list can be asked for.
-const NAMES: [&str; 8] = [
+const NAMES: [&str; 9] = [
     "endpoint.recover",
     "endpoint.replay",
     "endpoint.bulk-replay",
@@ -82,6 +83,7 @@ const NAMES: [&str; 8] = [
     "event-type.aggregate",
     "application.purge_content",
     "message.broadcast",
+    "sealing-key.rotate",
     "sdk.generate",
 ];
 

@@ -26,6 +26,7 @@ use crate::store::records::{
     self, AttemptRow, EndpointRow, MessageRow, ReplyRow, RequestRow, SourceRow,
 };
 use crate::store::requests::HeldRow;
+use crate::store::sealing::SealingRow;
 use crate::store::{BodyLocation, Waiting};
 
 /// The record that put a row.
@@ -159,6 +160,7 @@ impl Rows {
                 b'o' => decodes::<OperatorKey>(value)?,
                 b's' => decodes::<SourceRow>(value)?,
                 _ if *key == keys::salt() => self.salt = decode(value),
+                _ if *key == keys::sealing::sealing() => decodes::<SealingRow>(value)?,
                 _ => {}
             },
             b'o' => match key.as_bytes().get(1)? {

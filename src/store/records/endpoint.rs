@@ -17,7 +17,7 @@ use crate::domain::signature::SigningKey;
 use crate::domain::subscription::Subscription;
 use crate::domain::time::Timestamp;
 use crate::store::keys::{self, Key};
-use crate::store::seal::Sealer;
+use crate::store::seal::{Sealer, UnsealError};
 
 /// An endpoint with its secrets sealed.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -99,6 +99,13 @@ impl From<EndpointRowV2> for EndpointRow {
     }
 }
 
+impl EndpointRowV2 {
+    /// What of it is sealed.
+    pub(super) fn sealed(&self) -> impl Iterator<Item = &[u8]> {
+        std::iter::once(self.standing.sealed.as_slice()).chain(self.transformation.as_deref())
+    }
+}
+
 impl EndpointRow {
     /// Seals an endpoint for its row.
     pub fn seal(endpoint: &Endpoint, row: &Key, sealer: &Sealer) -> EndpointRow {
@@ -144,6 +151,22 @@ impl EndpointRow {
     pub fn key(&self) -> Key {
         let EndpointRowV1 { application, id, .. } = self.second.standing;
         keys::endpoint(application, id)
+    }
+
+    /// What of it is sealed.
+    pub fn sealed(&self) -> impl Iterator<Item = &[u8]> {
+        self.second.sealed().chain(self.delivery.as_deref())
+    }
+
+    /// Seals with the current key what another one had sealed; whether there was any.
+    pub fn reseal(&mut self, row: &Key, sealer: &Sealer) -> Result<bool, UnsealError> {
+        let EndpointRow { second, delivery } = self;
+        let others = [&mut second.transformation, delivery].into_iter().flatten();
+        let mut changed = false;
+        for sealed in std::iter::once(&mut second.standing.sealed).chain(others) {
+            changed |= sealer.reseal(row.as_bytes(), sealed)?;
+        }
+        Ok(changed)
     }
 
     /// The endpoint, opened.

@@ -9,7 +9,7 @@ use crate::domain::secret::Secret;
 use crate::domain::source::{Dedup, Expiring, Mode, Source, SourceReply, Verification};
 use crate::domain::time::Timestamp;
 use crate::store::keys::{self, Key};
-use crate::store::seal::Sealer;
+use crate::store::seal::{Sealer, UnsealError};
 
 /// A source with its secrets sealed.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -113,6 +113,16 @@ impl SourceRow {
     /// The key of its row.
     pub fn key(&self) -> Key {
         keys::received::source(self.id)
+    }
+
+    /// What of it is sealed.
+    pub fn sealed(&self) -> impl Iterator<Item = &[u8]> {
+        std::iter::once(self.sealed.as_slice())
+    }
+
+    /// Seals it with the current key if another one had; whether it had.
+    pub fn reseal(&mut self, row: &Key, sealer: &Sealer) -> Result<bool, UnsealError> {
+        sealer.reseal(row.as_bytes(), &mut self.sealed)
     }
 
     /// The source, opened. A provider that this build does not know is an error: without it

@@ -5,6 +5,8 @@ use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use relay::domain::application::Application;
 use relay::domain::endpoint::{Endpoint, EndpointKey};
@@ -14,8 +16,8 @@ use relay::domain::signature::SigningKey;
 use relay::domain::subscription::Subscription;
 use relay::store::disk::RealDisk;
 use relay::store::{
-    Author, NewMessage, Notice, OpenError, Options, Reply, Running, Store, StoredMessage,
-    WriteError, open,
+    Author, KeyOrigin, NewMessage, Notice, OpenError, Options, Reply, Running, SEALING_KEY,
+    SealingKeys, Store, StoredMessage, WriteError, open,
 };
 
 use super::clock::{ManualClock, START};
@@ -25,6 +27,8 @@ pub struct Folder {
     pub path: tempfile::TempDir,
     pub clock: ManualClock,
     pub segment_size: u64,
+    /// What is configured; else as the binary finds it in the folder.
+    pub sealing: Option<SealingKeys>,
     /// What it is served when it fetches a provider's key.
     pub provider: Arc<Provider>,
 }
@@ -43,12 +47,26 @@ impl Folder {
             path: tempfile::tempdir().unwrap(),
             clock: ManualClock::at(START),
             segment_size: 1 << 20,
+            sealing: None,
             provider: Arc::default(),
         }
     }
 
     pub fn data(&self) -> &Path {
         self.path.path()
+    }
+
+    /// The key of the file, when there is one, else what the tests begin with.
+    fn sealing(&self) -> SealingKeys {
+        if let Some(configured) = &self.sealing {
+            return configured.clone();
+        }
+        let current = match std::fs::read_to_string(self.data().join(SEALING_KEY)) {
+            Ok(text) => STANDARD.decode(text.trim()).unwrap(),
+            Err(_) => vec![7; 32],
+        };
+        let (current, origin) = (Secret::new(current), KeyOrigin::Folder);
+        SealingKeys { current, origin, previous: Vec::new() }
     }
 
     pub fn open(&self) -> Open {
@@ -65,7 +83,7 @@ impl Folder {
             segment_size: self.segment_size,
             index_cache: 4 << 20,
             overlay: 64 << 20,
-            sealing_key: Secret::new(vec![7; 32]),
+            sealing: self.sealing(),
             clock: Box::new(move |floor| {
                 clock.go_on(floor);
                 Arc::new(clock)

@@ -26,6 +26,7 @@ fn source(relay: &Relay, app_id: &str) -> (String, String) {
 }
 
 /// What the braces of the document's paths stand for: an application and all it has.
+#[derive(Clone)]
 pub struct Seed {
     names: BTreeMap<&'static str, String>,
 }
@@ -84,6 +85,12 @@ impl Seed {
         path
     }
 
+    /// The same with another one for a name.
+    pub fn with(mut self, name: &'static str, value: &str) -> Seed {
+        self.names.insert(name, value.to_owned());
+        self
+    }
+
     /// Does a call as the document's example of it says.
     #[track_caller]
     pub fn call(
@@ -140,6 +147,22 @@ fn key(relay: &Relay) -> String {
 
 /// Ends the message's first attempt as the engine would; its id.
 fn attempt(relay: &Relay, app_id: &str, message: &str) -> String {
+    let content = AttemptContent {
+        url: format!("https://{PRIVATE}.example/"),
+        response_body: PRIVATE.as_bytes().to_vec(),
+        ..AttemptContent::default()
+    };
+    attempted(relay, app_id, message, (200, Outcome::Delivered), content)
+}
+
+/// The same with what it sent and was answered.
+pub fn attempted(
+    relay: &Relay,
+    app_id: &str,
+    message: &str,
+    (status_code, outcome): (u16, Outcome),
+    content: AttemptContent,
+) -> String {
     let open = relay.open.as_ref().unwrap();
     let named = relay.state.store.ids().parse(message).unwrap();
     let ready: Ready = loop {
@@ -155,14 +178,10 @@ fn attempt(relay: &Relay, app_id: &str, message: &str) -> String {
         trigger: Trigger::Scheduled,
         started_at: ready.due,
         duration_ms: 12,
-        status_code: 200,
-        outcome: Outcome::Delivered,
+        status_code,
+        outcome,
         verdict: Verdict::Delivered,
-        content: AttemptContent {
-            url: format!("https://{PRIVATE}.example/"),
-            response_body: PRIVATE.as_bytes().to_vec(),
-            ..AttemptContent::default()
-        },
+        content,
     });
     while !matches!(open.notice(), Notice::Settled { .. }) {}
     let attempts = relay.get(&format!("/app/{app_id}/attempt/msg/{message}"));
