@@ -71,6 +71,9 @@ pub enum SourceKind {}
 /// Names a request that came to a source.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum RequestKind {}
+/// Names a dead letter.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum DeadLetterKind {}
 
 impl Kind for ApplicationKind {
     const PREFIX: &'static str = "app_";
@@ -96,6 +99,9 @@ impl Kind for SourceKind {
 impl Kind for RequestKind {
     const PREFIX: &'static str = "in_";
 }
+impl Kind for DeadLetterKind {
+    const PREFIX: &'static str = "dl_";
+}
 
 /// A stamp that names a thing of one kind.
 pub struct Id<K> {
@@ -119,6 +125,8 @@ pub type KeyId = Id<KeyKind>;
 pub type SourceId = Id<SourceKind>;
 /// Names a request that came to a source, `in_…`.
 pub type RequestId = Id<RequestKind>;
+/// Names a dead letter, `dl_…`.
+pub type DeadLetterId = Id<DeadLetterKind>;
 
 impl<K> Id<K> {
     /// The id with this stamp.

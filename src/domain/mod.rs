@@ -5,6 +5,7 @@
 
 pub mod address;
 pub mod application;
+pub mod dead_letter;
 pub mod delivery;
 pub mod delivery_settings;
 pub mod endpoint;

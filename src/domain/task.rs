@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::domain::dead_letter::DeadLetterWork;
 use crate::domain::delivery::State;
-use crate::domain::id::{ApplicationId, EndpointId, MessageId, TaskId};
+use crate::domain::id::{ApplicationId, DeadLetterId, EndpointId, MessageId, TaskId};
 use crate::domain::message::Message;
 use crate::domain::time::Timestamp;
 
@@ -41,6 +42,8 @@ pub enum Work {
         /// The bodies of its copies are expunged so long after they were made.
         content_kept: Option<Duration>,
     },
+    /// Dead letters of an application are put back or given up.
+    DeadLetters(DeadLetterWork),
 }
 
 /// Messages accepted from `since` on and before `until`.
@@ -124,6 +127,7 @@ impl Work {
                 Some(work.application)
             }
             Work::PurgeContent { application } => Some(*application),
+            Work::DeadLetters(work) => Some(work.application),
             Work::CountByApplication { .. } | Work::CountByEventType | Work::Broadcast { .. } => {
                 None
             }
@@ -137,7 +141,10 @@ impl Work {
                 Some(work.window)
             }
             Work::CountByApplication { window, .. } => Some(*window),
-            Work::CountByEventType | Work::PurgeContent { .. } | Work::Broadcast { .. } => None,
+            Work::CountByEventType
+            | Work::PurgeContent { .. }
+            | Work::Broadcast { .. }
+            | Work::DeadLetters(_) => None,
         }
     }
 }
@@ -151,6 +158,10 @@ pub enum Progress {
     Finished,
     /// It can't go on, and why.
     Failed(String),
+    /// It goes on behind this dead letter.
+    Behind(DeadLetterId),
+    /// A person ended it; what it had done stays.
+    Cancelled,
 }
 
 /// A piece of work and how far it is.
@@ -188,6 +199,6 @@ impl Task {
 
     /// Whether there is something left to do.
     pub fn is_running(&self) -> bool {
-        matches!(self.progress, Progress::Running(_))
+        matches!(self.progress, Progress::Running(_) | Progress::Behind(_))
     }
 }

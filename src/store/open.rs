@@ -225,11 +225,16 @@ fn assemble(
     shared.sequence.store(recovered.tail.last, Ordering::Release);
     let after = Stamp::first_at(floor + Duration::from_millis(1));
     let mut writer = Writer::new(Arc::clone(&shared), tables, journal, after);
+    // The salt may have been lost; then there are older records.
+    let is_new = recovered.tail.last == 0;
     if salt.is_none() {
         writer.make_room()?;
         let kept = records::encode(shared.ids.salt());
         let saved = writer.transact(|transaction| {
             transaction.put_row(keys::salt(), kept, true);
+            if is_new {
+                transaction.begin_dead_letters();
+            }
             Ok(())
         });
         saved.map_err(io::Error::other).map_err(at)?;

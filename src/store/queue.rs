@@ -75,12 +75,7 @@ impl Transaction<'_> {
         let attempt_id = AttemptId::new(self.mint());
         let held: Option<Delivery> = self.record(&keys::delivery(id));
         let is_new = held.is_none();
-        let mut delivery = held.unwrap_or(Delivery {
-            state: State::Waiting,
-            attempts: 0,
-            due: settlement.first_due,
-            attempt_ids: Vec::new(),
-        });
+        let mut delivery = held.unwrap_or(Delivery::new(settlement.first_due));
         let was_queued = matches!(delivery.state, State::Waiting | State::Retrying);
         let was_due = delivery.due;
         let (before, failed) = (delivery.state, delivery.attempts);
@@ -102,6 +97,7 @@ impl Transaction<'_> {
         if settlement.trigger == Trigger::Manual {
             self.answer_resend(settlement);
         }
+        self.list_dead(id, &mut delivery, Some(settlement.status_code));
         self.put_row(keys::delivery(id), records::encode(&delivery), is_new);
         let content = self.body(&records::encode(&settlement.content));
         let attempt = Attempt {
@@ -177,12 +173,8 @@ impl Shared {
             return held;
         }
         let known = self.read_catalog().endpoint_by_id(id.endpoint).is_some();
-        Delivery {
-            state: if known { State::Waiting } else { State::Cancelled },
-            attempts: 0,
-            due: message.first_due(),
-            attempt_ids: Vec::new(),
-        }
+        let waiting = Delivery::new(message.first_due());
+        if known { waiting } else { Delivery { state: State::Cancelled, ..waiting } }
     }
 
     /// Every delivery of a message, in the order of its endpoints, replays after.

@@ -4,6 +4,7 @@
 //! struct stays as `…V1` with a conversion, and the frozen bytes in `tests` keep reading.
 
 mod content;
+mod delivery;
 mod endpoint;
 mod message;
 mod source;
@@ -18,7 +19,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::application::Application;
-use crate::domain::delivery::{Attempt, Delivery};
+use crate::domain::delivery::Attempt;
 use crate::domain::event_type::EventType;
 use crate::domain::filter::FilterError;
 use crate::domain::id::{ApplicationId, EndpointId, MessageId, RequestId, TaskId};
@@ -103,7 +104,6 @@ one_version!(
     ApplicationToken,
     AttemptRow,
     BodyLocation,
-    Delivery,
     EventType,
     Head,
     Leases,
