@@ -96,6 +96,8 @@ pub enum Write {
     },
     /// Of which delivery and when is known once the writer has done it.
     Resend(Arc<Mutex<Option<(DeliveryId, Timestamp)>>>),
+    /// Dead letters that were put back, and when they are due, or given up.
+    Take(Arc<Mutex<Option<(DeliveryId, Option<Timestamp>)>>>),
     /// Which delivery that is, and when it is due, is known once the writer has made it.
     Replay(Arc<Mutex<Option<(DeliveryId, Timestamp)>>>),
     Settle {
@@ -147,6 +149,19 @@ impl Tables {
             Write::Replay(made) => {
                 if let Some((id, due)) = *made.lock().expect("no holder panics") {
                     self.rows.insert(id, Row::new(due));
+                }
+            }
+            Write::Take(taken) => {
+                let taken = *taken.lock().expect("no holder panics");
+                if let Some((id, due)) = taken
+                    && let Some(row) = self.rows.get_mut(&id)
+                {
+                    match due {
+                        Some(due) => {
+                            (row.state, row.attempts, row.due) = (State::Waiting, 0, due);
+                        }
+                        None => row.state = State::Cancelled,
+                    }
                 }
             }
             Write::Settle { delivery, due, trigger, verdict } => {
