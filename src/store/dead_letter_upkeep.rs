@@ -246,3 +246,6 @@ impl Shared {
             && self.message_by_id(owner, id.message).is_some()
     }
 }
+
+#[cfg(test)]
+mod tests;

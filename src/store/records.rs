@@ -31,6 +31,8 @@ use crate::domain::token::{ApplicationToken, OperatorKey};
 use crate::store::BodyLocation;
 use crate::store::seal::UnsealError;
 
+#[cfg(test)]
+pub(super) use delivery::DeliveryV1;
 pub use endpoint::EndpointRow;
 pub use message::MessageRow;
 pub use source::SourceRow;

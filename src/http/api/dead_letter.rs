@@ -80,8 +80,7 @@ fn reasons(word: &str) -> Option<Vec<DeadReason>> {
 
 /// The filter without its endpoint.
 fn query_filter(query: &Query) -> Result<DeadLetterFilter, ApiError> {
-    // What is accepted when is no part of this filter.
-    let messages = message::filter(query)?;
+    let messages = message::content_filter(query)?;
     let read = |word| reasons(word).ok_or_else(|| wrong("reason", &format!("is {REASON_RULE}")));
     let class = query.number("status_code_class")?;
     if class.is_some_and(|class| !CLASSES.contains(&class)) {

@@ -4,11 +4,18 @@ use std::fmt::Debug;
 
 use super::endpoint::EndpointRowV1;
 use super::{EndpointRow, MessageRow, Record, RequestRow, decode, encode};
-use crate::domain::id::{ApplicationId, EndpointId, MessageId, RequestId, SourceId, Stamp};
+use crate::domain::dead_letter::{DeadLetter, DeadLetterAction, DeadLetterFilter, DeadLetterWork};
+use crate::domain::delivery::{DeadReason, Delivery, DeliveryId, State};
+use crate::domain::id::{
+    ApplicationId, AttemptId, DeadLetterId, EndpointId, MessageId, RequestId, SourceId, Stamp,
+    TaskId,
+};
 use crate::domain::message::Message;
 use crate::domain::received::{Origin, ReceivedRequest, Verdict};
+use crate::domain::task::{Progress, Task, Window, Work};
 use crate::domain::time::Timestamp;
 use crate::store::BodyLocation;
+use crate::store::dead_letters::DeadLettersRow;
 
 fn bytes(hex: &str) -> Vec<u8> {
     let byte = |at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap();
@@ -117,4 +124,66 @@ fn requests() {
         };
         check(&RequestRow { request, head: PLACE, body: PLACE }, frozen);
     }
+}
+
+fn delivery(dead_letter: Option<DeadLetterId>) -> Delivery {
+    Delivery {
+        state: State::Dead(DeadReason::Gone),
+        attempts: 2,
+        due: Timestamp::from_millis(1_000),
+        attempt_ids: vec![AttemptId::new(Stamp(12)), AttemptId::new(Stamp(13))],
+        dead_letter,
+    }
+}
+
+#[test]
+fn deliveries() {
+    let first = "01040102fbe803020c0d";
+    assert_eq!(decode::<Delivery>(&bytes(first)).unwrap(), delivery(None));
+    check(&delivery(Some(DeadLetterId::new(Stamp(14)))), "02040102fbe803020c0d010e");
+}
+
+#[test]
+fn dead_letters() {
+    let id = DeliveryId {
+        message: MessageId::new(Stamp(7)),
+        endpoint: EndpointId::new(Stamp(9)),
+        replay: 1,
+    };
+    let letter = DeadLetter {
+        delivery: id,
+        reason: DeadReason::Expired,
+        event_type: "a.b".to_owned(),
+        attempts: 3,
+        status_code: 503,
+    };
+    check(&letter, "0107090104 03612e6203fbf701".replace(' ', "").as_str());
+    check(&DeadLettersRow { count: 5, is_whole: true }, "010501");
+}
+
+/// Those that are under way when a newer version starts go on.
+#[test]
+fn tasks() {
+    let task = |work, progress| Task {
+        progress,
+        ..Task::new(TaskId::new(Stamp(5)), work, Timestamp::from_millis(6))
+    };
+    check(
+        &task(Work::CountByEventType, Progress::Finished),
+        "01050401000000 06".replace(' ', "").as_str(),
+    );
+    let filter = DeadLetterFilter {
+        endpoint: None,
+        reasons: vec![DeadReason::Blocked],
+        event_types: Vec::new(),
+        status_code_class: Some(500),
+        channel: None,
+        tag: None,
+        died: Window { since: Timestamp::from_millis(1), until: Timestamp::from_millis(2) },
+    };
+    let application = ApplicationId::new(Stamp(8));
+    let work = DeadLetterWork { application, filter, action: DeadLetterAction::Purge };
+    let behind = Progress::Behind(DeadLetterId::new(Stamp(14)));
+    check(&task(Work::DeadLetters(work), behind), "010507080001030001fbf4010000010201030e00000006");
+    check(&task(Work::CountByEventType, Progress::Cancelled), "0105040400000006");
 }
