@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod config;
+mod dead_letters;
 mod declared;
 mod demo;
 mod import_svix;
