@@ -18,7 +18,7 @@ const STEP: usize = 256;
 /// Dead letters listed in one record.
 const LISTED: usize = 64;
 
-/// A deleted endpoint, and some of its dead letters.
+/// The mark of a deleted endpoint, and dead letters of it and of others that are.
 struct Leavings {
     marker: Key,
     found: Vec<(Key, DeadLetterId)>,
@@ -152,7 +152,7 @@ impl Shared {
             ControlFlow::Break(())
         });
         let (marker, value) = first?;
-        let (application, endpoint) = rows::leavings_of(&marker)?;
+        let (application, _) = rows::leavings_of(&marker)?;
         let after = DeadLetterId::new(Stamp(self.decode(&marker, &value)));
         let from = rows::one(application, after).successor();
         let end = rows::of_application(application).after_prefix();
@@ -165,7 +165,8 @@ impl Shared {
             looked_at += 1;
             last = rows::parts(&key).map(|(_, id)| id);
             let letter: DeadLetter = self.decode(&key, &value);
-            if letter.delivery.endpoint == endpoint {
+            // Those of all that are deleted: with an application go many at once.
+            if self.read_catalog().endpoint_by_id(letter.delivery.endpoint).is_none() {
                 found.extend(last.map(|id| (key, id)));
             }
             ControlFlow::Continue(())

@@ -84,6 +84,9 @@ pub struct Key {
     pub window_ms: u64,
 }
 
+/// A dead letter that was put back, due then, or given up.
+pub type Taken = (DeliveryId, Option<Timestamp>);
+
 /// Something written.
 #[derive(Clone, Debug)]
 pub enum Write {
@@ -96,8 +99,8 @@ pub enum Write {
     },
     /// Of which delivery and when is known once the writer has done it.
     Resend(Arc<Mutex<Option<(DeliveryId, Timestamp)>>>),
-    /// Dead letters that were put back, and when they are due, or given up.
-    Take(Arc<Mutex<Option<(DeliveryId, Option<Timestamp>)>>>),
+    /// What became of it is known once the writer has done it.
+    Take(Arc<Mutex<Option<Taken>>>),
     /// Which delivery that is, and when it is due, is known once the writer has made it.
     Replay(Arc<Mutex<Option<(DeliveryId, Timestamp)>>>),
     Settle {

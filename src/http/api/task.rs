@@ -157,6 +157,9 @@ pub(super) async fn get(call: Call) -> Result<HttpResponse, ApiError> {
 
 /// Ends a task; an application's token ends what such a token can begin.
 pub(super) async fn cancel(mut call: Call) -> Result<HttpResponse, ApiError> {
+    let body = call.body().await?;
+    // Nothing in it is known, but it must be what it says it is.
+    let _: serde::de::IgnoredAny = body.json_or_empty()?;
     let Reference::Id(id) = call.reference::<TaskKind>("task")? else {
         return Err(ApiError::not_found());
     };
@@ -165,9 +168,6 @@ pub(super) async fn cancel(mut call: Call) -> Result<HttpResponse, ApiError> {
     if by_operators {
         call.operator_only()?;
     }
-    let body = call.body().await?;
-    // Nothing in it is known, but it must be what it says it is.
-    let _: serde::de::IgnoredAny = body.json_or_empty()?;
     let cancelled = call
         .write_once(&body, move |transaction| {
             Ok(Reply::Task(Box::new(transaction.cancel_task(id)?)))

@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | `a` | application, dead letter | the dead letter |
 //! | `t` | dead letter | whose it is |
-//! | `e` | application, endpoint | a deleted endpoint whose dead letters are still listed, and behind which to go on |
+//! | `e` | application, endpoint | deleted endpoint with dead letters, and behind which to go on |
 //! | `n` | | how many there are, and whether those of older versions are among them |
 
 use crate::domain::id::{ApplicationId, DeadLetterId, EndpointId, Id, Stamp};
