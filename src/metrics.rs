@@ -98,6 +98,8 @@ pub struct Metrics {
     pub attempt_duration: Histogram,
     /// Deliveries that wait, whether due or not.
     pub deliveries_waiting: Gauge,
+    /// Dead letters that are listed.
+    pub dead_letters: Gauge,
     /// Attempts under way.
     pub attempts_in_flight: Gauge,
     /// Endpoints whose queue is held because they are down.
@@ -148,6 +150,7 @@ impl Metrics {
             attempts: Family::default(),
             attempt_duration: Histogram::new(ATTEMPT_SECONDS),
             deliveries_waiting: Gauge::default(),
+            dead_letters: Gauge::default(),
             attempts_in_flight: Gauge::default(),
             lanes_parked: Gauge::default(),
             journal_sync_duration: Histogram::new(SYNC_SECONDS),
@@ -183,6 +186,8 @@ impl Metrics {
         );
         let waiting = self.deliveries_waiting.clone();
         registry.register("deliveries_waiting", "Deliveries that wait, due or not", waiting);
+        let dead = self.dead_letters.clone();
+        registry.register("dead_letters", "Dead letters that are listed", dead);
         let in_flight = self.attempts_in_flight.clone();
         registry.register("attempts_in_flight", "Attempts under way", in_flight);
         let parked = self.lanes_parked.clone();
@@ -279,6 +284,7 @@ mod tests {
             "relay_attempts_total{outcome=\"dns\"} 1",
             "relay_attempt_duration_seconds_count 0",
             "relay_deliveries_waiting 0",
+            "relay_dead_letters 0",
             "relay_attempts_in_flight 0",
             "relay_lanes_parked 0",
             "relay_journal_sync_duration_seconds_count 0",

@@ -14,6 +14,7 @@ mod alerts;
 mod check;
 mod client;
 mod config_print;
+mod dead_letters;
 mod demo;
 mod dry_run;
 mod explain;
@@ -34,6 +35,7 @@ mod sign;
 mod signed_request;
 mod source;
 mod stats;
+mod tasks;
 mod token;
 mod token_remote;
 mod transfer;
@@ -95,6 +97,12 @@ enum Command {
     Repair(repair::RepairArguments),
     /// Count the deliveries of a running relay and whether each has its place
     Stats(stats::StatsArguments),
+    /// List what is not tried again by itself, put it back or give it up
+    #[command(subcommand)]
+    DeadLetters(dead_letters::DeadLettersCommand),
+    /// List, show and cancel background tasks
+    #[command(subcommand)]
+    Tasks(tasks::TasksCommand),
     /// Write the applications, endpoints and event types of a running relay as one document
     Export(export::ExportArguments),
     /// Read such a document into a running relay: creates, updates, deletes nothing
@@ -174,6 +182,8 @@ fn dispatch(cli: &Cli) -> Outcome {
         Command::Send(arguments) => send::run(arguments, common),
         Command::Repair(arguments) => repair::run(arguments, common),
         Command::Stats(arguments) => stats::run(arguments, common),
+        Command::DeadLetters(command) => dead_letters::run(command, common),
+        Command::Tasks(command) => tasks::run(command, common),
         Command::Export(arguments) => export::run(arguments, common),
         Command::Import(arguments) => import::run(arguments, common),
         Command::ImportSvix(arguments) => import_svix::run(arguments, common),

@@ -20,15 +20,22 @@ pub(super) fn list(
     while found.len() < most {
         let limit = (most - found.len()).min(PAGE);
         let page = client.get(&format!("{path}?limit={limit}{query}{iterator}"))?;
-        let before = found.len();
         found.extend(page["data"].as_array().into_iter().flatten().cloned());
         match page["iterator"].as_str() {
-            Some(next) if page["done"] == false && found.len() > before => {
-                iterator = format!("&iterator={}", path_part(next));
+            Some(next) if page["done"] == false => {
+                let last = std::mem::replace(&mut iterator, page_after(next));
+                // A relay that gives the same place again would never end.
+                if last == iterator {
+                    break;
+                }
             }
             _ => break,
         }
     }
     found.truncate(most);
     Ok(found)
+}
+
+fn page_after(name: &str) -> String {
+    format!("&iterator={}", path_part(name))
 }

@@ -3,7 +3,7 @@
 //! ```text
 //! waiting -> sending -> delivered | retrying | dead
 //! retrying -> sending            waiting | retrying -> cancelled | dead (expired)
-//! dead | cancelled -> waiting    (by a person)
+//! dead | cancelled -> waiting    dead -> cancelled    (by a person)
 //! ```
 //!
 //! Sending is a lease in memory and never stored: after a crash the delivery is still due.
@@ -11,7 +11,7 @@
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::domain::id::{AttemptId, EndpointId, MessageId};
+use crate::domain::id::{AttemptId, DeadLetterId, EndpointId, MessageId};
 use crate::domain::time::Timestamp;
 
 /// Names a delivery: the message, the endpoint, and which time round (0, then one per replay).
@@ -38,6 +38,19 @@ pub enum DeadReason {
     Blocked,
     /// `delivery.expire_after` passed first.
     Expired,
+}
+
+impl DeadReason {
+    /// As whoever asks is told it: a tenant must not learn which names lead to addresses that are
+    /// kept from it.
+    pub fn told(self) -> &'static str {
+        match self {
+            DeadReason::Exhausted | DeadReason::Blocked => "exhausted",
+            DeadReason::Gone => "gone",
+            DeadReason::Rejected => "rejected",
+            DeadReason::Expired => "expired",
+        }
+    }
 }
 
 /// Where a delivery stands.
@@ -77,6 +90,8 @@ pub enum Input {
     Cancel,
     /// A person puts it back.
     Requeue,
+    /// A person gives a dead letter up.
+    Purge,
 }
 
 /// A move that the state does not allow.
@@ -103,6 +118,7 @@ pub fn transition(state: State, input: Input) -> Result<State, IllegalTransition
         }
         (State::Waiting | State::Retrying, Input::Cancel) => State::Cancelled,
         (State::Dead(_) | State::Cancelled, Input::Requeue) => State::Waiting,
+        (State::Dead(_), Input::Purge) => State::Cancelled,
         (state, input) => return Err(IllegalTransition { state, input }),
     };
     Ok(next)
@@ -124,6 +140,8 @@ pub struct Delivery {
     pub held_until: Option<Timestamp>,
     /// The key it is ordered by, where its endpoint asks for one and its message has it.
     pub order_key: Option<u64>,
+    /// Where the list of dead letters has it, while it is there.
+    pub dead_letter: Option<DeadLetterId>,
 }
 
 impl Delivery {
@@ -136,6 +154,7 @@ impl Delivery {
             attempt_ids: Vec::new(),
             held_until: None,
             order_key: None,
+            dead_letter: None,
         }
     }
 
@@ -257,6 +276,7 @@ mod tests {
             Input::Fail,
             Input::Cancel,
             Input::Requeue,
+            Input::Purge,
         ];
         inputs.extend(reasons.map(Input::Die));
         let mut allowed = vec![
@@ -275,6 +295,7 @@ mod tests {
         for reason in reasons {
             allowed.push((Sending, Input::Die(reason), State::Dead(reason)));
             allowed.push((State::Dead(reason), Input::Requeue, Waiting));
+            allowed.push((State::Dead(reason), Input::Purge, Cancelled));
         }
         for state in &states {
             for input in &inputs {

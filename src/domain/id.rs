@@ -24,9 +24,12 @@ const TAG_LEN: usize = 12;
 pub struct Stamp(pub u64);
 
 impl Stamp {
-    /// The first stamp of a millisecond.
+    /// The first stamp of a millisecond; of one in the year 2527 or later, the first of the last
+    /// that stamps can tell.
     pub const fn first_at(time: Timestamp) -> Stamp {
-        Stamp(time.millis() << COUNTER_BITS)
+        const LAST: u64 = u64::MAX >> COUNTER_BITS;
+        let millis = if time.millis() < LAST { time.millis() } else { LAST };
+        Stamp(millis << COUNTER_BITS)
     }
 
     /// The millisecond it was minted in.
@@ -71,6 +74,9 @@ pub enum SourceKind {}
 /// Names a request that came to a source.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum RequestKind {}
+/// Names a dead letter.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum DeadLetterKind {}
 
 impl Kind for ApplicationKind {
     const PREFIX: &'static str = "app_";
@@ -96,6 +102,9 @@ impl Kind for SourceKind {
 impl Kind for RequestKind {
     const PREFIX: &'static str = "in_";
 }
+impl Kind for DeadLetterKind {
+    const PREFIX: &'static str = "dl_";
+}
 
 /// A stamp that names a thing of one kind.
 pub struct Id<K> {
@@ -119,6 +128,8 @@ pub type KeyId = Id<KeyKind>;
 pub type SourceId = Id<SourceKind>;
 /// Names a request that came to a source, `in_…`.
 pub type RequestId = Id<RequestKind>;
+/// Names a dead letter, `dl_…`.
+pub type DeadLetterId = Id<DeadLetterKind>;
 
 impl<K> Id<K> {
     /// The id with this stamp.
@@ -273,6 +284,13 @@ fn from_base62(text: &str) -> Option<[u8; 20]> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn no_time_is_before_an_earlier_one() {
+        let times = [0, 1, 1 << 43, (1 << 44) - 1, 1 << 44, 1 << 46, u64::MAX];
+        let stamps = times.map(|millis| Stamp::first_at(Timestamp::from_millis(millis)));
+        assert!(stamps.is_sorted(), "{stamps:?}");
+    }
 
     proptest! {
         #[test]

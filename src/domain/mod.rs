@@ -6,6 +6,7 @@
 pub mod address;
 pub mod alert;
 pub mod application;
+pub mod dead_letter;
 pub mod delivery;
 pub mod delivery_settings;
 pub mod endpoint;

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::domain::dead_letter::DeadLetterWork;
 use crate::domain::delivery::State;
-use crate::domain::id::{ApplicationId, EndpointId, MessageId, TaskId};
+use crate::domain::id::{ApplicationId, DeadLetterId, EndpointId, MessageId, TaskId};
 use crate::domain::message::Message;
 use crate::domain::time::Timestamp;
 
@@ -43,6 +44,8 @@ pub enum Work {
     },
     /// What older sealing keys have sealed is sealed with the current one.
     Reseal,
+    /// Dead letters of an application are put back or given up.
+    DeadLetters(DeadLetterWork),
 }
 
 /// Messages accepted from `since` on and before `until`.
@@ -126,6 +129,7 @@ impl Work {
                 Some(work.application)
             }
             Work::PurgeContent { application } => Some(*application),
+            Work::DeadLetters(work) => Some(work.application),
             Work::CountByApplication { .. }
             | Work::CountByEventType
             | Work::Broadcast { .. }
@@ -143,7 +147,8 @@ impl Work {
             Work::CountByEventType
             | Work::PurgeContent { .. }
             | Work::Broadcast { .. }
-            | Work::Reseal => None,
+            | Work::Reseal
+            | Work::DeadLetters(_) => None,
         }
     }
 }
@@ -157,6 +162,10 @@ pub enum Progress {
     Finished,
     /// It can't go on, and why.
     Failed(String),
+    /// It goes on behind this dead letter.
+    Behind(DeadLetterId),
+    /// A person ended it; what it had done stays.
+    Cancelled,
 }
 
 /// A piece of work and how far it is.
@@ -194,6 +203,6 @@ impl Task {
 
     /// Whether there is something left to do.
     pub fn is_running(&self) -> bool {
-        matches!(self.progress, Progress::Running(_))
+        matches!(self.progress, Progress::Running(_) | Progress::Behind(_))
     }
 }

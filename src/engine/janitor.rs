@@ -238,12 +238,13 @@ impl Round {
         let free = self.store.free_bytes().unwrap_or(u64::MAX);
         self.metrics.disk_free.set(i64::try_from(free).unwrap_or(i64::MAX));
         let figures = self.store.figures();
-        for (gauge, bytes) in [
+        for (gauge, number) in [
             (&self.metrics.store_overlay, figures.overlay_bytes),
             (&self.metrics.store_index, figures.index_bytes),
             (&self.metrics.data_folder, figures.folder_bytes),
+            (&self.metrics.dead_letters, figures.dead_letters),
         ] {
-            gauge.set(i64::try_from(bytes).unwrap_or(i64::MAX));
+            gauge.set(i64::try_from(number).unwrap_or(i64::MAX));
         }
         self.metrics.untold.inc_by(figures.untold.saturating_sub(self.metrics.untold.get()));
         self.compactor.look(&self.store, figures.index_bytes);

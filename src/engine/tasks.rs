@@ -81,9 +81,10 @@ fn run(store: &Store, events: &Receiver<Event>) {
     // What was begun before is done first; one that a notice names too is only looked at twice.
     let mut running = VecDeque::from(store.running_tasks());
     finish_erasing(store);
+    let mut listing = store.lacks_dead_letters().then_some(None);
     let mut rest = Duration::ZERO;
     loop {
-        let event = match running.is_empty() {
+        let event = match running.is_empty() && listing.is_none() {
             true => events.recv().map_err(|_| RecvTimeoutError::Disconnected),
             false => events.recv_timeout(rest),
         };
@@ -92,8 +93,18 @@ fn run(store: &Store, events: &Receiver<Event>) {
             Ok(Event::Started(_)) | Err(RecvTimeoutError::Timeout) => {}
             Ok(Event::Stop) | Err(RecvTimeoutError::Disconnected) => return,
         }
-        let Some(id) = running.pop_front() else { continue };
         rest = Duration::ZERO;
+        if let Some(after) = listing {
+            match store.list_old_dead(after) {
+                Ok(next) => listing = next.map(Some),
+                Err(WriteError::Stopping) => return,
+                Err(error) => {
+                    tracing::warn!(%error, "the list of dead letters has to wait");
+                    rest = REST;
+                }
+            }
+        }
+        let Some(id) = running.pop_front() else { continue };
         match store.advance_task(id) {
             Ok(true) => running.push_back(id),
             Ok(false) => finish_erasing(store),

@@ -29,7 +29,7 @@ const fn one(capability: Capability) -> Need {
 }
 
 /// Method, path below `/api/v1` as the routes have it, and what is needed.
-pub const TABLE: [(&str, &str, Need); 45] = [
+pub const TABLE: [(&str, &str, Need); 49] = [
     ("GET", "/auth/whoami", Need::Nothing),
     ("POST", "/auth/logout", Need::Nothing),
     ("GET", "/app/{app}", one(ViewBase)),
@@ -63,6 +63,10 @@ pub const TABLE: [(&str, &str, Need); 45] = [
     ("GET", "/app/{app}/attempt/endpoint/{endpoint}", one(ViewBase)),
     ("GET", "/app/{app}/attempt/msg/{msg}", one(ViewBase)),
     ("GET", "/app/{app}/attempt/endpoint/{endpoint}/count", one(ViewBase)),
+    ("GET", "/app/{app}/dead-letter", one(ViewBase)),
+    ("POST", "/app/{app}/dead-letter/resend", one(CreateAttempts)),
+    // Who may delete an endpoint may give up what was meant for it.
+    ("POST", "/app/{app}/dead-letter/purge", one(ManageEndpoint)),
     ("GET", "/app/{app}/poller/{sink}", one(ViewBase)),
     // Reading as a consumer moves it on, which others by its name see.
     ("GET", "/app/{app}/poller/{sink}/consumer/{consumer}", one(ManageEndpoint)),
@@ -77,6 +81,7 @@ pub const TABLE: [(&str, &str, Need); 45] = [
     ("GET", "/event-type/{name}", one(ViewBase)),
     ("GET", "/background-task", one(ViewBase)),
     ("GET", "/background-task/{task}", one(ViewBase)),
+    ("POST", "/background-task/{task}/cancel", one(CreateAttempts)),
 ];
 
 /// What the call needs; `None` when no token of an application may make it.

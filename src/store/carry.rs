@@ -31,6 +31,9 @@ const STEP_BYTES: usize = 1 << 20;
 /// Bytes of a source's row of what waits at most.
 const WAITING_MAX: usize = 64;
 
+/// Rows that a dead letter which goes out of the list changes.
+const UNLISTED: usize = 3;
+
 /// Looks for the message of a deleted endpoint's delivery in one step. Where there are so many
 /// applications that more would be needed, the rest is carried on.
 const LOOKS_MAX: usize = 2_000;
@@ -112,7 +115,11 @@ impl Transaction<'_> {
             b'm' => {
                 let row: MessageRow = self.writer.shared.decode(&key, value);
                 let held = self.delivery_rows(&row.message);
-                let rows: usize = held.iter().map(|(_, held)| 1 + held.attempt_ids.len()).sum();
+                let rows = |held: &Delivery| {
+                    let listed = if held.dead_letter.is_some() { UNLISTED } else { 0 };
+                    1 + held.attempt_ids.len() + listed
+                };
+                let rows: usize = held.iter().map(|(_, held)| rows(held)).sum();
                 again + BODY_HEADER + ALIGN + row.length() + (2 + rows) * DELETE
             }
             b'a' => {
@@ -124,6 +131,8 @@ impl Transaction<'_> {
                 let bodies = (row.body.length() + row.head.length()) as usize;
                 2 * again + BODY_HEADER + ALIGN + bodies + WAITING_MAX
             }
+            // Its place goes along, and the count is written again.
+            b'z' => again + UNLISTED * DELETE,
             // What waits of its source is written again.
             b'w' => 2 * again + WAITING_MAX,
             _ => again,
@@ -168,6 +177,7 @@ impl Transaction<'_> {
                 self.let_go(&key);
                 0
             }
+            b'z' => self.carry_dead_letter(key, value),
             b'h' | b'n' if self.source_of(&key).is_some() => self.again(key, value),
             b'h' | b'n' => {
                 self.delete_row(key);
@@ -239,7 +249,7 @@ impl Transaction<'_> {
         !all.iter().any(|owner| kept(*owner))
     }
 
-    fn again(&mut self, key: Key, value: bytes::Bytes) -> usize {
+    pub(super) fn again(&mut self, key: Key, value: bytes::Bytes) -> usize {
         let bytes = key.as_bytes().len() + value.len();
         self.put_row(key, value, false);
         bytes
@@ -263,6 +273,9 @@ impl Transaction<'_> {
         for (delivery, held) in self.delivery_rows(&row.message) {
             for attempt in held.attempt_ids {
                 self.delete_row(keys::attempt(delivery.endpoint, attempt));
+            }
+            if let Some(listed) = held.dead_letter {
+                self.unlist_dead(delivery, listed);
             }
             self.delete_row(keys::delivery(delivery));
         }

@@ -20,6 +20,7 @@ use crate::store::open::{INDEX_OPEN_THREAD, OpenError};
 use crate::store::place::{index_folder, lock};
 use crate::store::replay::open_in_time;
 
+mod dead_letters;
 mod rows;
 
 use rows::{Origin, Rows};

@@ -79,12 +79,12 @@ impl Transaction<'_> {
 
     /// The body of a message is expunged at `at`.
     pub(super) fn expunge_later(&mut self, message: &Message, at: Timestamp) {
-        let key = keys::expiry(at, message.application, message.id);
+        let key = keys::erasures::expiry(at, message.application, message.id);
         self.put_row(key, bytes::Bytes::new(), true);
     }
 
     pub(super) fn erase_later(&mut self, location: BodyLocation) {
-        let key = keys::erasures::one(location.segment, location.offset);
+        let key = keys::erasures::erasure(location.segment, location.offset);
         self.put_row(key, records::encode(&location), true);
     }
 
@@ -212,7 +212,7 @@ impl Store {
 
 impl Shared {
     fn places_to_erase(&self) -> Vec<(Key, BodyLocation)> {
-        let all = keys::erasures::all();
+        let all = keys::erasures::all_erasures();
         let mut found = Vec::new();
         self.overlay.scan(&all, &all.after_prefix(), false, &mut |key, value| {
             found.push((key, self.decode(&key, &value)));
@@ -228,9 +228,10 @@ impl Shared {
 
     fn expired_contents(&self, now: Timestamp) -> Vec<(Key, ApplicationId, MessageId)> {
         let mut found = Vec::new();
-        let (from, to) = (keys::all_expiries(), keys::expiry_at(now).successor());
+        let (from, to) =
+            (keys::erasures::all_expiries(), keys::erasures::expiry_at(now).successor());
         self.overlay.scan(&from, &to, false, &mut |key, _| {
-            if let Some((application, message)) = keys::expiry_parts(&key) {
+            if let Some((application, message)) = keys::erasures::expiry_parts(&key) {
                 found.push((key, application, message));
             }
             if found.len() == STEP { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }

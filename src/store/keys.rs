@@ -22,8 +22,10 @@
 //! | `h` | source, request | one that came while its source was paused |
 //! | `w` | source, request | one that was refused and may become a message yet: its bytes |
 //! | `n` | source | how much of both it has |
+//! | `z` | kind, … | dead letter, see [`dead_letters`] |
 //! | `p` | key, part | the rest of a value too long for one row |
 
+pub mod dead_letters;
 pub mod erasures;
 pub mod pollers;
 pub mod received;
@@ -209,6 +211,11 @@ pub fn event_id(application: ApplicationId, hash: [u8; 16]) -> Key {
     Key::start(b'i').with_id(application).with(&hash)
 }
 
+/// Every delivery.
+pub fn all_deliveries() -> Key {
+    Key::start(b'd')
+}
+
 /// Deliveries of a message.
 pub fn deliveries(message: MessageId) -> Key {
     Key::start(b'd').with_id(message)
@@ -305,26 +312,6 @@ pub fn all_tasks() -> Key {
 /// A background task.
 pub fn task(id: TaskId) -> Key {
     Key::start(b'b').with_id(id)
-}
-
-/// Every body with an end of its own.
-pub fn all_expiries() -> Key {
-    Key::start(b't')
-}
-
-/// The bound in `all_expiries` at a time.
-pub fn expiry_at(time: Timestamp) -> Key {
-    Key::start(b't').with_u64(time.millis())
-}
-
-/// A body that is expunged at a time.
-pub fn expiry(time: Timestamp, application: ApplicationId, message: MessageId) -> Key {
-    expiry_at(time).with_id(application).with_id(message)
-}
-
-/// The message that a key of `all_expiries` names.
-pub fn expiry_parts(key: &Key) -> Option<(ApplicationId, MessageId)> {
-    Some((Id::new(Stamp(key.u64_at(9)?)), Id::new(Stamp(key.u64_at(17)?))))
 }
 
 /// Every remembered reply.

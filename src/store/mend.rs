@@ -25,7 +25,8 @@ pub struct Mended {
 impl Store {
     /// Takes away every due time that no delivery has, gives one to each that waits without, and
     /// takes back those that wait without for an endpoint that is gone. Counts anew what waits of
-    /// each source. For a store that nothing is sent from meanwhile.
+    /// each source, and lists the dead letters that there are. For a store that nothing is sent
+    /// from meanwhile.
     pub fn mend(&self) -> Result<Mended, WriteError> {
         let dropped = self.shared.misfits();
         let (restored, orphans) = self.shared.forgotten();
@@ -66,6 +67,7 @@ impl Store {
                 })
             })??;
         }
+        self.mend_dead_letters()?;
         Ok(Mended { dropped: dropped.len() as u64, restored: restored.len() as u64 })
     }
 }

@@ -1,6 +1,6 @@
 //! Messages and attempts as lists show them.
 
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -180,6 +180,21 @@ impl Shared {
         show: impl Fn(&Key, &Bytes) -> Option<T>,
     ) -> Page<T, Id<K>> {
         self.page(&Span::new(all, page, at), page.limit, id_of, show)
+    }
+
+    /// The same, of the rows between two keys.
+    pub(super) fn list_between<T, K>(
+        &self,
+        all: Key,
+        within: Range<Key>,
+        page: &PageRequest<Id<K>>,
+        at: impl Fn(Stamp) -> Key,
+        id_of: impl Fn(&Key) -> Option<Id<K>>,
+        show: impl Fn(&Key, &Bytes) -> Option<T>,
+    ) -> Page<T, Id<K>> {
+        let mut span = Span::new(all, page, at);
+        span.narrow(Some(within.start), Some(within.end));
+        self.page(&span, page.limit, id_of, show)
     }
 
     /// Attempts at an endpoint.

@@ -235,29 +235,44 @@ fn assemble(
     shared.sequence.store(recovered.tail.last, Ordering::Release);
     let after = Stamp::first_at(floor + Duration::from_millis(1));
     let mut writer = Writer::new(Arc::clone(&shared), tables, journal, after);
+    // The salt may have been lost; then there are older records.
+    let is_new = recovered.tail.last == 0;
     if salt.is_none() {
         writer.make_room()?;
         let kept = records::encode(shared.ids.salt());
         let saved = writer.transact(|transaction| {
             transaction.put_row(keys::salt(), kept, true);
+            if is_new {
+                transaction.begin_dead_letters();
+            }
             Ok(())
         });
         saved.map_err(io::Error::other).map_err(at)?;
     }
-    writer.make_room()?;
-    let said = writer.say_sealing(!accepted.is_empty());
-    said.map_err(io::Error::other).map_err(at)?;
-    let oldest = shared.segments.numbers().first().copied();
-    if let (Some(gone), Some(oldest)) = (gone, oldest) {
-        writer.make_room()?;
-        let told = writer.say_oldest(oldest, gone.last);
-        told.map_err(io::Error::other).map_err(at)?;
-    }
+    say(&mut writer, gone, !accepted.is_empty(), &folder)?;
     writer.finish_group()?;
     shared.checkpoint(writer.journal().synced(), false).map_err(at)?;
     shared.forget_sealing_keys();
     shared.tell_of_older_keys();
     Ok(Opened { shared, writer, accepted, rebuilt })
+}
+
+/// Writes what this start has found.
+fn say(
+    writer: &mut Writer,
+    gone: Option<Loss>,
+    accepted: bool,
+    folder: &Path,
+) -> Result<(), OpenError> {
+    let at = |error| OpenError::Io(folder.to_owned(), io::Error::other(error));
+    writer.make_room()?;
+    writer.say_sealing(accepted).map_err(at)?;
+    let oldest = writer.shared.segments.numbers().first().copied();
+    if let (Some(gone), Some(oldest)) = (gone, oldest) {
+        writer.make_room()?;
+        writer.say_oldest(oldest, gone.last).map_err(at)?;
+    }
+    Ok(())
 }
 
 /// A clock far from the last known time suspends every deletion by age, over restarts too, until

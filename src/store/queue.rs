@@ -97,6 +97,7 @@ impl Transaction<'_> {
         if settlement.trigger == Trigger::Manual {
             self.answer_resend(settlement);
         }
+        self.list_dead(id, &mut delivery, Some(settlement.status_code));
         self.put_row(keys::delivery(id), records::encode(&delivery), is_new);
         let content = self.body(&records::encode(&settlement.content));
         let attempt = Attempt {

@@ -4,6 +4,7 @@
 //! struct stays as `…V1` with a conversion, and the frozen bytes in `tests` keep reading.
 
 mod content;
+mod delivery;
 mod endpoint;
 mod message;
 mod reply;
@@ -19,10 +20,10 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::application::Application;
-use crate::domain::delivery::{Attempt, Delivery, State};
+use crate::domain::delivery::Attempt;
 use crate::domain::event_type::EventType;
 use crate::domain::filter::FilterError;
-use crate::domain::id::{AttemptId, EndpointId, MessageId};
+use crate::domain::id::{EndpointId, MessageId};
 use crate::domain::lease::Leases;
 use crate::domain::received::{Head, ReceivedRequest};
 use crate::domain::task::Task;
@@ -31,6 +32,8 @@ use crate::domain::token::{ApplicationToken, OperatorKey};
 use crate::store::BodyLocation;
 use crate::store::seal::UnsealError;
 
+#[cfg(test)]
+pub(super) use delivery::DeliveryV1;
 pub use endpoint::EndpointRow;
 pub use message::MessageRow;
 pub use reply::{ReplyRow, StoredReply};
@@ -134,30 +137,6 @@ pub fn decode<T: Record>(bytes: &[u8]) -> Result<T, RecordError> {
 /// One version of a record.
 pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, RecordError> {
     Ok(format().deserialize(bytes)?)
-}
-
-/// A delivery before any endpoint kept an order.
-#[derive(Deserialize)]
-struct DeliveryV1 {
-    state: State,
-    attempts: u16,
-    due: Timestamp,
-    attempt_ids: Vec<AttemptId>,
-}
-
-impl Record for Delivery {
-    const VERSION: u8 = 2;
-
-    fn read(version: u8, bytes: &[u8]) -> Result<Delivery, RecordError> {
-        match version {
-            1 => {
-                let DeliveryV1 { state, attempts, due, attempt_ids } = parse(bytes)?;
-                Ok(Delivery { state, attempts, attempt_ids, ..Delivery::waiting(due) })
-            }
-            2 => parse(bytes),
-            newer => Err(RecordError::Newer(newer)),
-        }
-    }
 }
 
 /// An attempt and where its headers and answer stand.

@@ -155,15 +155,16 @@ impl Store {
         Ok(kept)
     }
 
-    /// Forgets replies whose time is over and cancels what waits for endpoints that are gone, a
-    /// step of each; returns whether there may be more.
+    /// Forgets replies whose time is over, cancels what waits for endpoints that are gone and takes
+    /// their dead letters out of the list, a step of each; returns whether there may be more.
     pub fn tidy(&self) -> Result<bool, WriteError> {
+        let forgotten = self.forget_dead_letters()?;
         let now = self.shared.clock.now();
         let expired = self.shared.expired_replies(now, STEP_ROWS);
         let orphans = self.shared.orphans(STEP_ROWS);
-        let more = expired.len() == STEP_ROWS || orphans.len() == STEP_ROWS;
+        let more = forgotten || expired.len() == STEP_ROWS || orphans.len() == STEP_ROWS;
         if expired.is_empty() && orphans.is_empty() {
-            return Ok(false);
+            return Ok(forgotten);
         }
         self.on_writer(move |writer| {
             writer.transact(|transaction| {
@@ -272,6 +273,7 @@ impl Transaction<'_> {
         let ends = is_queued(delivery.state);
         if ends {
             delivery.state = state;
+            self.list_dead(id, &mut delivery, None);
             self.put_row(key, records::encode(&delivery), new);
             self.writer.shared.count_settled(true, false);
             if matches!(state, State::Dead(_)) {

@@ -92,6 +92,8 @@ pub struct Figures {
     pub synced_writes: u64,
     /// Events that the operator could not be told of, the disk being full.
     pub untold: u64,
+    /// Dead letters in the list.
+    pub dead_letters: u64,
     /// Bytes of rows that wait for the index.
     pub overlay_bytes: u64,
     /// Bytes of disk that the index takes, with one that is being made to take its place.
@@ -270,6 +272,7 @@ impl Shared {
             sync_micros: read(&self.counts.sync_micros),
             synced_writes: read(&self.counts.synced_writes),
             untold: read(&self.counts.untold),
+            dead_letters: self.dead_letters().count,
             overlay_bytes: self.overlay.bytes() as u64,
             index_bytes: disk_bytes(&self.place.folder.join("index")),
             journal_bytes: self.segments.bytes().unwrap_or(0),

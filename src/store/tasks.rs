@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
-use crate::domain::delivery::{Delivery, DeliveryId, Input, State, Trigger, transition};
+use crate::domain::delivery::{Delivery, DeliveryId, State, Trigger};
 use crate::domain::id::{ApplicationId, EndpointId, MessageId, Stamp, TaskId};
 use crate::domain::message::Message;
 use crate::domain::operational::HIDDEN;
@@ -36,6 +36,24 @@ impl Transaction<'_> {
         self.put_row(keys::task(id), records::encode(&task), true);
         self.notify(Notice::TaskStarted(id));
         task
+    }
+
+    /// Ends a task that is running: its next step does nothing more. What it had done stays.
+    pub fn cancel_task(&mut self, id: TaskId) -> Result<Task, Refusal> {
+        let mut task: Task = self.record(&keys::task(id)).ok_or(Refusal::NotFound)?;
+        match task.progress {
+            Progress::Running(_) | Progress::Behind(_) => {
+                task.progress = Progress::Cancelled;
+                task.updated_at = self.now();
+                self.put_row(keys::task(id), records::encode(&task), false);
+            }
+            Progress::Cancelled => {}
+            Progress::Finished | Progress::Failed(_) => {
+                let words = "the task has ended: there is nothing left to cancel";
+                return Err(Refusal::Conflict(words.to_owned()));
+            }
+        }
+        Ok(task)
     }
 
     /// Does the task's work for these messages and keeps how far it is; `next` goes on behind
@@ -80,8 +98,8 @@ impl Transaction<'_> {
                 found.is_err().then(|| "the application was deleted".to_owned())
             }
             Work::CountByApplication { .. } | Work::CountByEventType => None,
-            // They go their own ways, by applications and by rows.
-            Work::Broadcast { .. } | Work::Reseal => None,
+            // They go their own ways, by applications, by dead letters and by rows.
+            Work::Broadcast { .. } | Work::DeadLetters(_) | Work::Reseal => None,
         }
     }
 
@@ -115,7 +133,7 @@ impl Transaction<'_> {
                 true
             }
             Work::PurgeContent { .. } => self.expunge_message(stored),
-            Work::Broadcast { .. } | Work::Reseal => false,
+            Work::Broadcast { .. } | Work::DeadLetters(_) | Work::Reseal => false,
         }
     }
 
@@ -126,11 +144,7 @@ impl Transaction<'_> {
         if stored.body.is_gone() {
             return false;
         }
-        let Ok(state) = transition(held.state, Input::Requeue) else { return false };
-        let due = self.now();
-        let delivery = Delivery { state, attempts: 0, due, held_until: None, ..held.clone() };
-        self.queue(stored, id, &delivery, false);
-        true
+        self.put_back(stored, id, held.clone())
     }
 
     fn replay_missing(&mut self, stored: &StoredMessage, work: &EndpointWork) -> bool {
@@ -206,7 +220,13 @@ impl Transaction<'_> {
         Ok((id, due))
     }
 
-    fn queue(&mut self, stored: &StoredMessage, id: DeliveryId, delivery: &Delivery, new: bool) {
+    pub(super) fn queue(
+        &mut self,
+        stored: &StoredMessage,
+        id: DeliveryId,
+        delivery: &Delivery,
+        new: bool,
+    ) {
         self.put_row(keys::delivery(id), records::encode(delivery), new);
         self.put_row(keys::due(id, delivery.due), bytes::Bytes::new(), true);
         self.notify(Notice::Ready(Ready {
@@ -269,7 +289,9 @@ impl Store {
     /// is durable.
     pub fn advance_task(&self, id: TaskId) -> Result<bool, WriteError> {
         let Some(task) = self.task(id) else { return Ok(false) };
-        let Progress::Running(after) = task.progress else { return Ok(false) };
+        if !task.is_running() {
+            return Ok(false);
+        }
         if self.shared.overlay.bytes() > self.shared.overlay_limit {
             return Err(WriteError::Busy);
         }
@@ -279,6 +301,14 @@ impl Store {
         if task.work == Work::Reseal {
             return self.advance_reseal(id);
         }
+        let after = match (&task.work, task.progress) {
+            (Work::DeadLetters(work), Progress::Behind(after)) => {
+                return self.advance_dead_letters(id, work, Some(after));
+            }
+            (Work::DeadLetters(work), _) => return self.advance_dead_letters(id, work, None),
+            (_, Progress::Running(after)) => after,
+            _ => None,
+        };
         let (messages, next) = self.shared.next_messages(&task.work, after);
         if matches!(task.work, Work::PurgeContent { .. }) {
             // Before the step is kept: one that is begun again does it again.

@@ -221,6 +221,7 @@ impl<'writer> Transaction<'writer> {
         self.set(CatalogChange::Endpoint(application, id, None));
         self.tell_of_deleted(&endpoint)?;
         self.forget_pollers(id);
+        self.leave_dead_letters(application, id);
         self.forgive(id);
         self.parts.notices.push(Notice::EndpointDeleted(id));
         Ok(())

@@ -5,6 +5,7 @@
 
 mod alerts;
 mod config;
+mod dead_letters;
 mod declared;
 mod demo;
 mod import_svix;

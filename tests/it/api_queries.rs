@@ -38,7 +38,7 @@ fn queries() -> Vec<(&'static str, &'static str, Parameters)> {
     let with = |more: Parameters| [paging(), filtering(), more].concat();
     let content = flag("with_content");
     let tried = with(vec![status.clone(), class.clone(), content.clone(), flag("with_msg")]);
-    let counted = [filtering(), vec![status.clone(), class]].concat();
+    let counted = [filtering(), vec![status.clone(), class.clone()]].concat();
     let one = ("endpoint_id", vec!["a%20b".to_owned(), long(257)]);
     let listed = [paging(), vec![flag("include_archived"), content.clone()]].concat();
     let window = ["since", "until"].map(|name| (name, vec!["soon".to_owned(), "1".to_owned()]));
@@ -59,6 +59,11 @@ fn queries() -> Vec<(&'static str, &'static str, Parameters)> {
     by_kind.push(("event_type", vec!["a.*".to_owned(), "a%20b".to_owned(), long(257)]));
     let running = ("status", vec!["ended".to_owned(), "1".to_owned()]);
     let task = ("task", vec!["none".to_owned()]);
+    let reason = ("reason", wrong(&["blocked", "1"]));
+    let one_dead = ("endpoint_id", vec!["a%20b".to_owned(), "nobody".to_owned(), long(257)]);
+    let mut dead = with(vec![class.clone(), reason, one_dead]);
+    dead.retain(|(name, _)| !["before", "after"].contains(name));
+    dead.extend(window.clone());
     vec![
         ("GET", "/app", paging()),
         ("GET", "/auth/key", paging()),
@@ -73,6 +78,8 @@ fn queries() -> Vec<(&'static str, &'static str, Parameters)> {
         ("GET", "/app/acme/attempt/endpoint/e", tried.clone()),
         ("GET", "/app/acme/attempt/endpoint/e/count", counted),
         ("GET", "/app/acme/attempt/msg/one", [tried, vec![one]].concat()),
+        ("GET", "/app/acme/dead-letter", dead.clone()),
+        ("GET", "/dead-letter", dead),
         ("GET", "/event-type", listed),
         ("DELETE", "/event-type/a.b", vec![flag("expunge")]),
         ("DELETE", "/source/nobody", vec![flag("discard_held")]),

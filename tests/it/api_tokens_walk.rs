@@ -23,6 +23,10 @@ const CAPABILITIES: [&str; 6] = [
 /// How calls end that try or change transformations.
 const TRANSFORMING: [&str; 3] = ["/transformation", "/transformation/simulate", "/dry-run"];
 
+/// How calls end that have something delivered again.
+const AGAIN: [&str; 5] =
+    ["/recover", "/replay-missing", "/bulk-replay", "/send-example", "/resend"];
+
 fn token(relay: &Relay, app: &str, capabilities: Option<&[&str]>) -> String {
     let body = json!({"capabilities": capabilities, "expiry": 3_600});
     let made = relay.post(&format!("/auth/app-portal-access/{app}"), body).expect(200);
@@ -44,13 +48,11 @@ fn openers(method: &str, path: &str) -> Option<&'static [&'static str]> {
         Some(&["ViewEndpointSecret", "ManageEndpointSecret", "ManageEndpoint"])
     } else if own && method != "GET" && ends(&TRANSFORMING) {
         Some(&["ManageTransformations"])
-    } else if own && ends(&["/seek", "/commit", "/consumer/{consumer_id}"]) {
+    } else if own && ends(&["/seek", "/commit", "/consumer/{consumer_id}", "/purge"]) {
         Some(&["ManageEndpoint"])
     } else if own && ends(&["/secret/rotate"]) {
         Some(&["ManageEndpointSecret", "ManageEndpoint"])
-    } else if own
-        && ends(&["/recover", "/replay-missing", "/bulk-replay", "/send-example", "/resend"])
-    {
+    } else if own && ends(&AGAIN) || path.ends_with("/background-task/{task_id}/cancel") {
         Some(&["CreateAttempts"])
     } else if method == "GET" && (own || shared.iter().any(|begin| path.starts_with(begin)))
         || own && ends(&["/precheck/active"])

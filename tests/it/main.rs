@@ -6,6 +6,8 @@ mod api_broadcast;
 mod api_calls;
 mod api_connections;
 mod api_damage;
+mod api_dead_letters;
+mod api_dead_letters_work;
 mod api_document;
 mod api_expunge;
 mod api_fields;

@@ -34,12 +34,13 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const SEEDS: u64 = 100;
 const STEPS: u64 = 500;
 /// What must have happened at least once in `SEEDS` seeds.
-const EVERYTHING: [&str; 23] = [
+const EVERYTHING: [&str; 24] = [
     "blocked",
     "checked",
     "conflict",
     "crash",
     "damage told",
+    "dead letter taken",
     "delivered",
     "disabled",
     "drained",

@@ -95,6 +95,9 @@ pub struct Key {
     pub window_ms: u64,
 }
 
+/// A dead letter that was put back, due then, or given up.
+pub type Taken = (DeliveryId, Option<Timestamp>);
+
 /// Something written.
 #[derive(Clone, Debug)]
 pub enum Write {
@@ -107,6 +110,8 @@ pub enum Write {
     },
     /// Of which delivery and when is known once the writer has done it.
     Resend(Arc<Mutex<Option<(DeliveryId, Timestamp)>>>),
+    /// What became of it is known once the writer has done it.
+    Take(Arc<Mutex<Option<Taken>>>),
     /// Which delivery that is, and when it is due, is known once the writer has made it.
     Replay(Arc<Mutex<Option<(DeliveryId, Timestamp)>>>),
     Settle {
@@ -158,6 +163,19 @@ impl Tables {
             Write::Replay(made) => {
                 if let Some((id, due)) = *made.lock().expect("no holder panics") {
                     self.rows.insert(id, Row::new(due));
+                }
+            }
+            Write::Take(taken) => {
+                let taken = *taken.lock().expect("no holder panics");
+                if let Some((id, due)) = taken
+                    && let Some(row) = self.rows.get_mut(&id)
+                {
+                    match due {
+                        Some(due) => {
+                            *row = Row { asked: row.asked, made: row.made, ..Row::new(due) };
+                        }
+                        None => row.state = State::Cancelled,
+                    }
                 }
             }
             Write::Settle { delivery, due, trigger, verdict } => {

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
+use relay::domain::dead_letter::DeadLetterAction;
 use relay::domain::delivery::DeliveryId;
 use relay::domain::delivery_settings::{DeliverySettings, Order};
 use relay::domain::endpoint::{Disabled, Endpoint, EndpointKey};
@@ -13,11 +14,14 @@ use relay::domain::secret::Secret;
 use relay::domain::signature::SigningKey;
 use relay::domain::subscription::Subscription;
 use relay::engine::scheduler::EndpointFacts;
-use relay::store::{Author, Idempotency, NewMessage, Reference, Refusal, Reply, Transaction};
+use relay::store::{
+    Author, Idempotency, NewMessage, PageRequest, PageStart, Reference, Refusal, Reply, Transaction,
+};
 
 use crate::machine::Told;
 use crate::model::{EndpointRow, Key, Ordered, Write};
 use crate::random::Random;
+use crate::reading::every_one;
 use crate::receiver::Receiver;
 use crate::reference::Broken;
 use crate::world::{Event, World};
@@ -111,6 +115,9 @@ impl World {
     /// A person asks for a delivery again, the same one or as a new one.
     fn ask(&mut self) {
         let Some(id) = self.a_delivery() else { return };
+        if self.random.one_in(3) && self.take_dead() {
+            return;
+        }
         if self.swarm.replays && self.random.one_in(2) {
             return self.replay(id);
         }
@@ -128,6 +135,32 @@ impl World {
             *told.lock().expect("no holder panics") = Some((newest, transaction.now()));
             Ok(Reply::Done)
         });
+    }
+
+    /// The oldest dead letter of an application is put back or given up, if there is one.
+    fn take_dead(&mut self) -> bool {
+        let application = self.an_application();
+        let page = PageRequest { limit: 1, start: PageStart::First, descending: false };
+        let found = self.process.store.list_dead_letters(Some(application), &every_one(), &page);
+        let Some(stored) = found.items.first() else { return false };
+        let (letter, id) = (stored.id, stored.letter.delivery);
+        let worn = stored.letter.attempts as usize >= ATTEMPTS;
+        let action = match worn || self.random.one_in(3) {
+            true => DeadLetterAction::Purge,
+            false => DeadLetterAction::Resend,
+        };
+        self.count("dead letter taken");
+        self.note(|| format!("{action:?} {id:?}"));
+        let taken = Arc::new(Mutex::new(None));
+        let told = Arc::clone(&taken);
+        self.write(Write::Take(taken), None, move |transaction| {
+            let due = (action == DeadLetterAction::Resend).then(|| transaction.now());
+            if transaction.take_dead_letter(application, letter, action) {
+                *told.lock().expect("no holder panics") = Some((id, due));
+            }
+            Ok(Reply::Done)
+        });
+        true
     }
 
     /// The message again, as a new delivery.

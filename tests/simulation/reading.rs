@@ -2,8 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use relay::domain::delivery::{DeliveryId, Trigger};
+use relay::domain::dead_letter::DeadLetterFilter;
+use relay::domain::delivery::{DeliveryId, State, Trigger};
 use relay::domain::id::ApplicationId;
+use relay::domain::task::Window;
 use relay::domain::time::Timestamp;
 use relay::engine::scheduler::EndpointFacts;
 use relay::store::{MessageFilter, PageRequest, PageStart, Store};
@@ -58,7 +60,48 @@ pub fn read(store: &Store, applications: &[ApplicationId]) -> Result<Tables, Bro
         }
     }
     due(store, &mut tables)?;
+    dead(store, applications, &tables)?;
     Ok(tables)
+}
+
+/// All dead letters that are listed.
+pub fn every_one() -> DeadLetterFilter {
+    DeadLetterFilter {
+        endpoint: None,
+        reasons: Vec::new(),
+        event_types: Vec::new(),
+        status_code_class: None,
+        channel: None,
+        tag: None,
+        died: Window { since: Timestamp::default(), until: Timestamp::MAX },
+    }
+}
+
+/// What is dead is listed, once in its application and once among all, and nothing else is.
+fn dead(store: &Store, applications: &[ApplicationId], tables: &Tables) -> Result<(), Broken> {
+    let rows = tables.rows.iter().filter(|(_, row)| matches!(row.state, State::Dead(_)));
+    let expected: BTreeSet<DeliveryId> = rows.map(|(id, _)| *id).collect();
+    let listed = |application| {
+        let page = PageRequest { limit: 10_000, start: PageStart::First, descending: true };
+        store.list_dead_letters(application, &every_one(), &page).items
+    };
+    let own: Vec<_> = applications.iter().flat_map(|id| listed(Some(*id))).collect();
+    for (whose, letters) in [("its own", own), ("all", listed(None))] {
+        let count = letters.len();
+        for stored in &letters {
+            let letter = &stored.letter;
+            let row = tables.rows.get(&letter.delivery);
+            let right = row.is_some_and(|row| {
+                row.state == State::Dead(letter.reason) && row.made == letter.attempts as usize
+            });
+            hold(right, || format!("dead letters, {whose}: {letter:?} stands as {row:?}"))?;
+        }
+        let found: BTreeSet<_> = letters.iter().map(|stored| stored.letter.delivery).collect();
+        hold(found == expected && count == found.len(), || {
+            format!("dead letters, {whose}: {found:?} of {count} instead of {expected:?}")
+        })?;
+    }
+    Ok(())
 }
 
 fn due(store: &Store, tables: &mut Tables) -> Result<(), Broken> {

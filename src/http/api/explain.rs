@@ -117,8 +117,7 @@ fn matched(endpoint: &Endpoint, delivery: &Delivery) -> Told {
         }
         (State::Sending, _) => told("waiting", Some("sending"), "is being sent now"),
         (State::Dead(reason), _) => {
-            let (reason, words) = dead(reason);
-            told("dead", Some(reason), format!("given up {tried}: {words}"))
+            told("dead", Some(reason.told()), format!("given up {tried}: {}", dead(reason)))
         }
         (State::Cancelled, _) => told("cancelled", None, format!("taken back {tried}")),
     }
@@ -138,15 +137,13 @@ fn by_source(store: &Store, message: &Message, endpoint: &Endpoint) -> Option<To
     Some(told("not_matched", Some("source"), words))
 }
 
-fn dead(reason: DeadReason) -> (&'static str, &'static str) {
+fn dead(reason: DeadReason) -> &'static str {
     match reason {
-        // A tenant must not learn which names lead to addresses that are kept from it.
-        DeadReason::Exhausted | DeadReason::Blocked => {
-            ("exhausted", "the whole retry schedule was used")
-        }
-        DeadReason::Gone => ("gone", "the endpoint answered 410 Gone"),
-        DeadReason::Rejected => ("rejected", "the receiver asked not to be sent it again"),
-        DeadReason::Expired => ("expired", "delivery.expire_after passed first"),
+        // Told as the same, see `DeadReason::told`.
+        DeadReason::Exhausted | DeadReason::Blocked => "the whole retry schedule was used",
+        DeadReason::Gone => "the endpoint answered 410 Gone",
+        DeadReason::Rejected => "the receiver asked not to be sent it again",
+        DeadReason::Expired => "delivery.expire_after passed first",
     }
 }
 

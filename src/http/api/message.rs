@@ -118,6 +118,12 @@ pub(super) async fn get(call: Call) -> Result<HttpResponse, ApiError> {
 
 /// `channel`, `tag`, `event_types`, `before`, `after`.
 pub(super) fn filter(query: &Query) -> Result<MessageFilter, ApiError> {
+    let filter = content_filter(query)?;
+    Ok(MessageFilter { before: query.time("before")?, after: query.time("after")?, ..filter })
+}
+
+/// `channel`, `tag`, `event_types`.
+pub(super) fn content_filter(query: &Query) -> Result<MessageFilter, ApiError> {
     let event_types = query.list("event_types");
     for name in &event_types {
         limits::event_type(name).map_err(|rule| wrong("event_types", &rule))?;
@@ -136,8 +142,8 @@ pub(super) fn filter(query: &Query) -> Result<MessageFilter, ApiError> {
         channel: query.text("channel").map(str::to_owned),
         tag: query.text("tag").map(str::to_owned),
         event_types,
-        before: query.time("before")?,
-        after: query.time("after")?,
+        before: None,
+        after: None,
     })
 }
 

@@ -10,6 +10,8 @@ pub mod body;
 pub mod broadcast;
 pub mod call;
 pub mod config;
+pub mod dead_letter;
+mod dead_letter_plan;
 mod delivery_settings;
 mod dry_run;
 pub mod endpoint;
@@ -58,6 +60,7 @@ pub(super) fn routes(routes: &mut Routes) {
         .configure(applications)
         .configure(endpoints)
         .configure(messages)
+        .configure(dead_letters)
         .configure(pollers)
         .configure(transformations)
         .configure(sources)
@@ -186,6 +189,14 @@ fn contents(routes: &mut Routes) {
         .service(at("/app/{app}/msg/expunge-all-contents").post(expunge::all).into_resource());
 }
 
+fn dead_letters(routes: &mut Routes) {
+    routes
+        .service(at("/dead-letter").get(dead_letter::list_all).into_resource())
+        .service(at("/app/{app}/dead-letter").get(dead_letter::list).into_resource())
+        .service(at("/app/{app}/dead-letter/resend").post(dead_letter::resend).into_resource())
+        .service(at("/app/{app}/dead-letter/purge").post(dead_letter::purge).into_resource());
+}
+
 fn event_types(routes: &mut Routes) {
     routes
         .service(at("/event-type/import/openapi").post(openapi_import::import).into_resource())
@@ -207,6 +218,7 @@ fn operations(routes: &mut Routes) {
         .service(at("/stats/usage/event-types").put(stats::by_event_type).into_resource())
         .service(at("/background-task").get(task::list).into_resource())
         .service(at("/background-task/{task}").get(task::get).into_resource())
+        .service(at("/background-task/{task}/cancel").post(task::cancel).into_resource())
         .service(
             at("/environment/export")
                 .get(environment::export)

@@ -99,7 +99,7 @@ async fn begin(
     start(&call, &body, work(over)).await
 }
 
-fn disabled() -> ApiError {
+pub(super) fn disabled() -> ApiError {
     ApiError::BadRequest("the endpoint is disabled; enable it first".to_owned())
 }
 

@@ -4,14 +4,16 @@ use actix_web::HttpResponse;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::application::unexpected;
 use super::call::Call;
 use super::page;
 use super::query::wrong;
+use crate::domain::dead_letter::DeadLetterAction;
 use crate::domain::id::{Ids, TaskId, TaskKind};
 use crate::domain::task::{Progress, Task, Work};
 use crate::http::auth::Scope;
 use crate::http::error::ApiError;
-use crate::store::{Reference, TaskFilter};
+use crate::store::{Reference, Reply, TaskFilter};
 
 /// BackgroundTaskOut; the answer to the call that begins one has it without `data`.
 #[derive(Serialize)]
@@ -46,24 +48,34 @@ impl TaskOut {
         if let Some(application) = task.work.application() {
             data["appId"] = json!(ids.text(application));
         }
-        if let Progress::Failed(why) = &task.progress {
-            data["error"] = json!(why);
+        if let Some(work) = further_name(&task.work) {
+            data["work"] = json!(work);
+        }
+        match &task.progress {
+            Progress::Failed(why) => data["error"] = json!(why),
+            Progress::Cancelled => {
+                data["error"] = json!("it was cancelled; what it had done stays");
+                data["cancelled"] = json!(true);
+            }
+            _ => {}
         }
         TaskOut { data: Some(data), ..TaskOut::begun(ids, task) }
     }
 }
 
+/// Client libraries know these three and refuse any other.
 fn status(task: &Task) -> &'static str {
     match task.progress {
-        Progress::Running(_) => "running",
+        Progress::Running(_) | Progress::Behind(_) => "running",
         Progress::Finished => "finished",
-        Progress::Failed(_) => "failed",
+        Progress::Failed(_) | Progress::Cancelled => "failed",
     }
 }
 
 fn name(work: &Work) -> &'static str {
     match work {
-        Work::Recover(_) => "endpoint.recover",
+        // Client libraries refuse names that they don't know.
+        Work::Recover(_) | Work::DeadLetters(_) => "endpoint.recover",
         Work::ReplayMissing(_) => "endpoint.replay",
         Work::BulkReplay(..) => "endpoint.bulk-replay",
         Work::CountByApplication { .. } => "application.stats",
@@ -74,8 +86,19 @@ fn name(work: &Work) -> &'static str {
     }
 }
 
+/// What it does, where client libraries have no name for that.
+fn further_name(work: &Work) -> Option<&'static str> {
+    match work {
+        Work::DeadLetters(work) => Some(match work.action {
+            DeadLetterAction::Resend => "dead-letter.resend",
+            DeadLetterAction::Purge => "dead-letter.purge",
+        }),
+        _ => None,
+    }
+}
+
 /// Every kind of task that a list can be asked for.
-const NAMES: [&str; 9] = [
+const NAMES: [&str; 11] = [
     "endpoint.recover",
     "endpoint.replay",
     "endpoint.bulk-replay",
@@ -85,14 +108,19 @@ const NAMES: [&str; 9] = [
     "message.broadcast",
     "sealing-key.rotate",
     "sdk.generate",
+    "dead-letter.resend",
+    "dead-letter.purge",
 ];
+
+/// How a task may stand; a cancelled one has failed too.
+const STATUSES: [&str; 4] = ["running", "finished", "failed", "cancelled"];
 
 /// Tasks, newest first; an application's token sees those of its application.
 pub(super) async fn list(call: Call) -> Result<HttpResponse, ApiError> {
     let query = call.query()?;
     let wanted_status = query.text("status").map(str::to_owned);
-    if wanted_status.as_deref().is_some_and(|it| !["running", "finished", "failed"].contains(&it)) {
-        return Err(wrong("status", "is running, finished or failed"));
+    if wanted_status.as_deref().is_some_and(|it| !STATUSES.contains(&it)) {
+        return Err(wrong("status", "is running, finished, failed or cancelled"));
     }
     let wanted_name = query.text("task").map(str::to_owned);
     if wanted_name.as_deref().is_some_and(|it| !NAMES.contains(&it)) {
@@ -105,8 +133,11 @@ pub(super) async fn list(call: Call) -> Result<HttpResponse, ApiError> {
     let request = page::request(&query, call.ids(), true)?;
     call.read(move |store| {
         let passes = |task: &Task| {
-            wanted_status.as_deref().is_none_or(|wanted| wanted == status(task))
-                && wanted_name.as_deref().is_none_or(|wanted| wanted == name(&task.work))
+            let cancelled = task.progress == Progress::Cancelled;
+            let stands = |wanted| wanted == status(task) || wanted == "cancelled" && cancelled;
+            let does =
+                |wanted| wanted == name(&task.work) || Some(wanted) == further_name(&task.work);
+            wanted_status.as_deref().is_none_or(stands) && wanted_name.as_deref().is_none_or(does)
         };
         let filter = TaskFilter { passes: &passes, application };
         let page = store.list_tasks(&filter, &request);
@@ -124,6 +155,28 @@ pub(super) async fn get(call: Call) -> Result<HttpResponse, ApiError> {
     };
     let task = find(&call, id)?;
     Ok(HttpResponse::Ok().json(TaskOut::new(call.ids(), &task)))
+}
+
+/// Ends a task; an application's token ends what such a token can begin.
+pub(super) async fn cancel(mut call: Call) -> Result<HttpResponse, ApiError> {
+    let body = call.body().await?;
+    // Nothing in it is known, but it must be what it says it is.
+    let _: serde::de::IgnoredAny = body.json_or_empty()?;
+    let Reference::Id(id) = call.reference::<TaskKind>("task")? else {
+        return Err(ApiError::not_found());
+    };
+    let task = find(&call, id)?;
+    let by_operators = matches!(task.work, Work::PurgeContent { .. });
+    if by_operators {
+        call.operator_only()?;
+    }
+    let cancelled = call
+        .write_once(&body, move |transaction| {
+            Ok(Reply::Task(Box::new(transaction.cancel_task(id)?)))
+        })
+        .await?;
+    let Reply::Task(task) = &cancelled.reply else { return Err(unexpected(&cancelled.reply)) };
+    Ok(HttpResponse::Ok().json(TaskOut::new(call.ids(), task)))
 }
 
 fn find(call: &Call, id: TaskId) -> Result<Task, ApiError> {

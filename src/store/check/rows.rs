@@ -4,6 +4,7 @@ use std::collections::hash_map::RandomState;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::BuildHasher;
 
+use super::dead_letters::DeadLetters;
 use super::{Findings, Remedy};
 use crate::domain::alert::Trouble;
 use crate::domain::application::Application;
@@ -63,6 +64,7 @@ pub struct Rows {
     messages: BTreeMap<MessageId, MessageState>,
     deliveries: HashMap<DeliveryId, (State, Timestamp)>,
     due: HashMap<(DeliveryId, Timestamp), Origin>,
+    dead_letters: DeadLetters,
     undecodable: Vec<(Origin, u8)>,
     salt: Option<[u8; 16]>,
 }
@@ -79,6 +81,7 @@ impl Rows {
             messages: BTreeMap::new(),
             deliveries: HashMap::new(),
             due: HashMap::new(),
+            dead_letters: DeadLetters::default(),
             undecodable: Vec::new(),
             salt: None,
         }
@@ -110,7 +113,7 @@ impl Rows {
                 self.undecodable.push((origin, key.prefix()));
             }
             Some(_) => {}
-            None => self.delete(&key),
+            None => self.delete(&key, origin),
         }
     }
 
@@ -126,7 +129,9 @@ impl Rows {
             }
             b'd' => {
                 let held: Delivery = decode(value)?;
-                self.deliveries.insert(keys::delivery_of(key)?, (held.state, held.due));
+                let id = keys::delivery_of(key)?;
+                self.dead_letters.take(id, Some(&held), origin);
+                self.deliveries.insert(id, (held.state, held.due));
             }
             b'q' => {
                 self.due.insert(keys::due_parts(key)?, origin);
@@ -142,11 +147,12 @@ impl Rows {
             b'v' => decodes::<Leases>(value)?,
             b'x' => decodes::<BodyLocation>(value)?,
             b't' => {
-                keys::expiry_parts(key)?;
+                keys::erasures::expiry_parts(key)?;
             }
             b's' => decodes::<RequestRow>(value)?,
             b'h' => decodes::<HeldRow>(value)?,
             b'w' => decodes::<u64>(value)?,
+            b'z' => self.dead_letters.put(key, value, origin)?,
             b'n' => decodes::<Waiting>(value)?,
             b'c' => match key.as_bytes().get(1)? {
                 b'a' => decodes::<Application>(value)?,
@@ -176,7 +182,7 @@ impl Rows {
         Some(())
     }
 
-    fn delete(&mut self, key: &Key) {
+    fn delete(&mut self, key: &Key, origin: Origin) {
         match key.prefix() {
             b'm' => {
                 if let Some(stamp) = key.u64_at(9) {
@@ -184,7 +190,10 @@ impl Rows {
                 }
             }
             b'd' => {
-                keys::delivery_of(key).and_then(|id| self.deliveries.remove(&id));
+                if let Some(id) = keys::delivery_of(key) {
+                    self.deliveries.remove(&id);
+                    self.dead_letters.take(id, None, origin);
+                }
             }
             b'q' => {
                 keys::due_parts(key).and_then(|parts| self.due.remove(&parts));
@@ -192,6 +201,7 @@ impl Rows {
             b'c' => {
                 endpoint_of(key).map(|id| self.endpoints.remove(&id));
             }
+            b'z' => self.dead_letters.delete(key),
             _ => {}
         }
     }
@@ -207,6 +217,7 @@ impl Rows {
             );
         }
         let ids = Ids::new(self.salt.unwrap_or_default());
+        self.dead_letters.judge(&self.endpoints, &ids, findings);
         for ((id, due), origin) in &self.due {
             // What waits for an endpoint that is gone is cancelled by and by.
             if !self.endpoints.contains(&id.endpoint) {
@@ -285,7 +296,7 @@ impl Rows {
     }
 }
 
-fn decode<T: records::Record>(value: &[u8]) -> Option<T> {
+pub(super) fn decode<T: records::Record>(value: &[u8]) -> Option<T> {
     records::decode(value).ok()
 }
 
@@ -311,6 +322,7 @@ fn word(prefix: u8) -> &'static str {
         b'o' => "a token",
         b'u' => "a consumer's position",
         b'v' => "a consumer's leases",
+        b'z' => "a dead letter",
         b's' | b'h' | b'w' | b'n' => "a request to a source",
         b'c' => "an entry of the catalog",
         _ => "an unknown row",

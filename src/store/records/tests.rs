@@ -4,14 +4,18 @@ use std::fmt::Debug;
 
 use super::endpoint::EndpointRowV1;
 use super::{EndpointRow, MessageRow, Record, RequestRow, decode, encode};
-use crate::domain::delivery::{Delivery, State};
+use crate::domain::dead_letter::{DeadLetter, DeadLetterAction, DeadLetterFilter, DeadLetterWork};
+use crate::domain::delivery::{DeadReason, Delivery, DeliveryId, State};
 use crate::domain::id::{
-    ApplicationId, AttemptId, EndpointId, MessageId, RequestId, SourceId, Stamp,
+    ApplicationId, AttemptId, DeadLetterId, EndpointId, MessageId, RequestId, SourceId, Stamp,
+    TaskId,
 };
 use crate::domain::message::Message;
 use crate::domain::received::{Origin, ReceivedRequest, Verdict};
+use crate::domain::task::{Progress, Task, Window, Work};
 use crate::domain::time::Timestamp;
 use crate::store::BodyLocation;
+use crate::store::dead_letters::DeadLettersRow;
 
 fn bytes(hex: &str) -> Vec<u8> {
     let byte = |at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap();
@@ -122,16 +126,69 @@ fn requests() {
     }
 }
 
+fn delivery(dead_letter: Option<DeadLetterId>) -> Delivery {
+    Delivery {
+        state: State::Dead(DeadReason::Gone),
+        attempts: 2,
+        due: Timestamp::from_millis(1_000),
+        attempt_ids: vec![AttemptId::new(Stamp(12)), AttemptId::new(Stamp(13))],
+        dead_letter,
+        held_until: None,
+        order_key: None,
+    }
+}
+
 #[test]
 fn deliveries() {
-    let first = Delivery {
-        state: State::Retrying,
-        attempts: 2,
-        attempt_ids: vec![AttemptId::new(Stamp(7))],
-        ..Delivery::waiting(Timestamp::from_millis(1_000))
-    };
-    assert_eq!(decode::<Delivery>(&bytes("010302fbe8030107")).unwrap(), first);
-    check(&first, "020302fbe80301070000");
+    let first = "01040102fbe803020c0d";
+    assert_eq!(decode::<Delivery>(&bytes(first)).unwrap(), delivery(None));
+    check(&delivery(Some(DeadLetterId::new(Stamp(14)))), "02040102fbe803020c0d0000010e");
     let held_until = Some(Timestamp::from_millis(1_001));
-    check(&Delivery { held_until, order_key: Some(9), ..first }, "020302fbe803010701fbe9030109");
+    let held = Delivery { held_until, order_key: Some(9), ..delivery(None) };
+    check(&held, "02040102fbe803020c0d01fbe903010900");
+}
+
+#[test]
+fn dead_letters() {
+    let id = DeliveryId {
+        message: MessageId::new(Stamp(7)),
+        endpoint: EndpointId::new(Stamp(9)),
+        replay: 1,
+    };
+    let letter = DeadLetter {
+        delivery: id,
+        reason: DeadReason::Expired,
+        event_type: "a.b".to_owned(),
+        attempts: 3,
+        status_code: 503,
+    };
+    check(&letter, "0107090104 03612e6203fbf701".replace(' ', "").as_str());
+    check(&DeadLettersRow { count: 5, is_whole: true }, "010501");
+}
+
+/// Those that are under way when a newer version starts go on.
+#[test]
+fn tasks() {
+    let task = |work, progress| Task {
+        progress,
+        ..Task::new(TaskId::new(Stamp(5)), work, Timestamp::from_millis(6))
+    };
+    check(
+        &task(Work::CountByEventType, Progress::Finished),
+        "01050401000000 06".replace(' ', "").as_str(),
+    );
+    let filter = DeadLetterFilter {
+        endpoint: None,
+        reasons: vec![DeadReason::Blocked],
+        event_types: Vec::new(),
+        status_code_class: Some(500),
+        channel: None,
+        tag: None,
+        died: Window { since: Timestamp::from_millis(1), until: Timestamp::from_millis(2) },
+    };
+    let application = ApplicationId::new(Stamp(8));
+    let work = DeadLetterWork { application, filter, action: DeadLetterAction::Purge };
+    let behind = Progress::Behind(DeadLetterId::new(Stamp(14)));
+    check(&task(Work::DeadLetters(work), behind), "010508080001030001fbf4010000010201030e00000006");
+    check(&task(Work::CountByEventType, Progress::Cancelled), "0105040400000006");
 }

@@ -20,6 +20,20 @@ pub fn windows() -> Vec<Call> {
         at("status", vec![json!(5), json!(-1), json!("0")]),
         at("statusCodeClass", vec![json!(201), json!(600), json!(-1), json!("200")]),
     ];
+    let mut taken: Vec<_> = window();
+    taken.extend([
+        at("plan", vec![json!("yes"), json!(1)]),
+        at(
+            "endpointId",
+            vec![json!("nobody"), json!(""), json!("a b"), json!(long(257)), json!(1)],
+        ),
+        at("reason", vec![json!("blocked"), json!(""), json!(1)]),
+        at("eventTypes", vec![json!(vec!["a"; 501]), json!("a")])
+            .and(json!(["a", "b.*"]), "eventTypes.[1]"),
+        at("channel", vec![json!("a b"), json!(""), json!(long(129)), json!(1)]),
+        at("tag", vec![json!(""), json!(long(129)), json!("\u{0}"), json!(1)]),
+        at("statusCodeClass", vec![json!(201), json!(600), json!(-1), json!("200")]),
+    ]);
     let replayed = window().into_iter().chain(replayed).collect();
     let used = json!({"since": "2026-11-20T00:00:00Z", "until": "2026-11-21T00:00:00Z"});
     let usage = vec![
@@ -50,7 +64,8 @@ pub fn windows() -> Vec<Call> {
     vec![
         ("POST", "/app/acme/endpoint/e/recover", "WindowIn", since.clone(), recover),
         ("POST", "/app/acme/endpoint/e/replay-missing", "WindowIn", since.clone(), window()),
-        ("POST", "/app/acme/endpoint/e/bulk-replay", "BulkReplayIn", since, replayed),
+        ("POST", "/app/acme/endpoint/e/bulk-replay", "BulkReplayIn", since.clone(), replayed),
+        ("POST", "/app/acme/dead-letter/resend", "DeadLetterWorkIn", since.clone(), taken),
         ("POST", "/event-type/import/openapi", "ImportIn", json!({"spec": document}), imported),
         ("POST", "/stats/usage/app", "UsageIn", used, usage),
         ("POST", "/app/acme/msg/bulk-expunge", "ExpungeIn", right, expunged),

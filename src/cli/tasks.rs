@@ -1,0 +1,177 @@
+//! `relay tasks`: the background tasks of a running relay, and how far they are.
+
+use std::thread;
+use std::time::Duration;
+
+use anstyle::Style;
+use clap::Subcommand;
+use serde_json::Value;
+
+use super::client::{Client, path_part};
+use super::failure::{Exit, Failure};
+use super::output::{self, ASIDE, BAD, Cell, GOOD, OPEN, cell, plain, styled};
+use super::token_remote::RemoteArguments;
+use super::{Common, Outcome, pages};
+
+const PATH: &str = "/api/v1/background-task";
+/// The first wait between two looks; each is half as long again, up to the last.
+const FIRST_WAIT: Duration = Duration::from_millis(40);
+const LAST_WAIT: Duration = Duration::from_secs(2);
+
+/// What `relay tasks` does.
+#[derive(Subcommand, Debug)]
+pub enum TasksCommand {
+    /// List tasks, newest first
+    List(ListArguments),
+    /// Show a task and how far it is
+    Show(ShowArguments),
+    /// End a task that is running; what it has done stays
+    Cancel(CancelArguments),
+}
+
+/// What `relay tasks list` takes.
+#[derive(clap::Args, Debug)]
+pub struct ListArguments {
+    /// Those that stand so alone
+    #[arg(long, value_parser = ["running", "finished", "failed", "cancelled"])]
+    status: Option<String>,
+    /// How many, the newest
+    #[arg(long, value_name = "NUMBER", default_value_t = 20)]
+    limit: usize,
+    #[command(flatten)]
+    at: RemoteArguments,
+}
+
+/// What `relay tasks show` takes.
+#[derive(clap::Args, Debug)]
+pub struct ShowArguments {
+    /// The task's id, as `relay tasks list` shows it
+    #[arg(value_name = "ID")]
+    id: String,
+    /// Wait until it has ended
+    #[arg(long)]
+    follow: bool,
+    #[command(flatten)]
+    at: RemoteArguments,
+}
+
+/// What `relay tasks cancel` takes.
+#[derive(clap::Args, Debug)]
+pub struct CancelArguments {
+    /// The task's id, as `relay tasks list` shows it
+    #[arg(value_name = "ID")]
+    id: String,
+    #[command(flatten)]
+    at: RemoteArguments,
+}
+
+/// Does what is asked for.
+pub(super) fn run(command: &TasksCommand, common: &Common) -> Outcome {
+    match command {
+        TasksCommand::List(arguments) => list(arguments, common),
+        TasksCommand::Show(arguments) => {
+            let client = arguments.at.client(common)?;
+            if arguments.follow {
+                return follow(&client, &arguments.id, common);
+            }
+            let task = client.get(&path(&arguments.id))?;
+            show(&task, common)?;
+            Ok(Exit::Success)
+        }
+        TasksCommand::Cancel(arguments) => {
+            let path = format!("{}/cancel", path(&arguments.id));
+            let task = arguments.at.client(common)?.post(&path, "{}")?;
+            show(&task, common)?;
+            Ok(Exit::Success)
+        }
+    }
+}
+
+fn path(id: &str) -> String {
+    format!("{PATH}/{}", path_part(id))
+}
+
+fn list(arguments: &ListArguments, common: &Common) -> Outcome {
+    let client = arguments.at.client(common)?;
+    let query = arguments.status.as_ref().map(|status| format!("&status={status}"));
+    let found = pages::list(&client, PATH, &query.unwrap_or_default(), arguments.limit)?;
+    if common.json {
+        output::json(&found)?;
+        return Ok(Exit::Success);
+    }
+    if found.is_empty() {
+        output::line("there is none")?;
+        return Ok(Exit::Success);
+    }
+    let row = |task: &Value| -> [Cell; 5] {
+        let number = |field: &str| task["data"][field].as_u64().unwrap_or_default().to_string();
+        [
+            cell(text(task, "updatedAt")),
+            (style(task), standing(task).to_owned()),
+            cell(number("done")),
+            cell(kind(task)),
+            cell(text(task, "id")),
+        ]
+    };
+    let rows: Vec<_> = found.iter().map(row).collect();
+    output::table(["UPDATED", "STATUS", "DONE", "TASK", "ID"], &rows)?;
+    Ok(Exit::Success)
+}
+
+/// Waits for the end of a task and shows it: exit code 0 when it has done all, else 1.
+pub(super) fn follow(client: &Client, id: &str, common: &Common) -> Outcome {
+    let mut wait = FIRST_WAIT;
+    // Ends with the task, or with whoever waits.
+    loop {
+        let task = client.get(&path(id))?;
+        if task["status"] != "running" {
+            show(&task, common)?;
+            let finished = task["status"] == "finished";
+            return Ok(if finished { Exit::Success } else { Exit::Failed });
+        }
+        thread::sleep(wait);
+        wait = (wait * 3 / 2).min(LAST_WAIT);
+    }
+}
+
+fn show(task: &Value, common: &Common) -> Result<(), Failure> {
+    if common.json {
+        return output::json(task);
+    }
+    let data = &task["data"];
+    let number = |field: &str| data[field].as_u64().unwrap_or_default();
+    let standing = styled(style(task), standing(task));
+    let id = styled(ASIDE, text(task, "id"));
+    output::line(format!("{} {standing} {id}", kind(task)))?;
+    output::line(format!("{} done of {} looked at", number("done"), number("lookedAt")))?;
+    for (name, count) in data["counts"].as_object().into_iter().flatten() {
+        output::line(format!("  {} {count}", plain(name)))?;
+    }
+    match data["error"].as_str() {
+        Some(error) => output::line(plain(error)),
+        None => Ok(()),
+    }
+}
+
+fn text(task: &Value, field: &str) -> String {
+    plain(task[field].as_str().unwrap_or_default())
+}
+
+/// What it does, by the most exact name there is.
+fn kind(task: &Value) -> String {
+    let exact = task["data"]["work"].as_str().map(plain);
+    exact.unwrap_or_else(|| text(task, "task"))
+}
+
+fn standing(task: &Value) -> &str {
+    let cancelled = task["data"]["cancelled"] == true;
+    if cancelled { "cancelled" } else { task["status"].as_str().unwrap_or("unknown") }
+}
+
+fn style(task: &Value) -> Style {
+    match standing(task) {
+        "finished" => GOOD,
+        "failed" => BAD,
+        _ => OPEN,
+    }
+}
