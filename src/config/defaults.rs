@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::egress::{Egress, Resolve};
 use super::units::{Size, Span};
 use super::{
     Auth, Data, Delivery, HeaderNames, Intake, Log, LogFormat, Retention, SchemaCheck, Server,
@@ -80,6 +81,18 @@ impl Default for Delivery {
             headers: HeaderNames::Standard,
             park_after: 10,
             disable_after: Span(Duration::from_secs(5 * 24 * HOUR)),
+        }
+    }
+}
+
+impl Default for Egress {
+    fn default() -> Egress {
+        Egress {
+            proxy: None,
+            no_proxy: Vec::new(),
+            resolve: Resolve::Relay,
+            direct: true,
+            token_timeout: Span(Duration::from_secs(5)),
         }
     }
 }

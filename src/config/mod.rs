@@ -12,6 +12,7 @@ use url::Url;
 
 pub mod declared;
 mod defaults;
+pub mod egress;
 mod environment;
 mod file;
 pub mod load;
@@ -26,6 +27,7 @@ mod validate_declared;
 mod tests;
 
 use declared::{DeclaredApplication, DeclaredEndpoint, DeclaredEventType};
+use egress::{DeclaredProxy, Egress};
 use secrets::SecretText;
 use source::DeclaredSource;
 use units::{AllowedNetwork, Size, Span};
@@ -46,6 +48,8 @@ pub struct Config {
     pub delivery: Delivery,
     /// Which addresses deliveries may reach.
     pub guard: Guard,
+    /// What they leave through.
+    pub egress: Egress,
     /// How long and how much is kept.
     pub retention: Retention,
     /// What providers send.
@@ -54,6 +58,9 @@ pub struct Config {
     pub transforms: Transforms,
     /// What is logged.
     pub log: Log,
+    /// Proxies that endpoints may choose by name.
+    #[serde(rename = "proxy", skip_serializing_if = "Vec::is_empty")]
+    pub proxies: Vec<DeclaredProxy>,
     /// Applications declared in the file.
     #[serde(rename = "application", skip_serializing_if = "Vec::is_empty")]
     pub applications: Vec<DeclaredApplication>,

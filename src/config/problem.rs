@@ -63,10 +63,10 @@ pub(super) fn floor(source: &str, position: usize) -> usize {
 fn holds_secret(line: &str) -> bool {
     let Some((key, value)) = line.split_once('=') else { return line.contains("whsec_") };
     let key = key.trim().rsplit('.').next().unwrap_or_default().trim_matches(['"', '\'']);
-    ["operator_key", "jwt_secret", "sealing_key", "secret"].contains(&key)
-        || (key == "headers" && value.contains('{'))
+    ["operator_key", "jwt_secret", "sealing_key", "secret", "value"].contains(&key)
+        || (["headers", "delivery", "auth", "tls"].contains(&key) && value.contains('{'))
         || (value.contains("://") && value.contains('@'))
-        || ["authorization", "cookie", "token", "api-key"]
+        || ["authorization", "cookie", "token", "api-key", "password", "client_"]
             .iter()
             .any(|part| key.to_ascii_lowercase().contains(part))
         || ["whsec_", "whsk_"].iter().any(|prefix| line.contains(prefix))
@@ -186,6 +186,10 @@ mod tests {
             "x = { secret = 'whsec_hush' }",
             "headers = { authorization = 'hush' }",
             "url = 'https://anna:hush@h.example'",
+            "delivery = { auth = { type = 'bearer', token = 'hush' } }",
+            "delivery.auth.value = 'hush'",
+            "client_key = 'hush'",
+            "password = 'hush'",
         ] {
             let problem = shown(line, "hush");
             assert!(!problem.contains("hush"), "{problem}");

@@ -71,9 +71,10 @@ fn the_reference_names_every_setting_and_its_variable() {
         expected.split('`').skip(1).step_by(2).map(str::to_owned).collect()
     };
     let sections = keys("nothing = 1");
-    assert_eq!(sections.len(), 14, "{sections:?}");
+    assert_eq!(sections.len(), 16, "{sections:?}");
     for section in sections {
-        if ["application", "event_type", "endpoint", "source"].contains(&section.as_str()) {
+        if ["application", "event_type", "endpoint", "source", "proxy"].contains(&section.as_str())
+        {
             assert!(REFERENCE.contains(&format!("# [[{section}]]\n")));
             for key in keys(&format!("[[{section}]]\nnothing = 1")) {
                 assert!(REFERENCE.contains(&format!(" {key} = ")), "{section}.{key}");
@@ -99,11 +100,13 @@ fn what_the_reference_declares_in_comments_is_right() {
     let key = folder.write("key", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n", 0o600);
     let token = folder.write("token", "0123456789abcdef\n", 0o600);
     let script = folder.write("to-slack.js", "function handler(w) { return w }", 0o644);
+    let books = folder.write("books.toml", "[auth]\ntype = 'bearer'\ntoken = 't'\n", 0o600);
     // One of the two ways to say it.
     let declared = declared.replace("transform = { steps = [ { pick = \"data\" } ] } ", "# ");
     let files = [
         ("to-slack.js", &script),
         ("acme-books", &key),
+        ("books.toml", &books),
         ("stripe", &key),
         ("own", &key),
         ("shop-url", &token),
@@ -113,6 +116,8 @@ fn what_the_reference_declares_in_comments_is_right() {
     });
     let loaded = load(&folder.options(&declared, 0o644, &[])).unwrap();
     assert_eq!(loaded.config.endpoints.len(), 1);
+    let delivery = loaded.config.endpoints[0].delivery().unwrap();
+    assert!(delivery.cloud_events && delivery.auth.is_some());
     assert!(loaded.secrets.endpoint_key("acme", "acme-books").is_some());
     assert_eq!(loaded.secrets.endpoint_key("default", "acme-books"), None);
     assert_eq!(loaded.config.declared_sources.len(), 2);

@@ -7,6 +7,7 @@ pub mod address;
 pub mod application;
 pub mod delivery;
 pub mod delivery_settings;
+pub mod egress;
 pub mod endpoint;
 pub mod endpoint_url;
 pub mod event_type;

@@ -14,7 +14,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3_600);
 
 /// The one sentence for every way of not reaching an endpoint: whether an address is private,
 /// closed or silent is for the operator's log, or a tenant could map the operator's network.
-const UNREACHABLE: &str = "no connection to the endpoint could be made: check that its host \
+pub(super) const UNREACHABLE: &str = "no connection to the endpoint could be made: check that its host \
     name resolves to a public address and that something listens there";
 
 /// How one attempt ended.
@@ -33,6 +33,20 @@ pub struct Answer {
     pub body: Vec<u8>,
     /// What a 429 or 503 asked for, between 1 s and 24 h.
     pub retry_after: Option<Duration>,
+}
+
+impl Answer {
+    /// Nothing was sent, and why not, for a tenant.
+    pub fn unsent(outcome: Outcome, why: &str) -> Answer {
+        Answer {
+            outcome,
+            status_code: 0,
+            duration: Duration::ZERO,
+            headers: Vec::new(),
+            body: why.as_bytes().to_vec(),
+            retry_after: None,
+        }
+    }
 }
 
 /// A failure before an answer: its outcome, and whether the endpoint was reached at all.
@@ -66,6 +80,10 @@ pub(super) fn classify(error: &ureq::Error) -> Failure {
                     Failure::unreached(Outcome::TimedOut)
                 }
                 Some(LinkError::Connect(_)) => Failure::unreached(Outcome::Connect),
+                Some(LinkError::Proxy { cause, .. }) if cause.is_timeout() => {
+                    Failure::unreached(Outcome::TimedOut)
+                }
+                Some(LinkError::Proxy { .. }) => Failure::unreached(Outcome::Connect),
                 Some(LinkError::TooMuch(_)) => Failure::reached(Outcome::Protocol),
                 Some(LinkError::Tls(_)) => Failure::reached(Outcome::Tls),
                 Some(LinkError::Lost { reused, .. }) => {

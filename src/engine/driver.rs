@@ -314,5 +314,6 @@ fn label(outcome: Outcome) -> &'static str {
         Outcome::Blocked => "blocked",
         Outcome::Transform => "transform",
         Outcome::Dropped => "dropped",
+        Outcome::Token => "token",
     }
 }

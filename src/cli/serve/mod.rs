@@ -20,10 +20,11 @@ use crate::engine::clock::EngineClock;
 use crate::engine::driver::{Channel, Engine, Event};
 use crate::engine::guard::{AddressGuard, own_addresses};
 use crate::engine::janitor::{Janitor, JanitorSettings};
+use crate::engine::proxy::Proxies;
 use crate::engine::resolver::{GuardedResolver, system_lookup};
 use crate::engine::scheduler::Settings;
 use crate::engine::tasks::{TaskChannel, Tasks};
-use crate::engine::tls::tls_config;
+use crate::engine::tls::Tls;
 use crate::engine::transport::{TransportSettings, UreqTransport};
 use crate::http::auth::Access;
 use crate::http::server;
@@ -134,6 +135,7 @@ impl Relay {
                 store: store.clone(),
                 scripts: Arc::clone(&scripts),
                 transport: Arc::clone(&transport) as _,
+                tokens: parts::tokens(&config, &clock, &transport),
                 permissions: parts::permissions(&config, address),
                 clock: Arc::clone(&clock),
                 names: config.delivery.headers,
@@ -333,7 +335,8 @@ fn transport(
         timeout: config.delivery.timeout.0,
         response_limit: usize::try_from(config.delivery.response_limit.0).unwrap_or(usize::MAX),
         max_idle: config.delivery.threads,
-        tls: Arc::new(tls_config(Vec::new()).map_err(Failure::failed)?),
+        tls: Tls::new(Vec::new()).map_err(Failure::failed)?,
+        proxies: Proxies::new(config),
     };
     Ok(Arc::new(UreqTransport::new(settings, Arc::new(resolver), Arc::clone(clock))))
 }

@@ -11,6 +11,7 @@ use crate::cli::failure::{Exit, Failure};
 use crate::config::Config;
 use crate::config::load::Loaded;
 use crate::domain::time::Clock;
+use crate::engine::access_token::AccessTokens;
 use crate::engine::declare::{self, Declared};
 use crate::engine::intake::Intake;
 use crate::engine::permission::Permissions;
@@ -29,6 +30,15 @@ pub(super) fn listen(config: &Config) -> Result<TcpListener, Failure> {
 pub(super) fn scripts(config: &Config) -> Arc<Scripts> {
     let transforms = &config.transforms;
     Arc::new(Scripts::new(transforms.into(), transforms.processes, PROGRAM.into()))
+}
+
+pub(super) fn tokens(
+    config: &Config,
+    clock: &Arc<dyn Clock>,
+    transport: &Arc<UreqTransport>,
+) -> AccessTokens {
+    let timeout = config.egress.token_timeout.0;
+    AccessTokens::new(Arc::clone(transport) as _, Arc::clone(clock), timeout)
 }
 
 pub(super) fn intake(

@@ -7,11 +7,14 @@ use serde_json::value::RawValue;
 use super::application::present;
 use super::call::Call;
 use super::delivery_settings::DeliveryIn;
+use super::egress::{Changer, settle};
 use super::endpoint::{
-    ROTATE, answer, check_rates, check_rest, check_unused, disable, either, read_url, version,
+    ROTATE, answer, changer, check_rates, check_rest, check_unused, disable, either, read_url,
+    version,
 };
 use super::limits::{self, Problems};
 use crate::domain::application::Metadata;
+use crate::domain::delivery_settings::DeliverySettings;
 use crate::domain::endpoint::Endpoint;
 use crate::domain::headers::{AUTHORIZATION, set_header};
 use crate::domain::subscription::Subscription;
@@ -60,6 +63,8 @@ struct PatchRead {
     subscription: Subscription,
     /// User name and password of the URL, as a header says them.
     authorization: Option<String>,
+    /// What null says is as usual.
+    delivery: Option<DeliverySettings>,
 }
 
 impl EndpointPatch {
@@ -94,12 +99,16 @@ impl EndpointPatch {
             filter: limits::filter(filter, &mut problems),
             ..chosen
         };
+        let delivery = self.delivery.take().map(|given| match given {
+            Some(given) => given.read(check_url, &mut problems),
+            None => DeliverySettings::default(),
+        });
         problems.finish()?;
-        Ok(PatchRead { subscription, authorization })
+        Ok(PatchRead { subscription, authorization, delivery })
     }
 
     fn apply(self, read: PatchRead, endpoint: &mut Endpoint) {
-        let PatchRead { subscription, authorization } = read;
+        let PatchRead { subscription, authorization, delivery } = read;
         if let Some(url) = self.url {
             endpoint.url = url;
         }
@@ -130,8 +139,8 @@ impl EndpointPatch {
         if let Some(rate) = self.throttle_rate.or(self.rate_limit) {
             endpoint.throttle_rate = rate;
         }
-        if let Some(delivery) = self.delivery {
-            endpoint.delivery = delivery.map(DeliveryIn::read).unwrap_or_default();
+        if let Some(delivery) = delivery {
+            endpoint.delivery = delivery;
         }
         if let Some(metadata) = self.metadata {
             endpoint.metadata = metadata;
@@ -146,10 +155,15 @@ pub(super) async fn patch(mut call: Call) -> Result<HttpResponse, ApiError> {
     let body = call.body().await?;
     let mut patch: EndpointPatch = body.json()?;
     let read = patch.check(&call.shared.state.check_url)?;
+    let (config, operator) = changer(&call);
     let written = call
         .write(move |transaction| {
-            let mut endpoint = Endpoint::clone(&*transaction.endpoint(application.id, &reference)?);
+            let old = transaction.endpoint(application.id, &reference)?;
+            let mut endpoint = Endpoint::clone(&old);
+            let given = read.delivery.is_some();
             patch.apply(read, &mut endpoint);
+            let changer = Changer { config: &config, operator };
+            settle(&mut endpoint, Some(&old), given, &changer)?;
             endpoint.updated_at = transaction.now();
             let endpoint = transaction.put_endpoint(endpoint, Author::Caller)?;
             Ok(Reply::Endpoint { endpoint, created: false })

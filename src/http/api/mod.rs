@@ -12,6 +12,7 @@ pub mod call;
 pub mod config;
 mod delivery_settings;
 mod dry_run;
+mod egress;
 pub mod endpoint;
 pub mod endpoint_headers;
 mod endpoint_patch;
