@@ -100,9 +100,12 @@ enum Held {
     Flight,
     Token {
         token: Arc<str>,
-        since: Timestamp,
         until: Timestamp,
+        /// When it took the place of one that was refused.
+        renewed: Option<Timestamp>,
     },
+    /// The one that stood was refused, at this time: the next who asks gets a new one.
+    Refused(Timestamp),
     Failed {
         why: NoToken,
         until: Timestamp,
@@ -113,6 +116,7 @@ impl Held {
     fn is_over(&self, now: Timestamp) -> bool {
         match self {
             Held::Flight => false,
+            Held::Refused(_) => true,
             Held::Token { until, .. } | Held::Failed { until, .. } => *until <= now,
         }
     }
@@ -159,7 +163,7 @@ impl AccessTokens {
                 Some(over) if over.is_over(now) => break,
                 Some(Held::Token { token, .. }) => return Ok(Arc::clone(token)),
                 Some(Held::Failed { why, .. }) => return Err(why.clone()),
-                None => break,
+                Some(Held::Refused(_)) | None => break,
                 Some(Held::Flight) => {
                     let patience = 2 * self.0.timeout;
                     let waited = self.0.landed.wait_timeout(held, patience);
@@ -171,6 +175,11 @@ impl AccessTokens {
                 }
             }
         }
+        let renewed = match held.get(&id) {
+            Some(Held::Refused(at)) => Some(*at),
+            Some(Held::Token { renewed, .. }) => *renewed,
+            _ => None,
+        };
         make_room(&mut held, &id, self.0.clock.now());
         held.insert(id, Held::Flight);
         drop(held);
@@ -181,7 +190,7 @@ impl AccessTokens {
             Ok((token, lasts)) => {
                 let lasts = lasts.unwrap_or(UNTOLD).min(LONGEST);
                 let until = now + lasts.saturating_sub(MARGIN.min(lasts / 4));
-                Held::Token { token: Arc::clone(token), since: now, until }
+                Held::Token { token: Arc::clone(token), until, renewed }
             }
             Err(why) => Held::Failed { why: why.clone(), until: now + FAILED_FOR },
         };
@@ -190,16 +199,16 @@ impl AccessTokens {
         asked.map(|(token, _)| token)
     }
 
-    /// Forgets a token that was refused, so that the next who asks gets a new one; false when
-    /// another stands by now, or it is so young that a new one would fare no better.
+    /// Forgets a token that was refused, so that the next who asks gets a new one; false when it
+    /// took the place of a refused one a short while ago, and another would fare no better.
     pub fn refused(&self, grant: &Grant, refused: &str) -> bool {
         let (id, now) = (grant.id(), self.0.clock.now());
         let mut held = self.held();
         match held.get(&id) {
-            Some(Held::Token { token, since, .. }) if **token == *refused => {
-                let renew = now.since(*since) >= RENEW_EVERY;
+            Some(Held::Token { token, renewed, .. }) if **token == *refused => {
+                let renew = renewed.is_none_or(|at| now.since(at) >= RENEW_EVERY);
                 if renew {
-                    held.remove(&id);
+                    held.insert(id, Held::Refused(now));
                 }
                 renew
             }
@@ -208,10 +217,10 @@ impl AccessTokens {
         }
     }
 
-    /// Forgets a token whatever its age.
+    /// Forgets what is held, whatever came of it.
     pub fn forget(&self, grant: &Grant) {
         let mut held = self.held();
-        if matches!(held.get(&grant.id()), Some(Held::Token { .. })) {
+        if !matches!(held.get(&grant.id()), Some(Held::Flight)) {
             held.remove(&grant.id());
         }
     }
@@ -316,6 +325,7 @@ fn make_room(held: &mut HashMap<[u8; 32], Held>, id: &[u8; 32], now: Timestamp) 
     held.retain(|_, one| !one.is_over(now));
     let ends = held.iter().filter_map(|(id, one)| match one {
         Held::Flight => None,
+        Held::Refused(at) => Some((*at, *id)),
         Held::Token { until, .. } | Held::Failed { until, .. } => Some((*until, *id)),
     });
     if held.len() >= KEPT_MAX

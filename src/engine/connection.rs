@@ -205,7 +205,8 @@ impl Link {
     }
 }
 
-fn ended_by_peer(error: &io::Error) -> bool {
+/// Whether a write failed because the other end closed.
+pub(super) fn ended_by_peer(error: &io::Error) -> bool {
     matches!(
         error.kind(),
         io::ErrorKind::BrokenPipe

@@ -14,7 +14,7 @@ use ureq::unversioned::transport::{
 };
 
 use crate::domain::egress::EndpointTls;
-use crate::engine::connection::LinkError;
+use crate::engine::connection::{LinkError, ended_by_peer};
 use crate::engine::tls_failure::{TlsFailure, Verifier};
 
 /// Sessions that the connections to one endpoint with an identity of its own resume.
@@ -93,14 +93,19 @@ impl TlsTransport {
         let bare = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host);
         let name = ServerName::try_from(bare.to_owned())
             .map_err(|error| LinkError::Tls(TlsFailure::Other(error.to_string())))?;
-        let session = ClientConnection::new(config, name)
+        let mut session = ClientConnection::new(config, name)
             .map_err(|error| LinkError::Tls(TlsFailure::of(&error)))?;
         let mut socket = TransportAdapter::new(socket, details.current_time.clone());
         socket.set_timeout(remaining(details));
-        let mut stream = StreamOwned::new(session, socket);
-        while stream.conn.is_handshaking() {
-            stream.conn.complete_io(&mut stream.sock).map_err(handshake_error)?;
+        while session.is_handshaking() {
+            if let Err(error) = session.complete_io(&mut socket) {
+                return match ended_by_peer(&error).then(|| said(&mut session, &mut socket)) {
+                    Some(Some(failure)) => Err(LinkError::Tls(failure).into()),
+                    _ => Err(handshake_error(error)),
+                };
+            }
         }
+        let stream = StreamOwned::new(session, socket);
         let buffers = LazyBuffers::new(
             details.config.input_buffer_size(),
             details.config.output_buffer_size(),
@@ -118,6 +123,13 @@ pub(super) fn remaining(details: &ConnectionDetails<'_>) -> NextTimeout {
         timeout.after = time::Duration::Exact(whole.saturating_sub(start.elapsed()));
     }
     timeout
+}
+
+/// What a peer said before it closed while it was written to: that it refuses a client certificate,
+/// or misses one.
+fn said(session: &mut ClientConnection, socket: &mut TransportAdapter) -> Option<TlsFailure> {
+    session.read_tls(socket).ok()?;
+    session.process_new_packets().err().map(|error| TlsFailure::of(&error))
 }
 
 fn handshake_error(error: io::Error) -> ureq::Error {

@@ -5,12 +5,14 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 
-use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{WebPkiServerVerifier, verify_server_cert_signed_by_trust_anchor};
+use rustls::crypto::ring::default_provider;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::server::ParsedCertificate;
 use rustls::{
     AlertDescription, CertificateError, DigitallySignedStruct, Error, OtherError, PeerIncompatible,
-    SignatureScheme,
+    RootCertStore, SignatureScheme,
 };
 use thiserror::Error;
 
@@ -210,10 +212,12 @@ impl ServerCertVerifier for Verifier {
             let unknown = matches!(
                 error,
                 Error::InvalidCertificate(
-                    CertificateError::UnknownIssuer | CertificateError::Other(_)
+                    CertificateError::UnknownIssuer
+                        | CertificateError::BadSignature
+                        | CertificateError::Other(_)
                 )
             );
-            match unknown && is_self_signed(certificate) {
+            match unknown && is_self_signed(certificate, now) {
                 true => CertificateError::Other(OtherError(Arc::new(SelfSigned))).into(),
                 false => error,
             }
@@ -243,8 +247,25 @@ impl ServerCertVerifier for Verifier {
     }
 }
 
+/// Whether issuer and subject are the same and its own key may have signed it.
+fn is_self_signed(certificate: &CertificateDer<'_>, now: UnixTime) -> bool {
+    let mut itself = RootCertStore::empty();
+    let Ok(parsed) = ParsedCertificate::try_from(certificate) else { return false };
+    if !names_itself(certificate) || itself.add(certificate.clone().into_owned()).is_err() {
+        return false;
+    }
+    let algorithms = default_provider().signature_verification_algorithms.all;
+    let signed = verify_server_cert_signed_by_trust_anchor(&parsed, &itself, &[], now, algorithms);
+    !matches!(
+        signed,
+        Err(Error::InvalidCertificate(
+            CertificateError::UnknownIssuer | CertificateError::BadSignature
+        ))
+    )
+}
+
 /// Whether issuer and subject are the same (RFC 5280 section 4.1).
-fn is_self_signed(certificate: &[u8]) -> bool {
+fn names_itself(certificate: &[u8]) -> bool {
     let same = || {
         let (whole, _) = element(certificate)?;
         let (signed, _) = element(whole.content)?;
@@ -302,7 +323,7 @@ mod tests {
         let bytes = [0x30, 0x81, 2, 5, 6, 7];
         let (found, after) = element(&bytes).unwrap();
         assert_eq!((found.tag, found.content, after), (0x30, &[5, 6][..], &[7][..]));
-        assert!(!is_self_signed(&[0x30, 2, 0x30, 0]));
+        assert!(!names_itself(&[0x30, 2, 0x30, 0]));
     }
 
     #[test]

@@ -164,15 +164,16 @@ fn a_refused_one_is_renewed_but_not_all_the_time() {
     let (tokens, clock, asked) = tokens(|number| numbered(number, ""));
     let grant = grant("a");
     let first = tokens.token(&grant).unwrap();
-    assert!(!tokens.refused(&grant, &first), "it is brand-new");
-    clock.by(RENEW_EVERY);
     assert!(tokens.refused(&grant, &first));
     assert!(tokens.refused(&grant, &first), "who is told later shares the new one");
     assert_eq!(&*tokens.token(&grant).unwrap(), "t2");
     assert!(tokens.refused(&grant, &first));
     assert_eq!(&*tokens.token(&grant).unwrap(), "t2");
-    assert!(!tokens.refused(&grant, "t2"));
-    assert_eq!(asked.lock().unwrap().len(), 2);
+    assert!(!tokens.refused(&grant, "t2"), "it is refused too: no other for a while");
+    clock.by(RENEW_EVERY);
+    assert!(tokens.refused(&grant, "t2"));
+    assert_eq!(&*tokens.token(&grant).unwrap(), "t3");
+    assert_eq!(asked.lock().unwrap().len(), 3);
 }
 
 #[test]
