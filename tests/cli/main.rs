@@ -6,6 +6,7 @@
 mod config;
 mod declared;
 mod demo;
+mod egress;
 mod import_svix;
 mod live;
 mod log;

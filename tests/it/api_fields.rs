@@ -253,7 +253,7 @@ fn bodies() -> Vec<Call> {
 }
 
 /// Fields that have their cases under another name, or that are answered 501 as yet.
-const ELSEWHERE: [(&str, &str); 24] = [
+const ELSEWHERE: [(&str, &str); 41] = [
     ("SimulateIn", "payload"),
     ("ConfigIn", "secret"),
     ("ConfigIn", "secrets"),
@@ -278,6 +278,23 @@ const ELSEWHERE: [(&str, &str); 24] = [
     ("EnvironmentIn", "connectors"),
     ("AppPortalAccessIn", "application"),
     ("DeliveryIn", "cloudEvents"),
+    ("DeliveryIn", "auth"),
+    ("DeliveryIn", "tls"),
+    ("DeliveryIn", "proxy"),
+    ("AuthIn", "username"),
+    ("AuthIn", "password"),
+    ("AuthIn", "token"),
+    ("AuthIn", "name"),
+    ("AuthIn", "value"),
+    ("AuthIn", "tokenUrl"),
+    ("AuthIn", "clientId"),
+    ("AuthIn", "clientSecret"),
+    ("AuthIn", "scope"),
+    ("AuthIn", "audience"),
+    ("AuthIn", "credentialsIn"),
+    ("TlsIn", "clientCertificate"),
+    ("TlsIn", "clientKey"),
+    ("TlsIn", "ca"),
 ];
 
 /// With an application, an endpoint, an event type and a message in it.
