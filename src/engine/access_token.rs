@@ -250,11 +250,7 @@ impl AccessTokens {
             let words = "the token endpoint's answer has no access_token that can be sent";
             return failed(Outcome::Token, words.to_owned());
         };
-        let bearer = read["token_type"].as_str().unwrap_or("bearer");
-        if !bearer.eq_ignore_ascii_case("bearer") {
-            let words = "the token endpoint gives tokens of another type than bearer";
-            return failed(Outcome::Token, words.to_owned());
-        }
+        // Its type is not looked at: bearer tokens are called many things.
         // Some servers write the number as text.
         let lasts = &read["expires_in"];
         let lasts = lasts.as_u64().or_else(|| lasts.as_str()?.parse().ok());
