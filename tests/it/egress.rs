@@ -149,7 +149,10 @@ fn certificates_and_keys_belong_together() {
         (pem("CERTIFICATE", certificate.der()), pem("PRIVATE KEY", &key.serialize_der()))
     };
     let ((certificate, key), (other_certificate, other_key)) = (made(), made());
-    let tls = |certificate: &str, key: &str| json!({"delivery": {"tls": {"clientCertificate": certificate, "clientKey": key}}});
+    let tls = |certificate: &str, key: &str| {
+        let tls = json!({"clientCertificate": certificate, "clientKey": key});
+        json!({"delivery": {"tls": tls}})
+    };
     let relay = relay_with(json!({}));
     let shown = relay.patch(E, tls(&certificate, &key)).expect(200).json;
     assert_eq!(shown["delivery"]["tls"], json!({"clientCertificate": certificate}));
@@ -170,7 +173,10 @@ fn certificates_and_keys_belong_together() {
     check(json!({"delivery": {"tls": {"ca": broken}}}), "ca", "its certificate 1 can't be read");
 
     // A certificate that is renewed brings its key; all else leaves it.
-    let without = |certificate: &str, ca: &str| json!({"delivery": {"tls": {"clientCertificate": certificate, "ca": ca}}});
+    let without = |certificate: &str, ca: &str| {
+        let tls = json!({"clientCertificate": certificate, "ca": ca});
+        json!({"delivery": {"tls": tls}})
+    };
     relay.patch(E, without(&certificate, &other_certificate)).expect(200);
     assert_eq!(held(&relay)["tls"]["clientKey"], key);
     check(without(&other_certificate, &certificate), "clientKey", "is missing");

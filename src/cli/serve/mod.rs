@@ -18,7 +18,7 @@ use crate::domain::time::Clock;
 use crate::engine::attempt::Attempter;
 use crate::engine::clock::EngineClock;
 use crate::engine::driver::{Channel, Engine, Event};
-use crate::engine::guard::{AddressGuard, own_addresses};
+use crate::engine::guard::AddressGuard;
 use crate::engine::janitor::{Janitor, JanitorSettings};
 use crate::engine::proxy::Proxies;
 use crate::engine::resolver::{GuardedResolver, system_lookup};
@@ -124,8 +124,7 @@ impl Relay {
         }
         let (store, running) = opened.start();
         parts::declare(&store, &loaded)?;
-        let guard =
-            Arc::new(AddressGuard::new(config.guard.allow.clone(), own_addresses(&[address])));
+        let guard = parts::guard(&config, address);
         let transport = transport(&config, &guard, &clock)?;
         let scripts = parts::scripts(&config);
         let engine = Engine::start(

@@ -13,6 +13,7 @@ use crate::config::load::Loaded;
 use crate::domain::time::Clock;
 use crate::engine::access_token::AccessTokens;
 use crate::engine::declare::{self, Declared};
+use crate::engine::guard::{AddressGuard, own_addresses};
 use crate::engine::intake::Intake;
 use crate::engine::permission::Permissions;
 use crate::engine::provider_keys::ProviderKeys;
@@ -25,6 +26,10 @@ pub(super) fn listen(config: &Config) -> Result<TcpListener, Failure> {
     TcpListener::bind(config.server.listen)
         .with_context(|| format!("can't listen on {}", config.server.listen))
         .map_err(|error| Failure::new(Exit::Failed, error).hint("set server.listen"))
+}
+
+pub(super) fn guard(config: &Config, address: SocketAddr) -> Arc<AddressGuard> {
+    Arc::new(AddressGuard::new(config.guard.allow.clone(), own_addresses(&[address])))
 }
 
 pub(super) fn scripts(config: &Config) -> Arc<Scripts> {

@@ -37,7 +37,10 @@ fn stored_settings_read_back() {
     check(r#"{"cloud_events":true}"#, &asks);
     let basic = DeliverySettings { proxy: Some("eu".to_owned()), ..basic("anna", given("p")) };
     check(
-        r#"{"cloud_events":false,"auth":{"type":"basic","username":"anna","password":"p"},"proxy":"eu"}"#,
+        concat!(
+            r#"{"cloud_events":false,"auth":{"type":"basic","username":"anna","#,
+            r#""password":"p"},"proxy":"eu"}"#
+        ),
         &basic,
     );
     check(
@@ -50,7 +53,10 @@ fn stored_settings_read_back() {
         &with(header),
     );
     check(
-        r#"{"cloud_events":false,"auth":{"type":"oauth2","token_url":"https://t.example/","client_id":"id","client_secret":"s","credentials_in":"header"}}"#,
+        concat!(
+            r#"{"cloud_events":false,"auth":{"type":"oauth2","token_url":"https://t.example/","#,
+            r#""client_id":"id","client_secret":"s","credentials_in":"header"}}"#
+        ),
         &oauth2("https://t.example/", given("s")),
     );
     let tls = EndpointTls {

@@ -245,19 +245,13 @@ fn put_endpoint(
         keys = rotated(&keys, given, GRACE_DEFAULT, now)?;
         notes.push("has another secret now; the old one signs beside it for a day".to_owned());
     }
-    let disabled = match (fields.disabled, old.disabled) {
-        (true, before) => Some(before.unwrap_or(Disabled::ByCaller)),
-        // Disabled because it was gone or failing: a person looks at that, not a document.
-        (false, Some(why @ (Disabled::Gone | Disabled::Failing))) => Some(why),
-        (false, _) => None,
-    };
     let has_delivery = fields.delivery.is_some();
     let mut new = Endpoint {
         uid: fields.uid.or_else(|| old.uid.clone()),
         url: fields.url,
         description: fields.description,
         subscription: fields.subscription,
-        disabled,
+        disabled: disabled(fields.disabled, old.disabled),
         throttle_rate: fields.throttle_rate,
         // A document of another server's has none.
         delivery: fields.delivery.unwrap_or_else(|| old.delivery.clone()),
@@ -302,6 +296,15 @@ fn settle_imported(
 
 fn unknown_credential(setting: &str) -> String {
     format!("lacks delivery.{setting}, whose credentials are not in the document: set it by hand")
+}
+
+fn disabled(wanted: bool, before: Option<Disabled>) -> Option<Disabled> {
+    match (wanted, before) {
+        (true, before) => Some(before.unwrap_or(Disabled::ByCaller)),
+        // Disabled because it was gone or failing: a person looks at that, not a document.
+        (false, Some(why @ (Disabled::Gone | Disabled::Failing))) => Some(why),
+        (false, _) => None,
+    }
 }
 
 /// The document's headers with those that it has by name alone, as they stand.

@@ -4,6 +4,28 @@ use serde_json::{Value, json};
 
 use super::{Case, at, long};
 
+/// Fields within it, whose cases are among its own.
+pub const ELSEWHERE: [(&str, &str); 18] = [
+    ("DeliveryIn", "cloudEvents"),
+    ("DeliveryIn", "auth"),
+    ("DeliveryIn", "tls"),
+    ("DeliveryIn", "proxy"),
+    ("AuthIn", "username"),
+    ("AuthIn", "password"),
+    ("AuthIn", "token"),
+    ("AuthIn", "name"),
+    ("AuthIn", "value"),
+    ("AuthIn", "tokenUrl"),
+    ("AuthIn", "clientId"),
+    ("AuthIn", "clientSecret"),
+    ("AuthIn", "scope"),
+    ("AuthIn", "audience"),
+    ("AuthIn", "credentialsIn"),
+    ("TlsIn", "clientCertificate"),
+    ("TlsIn", "clientKey"),
+    ("TlsIn", "ca"),
+];
+
 pub fn settings() -> Case {
     let case = at("delivery", vec![json!(1), json!([])])
         .and(json!({"cloudEvents": "yes"}), "delivery.cloudEvents")
