@@ -10,6 +10,7 @@ use super::output::{self, ASIDE, styled};
 use super::{Common, Outcome};
 use crate::config::Config;
 use crate::config::load::{Loaded, Origin};
+use crate::domain::egress::hide_credentials;
 
 const HIDDEN: &str = "(hidden)";
 
@@ -37,6 +38,7 @@ fn without_secrets(config: &Config) -> Config {
         for value in endpoint.headers.values_mut() {
             *value = HIDDEN.to_owned();
         }
+        hide_credentials(&mut endpoint.delivery, HIDDEN);
         if let Some((url, _)) = endpoint.url.split_once('?') {
             endpoint.url = format!("{url}?{HIDDEN}");
         }

@@ -54,6 +54,8 @@ fn body(declared: &Declared) -> Value {
         secret_file: None,
         transform: endpoint.transform().ok().flatten(),
         transform_file: None,
+        delivery: endpoint.delivery().unwrap_or_default(),
+        credentials_file: None,
         ..endpoint.clone()
     };
     let endpoints: Vec<_> = declared.endpoints.iter().map(|(endpoint, _)| bare(endpoint)).collect();

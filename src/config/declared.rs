@@ -7,11 +7,12 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::secrets::SecretText;
+use super::secrets::{self, SecretText};
 use super::source::DeclaredSource;
-use super::units::AllowedNetwork;
-use super::{Config, Guard, validate_declared};
+use super::{Config, validate_declared};
 use crate::domain::delivery_settings::DeliverySettings;
+use crate::domain::egress::{EndpointAuth, EndpointTls};
+use crate::domain::endpoint_url::parse_endpoint_url;
 use crate::domain::filter::{Filter, FilterError};
 use crate::domain::transform::Transform;
 
@@ -76,6 +77,8 @@ pub struct DeclaredEndpoint {
     /// How its deliveries are made.
     #[serde(default)]
     pub delivery: DeliverySettings,
+    /// A file that holds `auth` and `tls` of them, as TOML.
+    pub credentials_file: Option<PathBuf>,
     /// Free text.
     #[serde(default)]
     pub metadata: BTreeMap<String, String>,
@@ -94,6 +97,14 @@ pub struct DeclaredEndpoint {
     /// Takes nothing while true.
     #[serde(default)]
     pub disabled: bool,
+}
+
+/// What a file of credentials holds.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Credentials {
+    auth: Option<EndpointAuth>,
+    tls: Option<EndpointTls>,
 }
 
 impl DeclaredEndpoint {
@@ -116,6 +127,22 @@ impl DeclaredEndpoint {
         Ok(Some(transform))
     }
 
+    /// How its deliveries are made, with what stands in the file for their credentials, or what is
+    /// wrong with that: the setting and a message.
+    pub fn delivery(&self) -> Result<DeliverySettings, (&'static str, String)> {
+        let mut delivery = self.delivery.clone();
+        if let Some(path) = &self.credentials_file {
+            add_credentials(&mut delivery, path).map_err(|words| ("credentials_file", words))?;
+        }
+        // As it is sent; one that can't be read is told of with the other problems.
+        if let Some(EndpointAuth::Oauth2(client)) = &mut delivery.auth
+            && let Ok(url) = parse_endpoint_url(&client.token_url)
+        {
+            client.token_url = url.to_string();
+        }
+        Ok(delivery)
+    }
+
     /// The filter, read.
     pub fn filter(&self) -> Result<Option<Filter>, FilterError> {
         match &self.filter {
@@ -126,10 +153,10 @@ impl DeclaredEndpoint {
     }
 }
 
-/// What is wrong with declared parts, for a relay with this `guard.allow`: pairs of a setting's
-/// path and a message.
+/// What is wrong with declared parts, for a relay with this guard and these proxies: pairs of a
+/// setting's path and a message.
 pub fn problems(
-    allow: &[AllowedNetwork],
+    config: &Config,
     applications: &[DeclaredApplication],
     event_types: &[DeclaredEventType],
     endpoints: &[DeclaredEndpoint],
@@ -140,9 +167,24 @@ pub fn problems(
         event_types: event_types.to_vec(),
         endpoints: endpoints.to_vec(),
         declared_sources: sources.to_vec(),
-        guard: Guard { allow: allow.to_vec() },
+        guard: config.guard.clone(),
+        egress: config.egress.clone(),
+        proxies: config.proxies.clone(),
         ..Config::default()
     })
+}
+
+fn add_credentials(delivery: &mut DeliverySettings, path: &Path) -> Result<(), String> {
+    let text = secrets::read_file(path, true)?;
+    // The error of the library would show the line.
+    let unreadable = |error: toml::de::Error| format!("{}: {}", path.display(), error.message());
+    let Credentials { auth, tls } = toml::from_str(&text).map_err(unreadable)?;
+    if auth.is_some() && delivery.auth.is_some() || tls.is_some() && delivery.tls.is_some() {
+        return Err("has what stands in delivery too, leave one out".to_owned());
+    }
+    delivery.auth = delivery.auth.take().or(auth);
+    delivery.tls = delivery.tls.take().or(tls);
+    Ok(())
 }
 
 fn read_transform(path: &Path) -> Result<Transform, String> {

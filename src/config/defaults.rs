@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::egress::{Egress, Resolve};
 use super::units::{Size, Span};
 use super::{
     Alerts, Auth, Data, Delivery, HeaderNames, Intake, Log, LogFormat, Retention, SchemaCheck,
@@ -82,6 +83,18 @@ impl Default for Delivery {
             headers: HeaderNames::Standard,
             park_after: 10,
             disable_after: Span(Duration::from_secs(5 * 24 * HOUR)),
+        }
+    }
+}
+
+impl Default for Egress {
+    fn default() -> Egress {
+        Egress {
+            proxy: None,
+            no_proxy: Vec::new(),
+            resolve: Resolve::Relay,
+            direct: true,
+            token_timeout: Span(Duration::from_secs(5)),
         }
     }
 }

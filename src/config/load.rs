@@ -12,6 +12,7 @@ use super::file::ConfigFile;
 use super::problem::{ConfigError, Place, Problem};
 use super::secrets::{self, Secrets};
 use super::{Config, validate, validate_declared};
+use crate::domain::egress::holds_credentials;
 
 /// Looked for in this order when no file is named.
 const USUAL_FILES: [&str; 2] = ["relay.toml", "/etc/relay/relay.toml"];
@@ -236,6 +237,7 @@ fn open_secrets(
         ("auth.jwt_secret", config.auth.jwt_secret.is_some()),
         ("data.sealing_key", config.data.sealing_key.is_some()),
         ("data.previous_sealing_keys", !config.data.previous_sealing_keys.is_empty()),
+        ("egress.proxy", config.egress.proxy.as_ref().is_some_and(|url| url.user.is_some())),
     ];
     let from_file = |setting: &str| matches!(origins.get(setting), Some(Origin::File { .. }));
     let mut found: Vec<String> = inline
@@ -249,6 +251,11 @@ fn open_secrets(
             .filter(|(_, endpoint)| endpoint.secret.is_some())
             .map(|(index, _)| format!("endpoint[{index}].secret")),
     );
+    let endpoints = config.endpoints.iter().enumerate();
+    let with_credentials = endpoints.filter(|(_, held)| holds_credentials(&held.delivery));
+    found.extend(with_credentials.map(|(index, _)| format!("endpoint[{index}].delivery")));
+    let proxies = config.proxies.iter().enumerate().filter(|(_, proxy)| proxy.url.user.is_some());
+    found.extend(proxies.map(|(index, _)| format!("proxy[{index}].url")));
     for (index, source) in config.declared_sources.iter().enumerate() {
         let given = [
             ("secret", source.secret.is_some()),

@@ -13,6 +13,7 @@ use url::Url;
 pub mod alert;
 pub mod declared;
 mod defaults;
+pub mod egress;
 mod environment;
 mod file;
 pub mod load;
@@ -28,6 +29,7 @@ mod tests;
 
 use alert::DeclaredAlert;
 use declared::{DeclaredApplication, DeclaredEndpoint, DeclaredEventType};
+use egress::{DeclaredProxy, Egress};
 use secrets::SecretText;
 use source::DeclaredSource;
 use units::{AllowedNetwork, Size, Span};
@@ -50,6 +52,8 @@ pub struct Config {
     pub delivery: Delivery,
     /// Which addresses deliveries may reach.
     pub guard: Guard,
+    /// What they leave through.
+    pub egress: Egress,
     /// How long and how much is kept.
     pub retention: Retention,
     /// What providers send.
@@ -62,6 +66,9 @@ pub struct Config {
     pub redact: Redact,
     /// What is logged.
     pub log: Log,
+    /// Proxies that endpoints may choose by name.
+    #[serde(rename = "proxy", skip_serializing_if = "Vec::is_empty")]
+    pub proxies: Vec<DeclaredProxy>,
     /// Applications declared in the file.
     #[serde(rename = "application", skip_serializing_if = "Vec::is_empty")]
     pub applications: Vec<DeclaredApplication>,

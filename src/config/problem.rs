@@ -65,11 +65,11 @@ fn holds_secret(line: &str) -> bool {
     let key = key.trim().rsplit('.').next().unwrap_or_default().trim_matches(['"', '\'']);
     let secrets = ["operator_key", "jwt_secret", "sealing_key", "previous_sealing_keys", "secret"];
     secrets.contains(&key)
-        || key == "password"
-        || (key == "headers" && value.contains('{'))
+        || key == "value"
+        || (["headers", "delivery", "auth", "tls"].contains(&key) && value.contains('{'))
         || (value.contains("://") && value.contains('@'))
         || ["hooks.slack.com/", "/api/webhooks/"].iter().any(|part| line.contains(part))
-        || ["authorization", "cookie", "token", "api-key"]
+        || ["authorization", "cookie", "token", "api-key", "password", "client_"]
             .iter()
             .any(|part| key.to_ascii_lowercase().contains(part))
         || ["whsec_", "whsk_"].iter().any(|prefix| line.contains(prefix))
@@ -189,6 +189,10 @@ mod tests {
             "x = { secret = 'whsec_hush' }",
             "headers = { authorization = 'hush' }",
             "url = 'https://anna:hush@h.example'",
+            "delivery = { auth = { type = 'bearer', token = 'hush' } }",
+            "delivery.auth.value = 'hush'",
+            "client_key = 'hush'",
+            "password = 'hush'",
         ] {
             let problem = shown(line, "hush");
             assert!(!problem.contains("hush"), "{problem}");

@@ -288,7 +288,7 @@ impl Reader<'_> {
 
 /// The text of a secret's file without the line end. Systemd keeps its credentials private by
 /// itself, with an access list that shows as group bits, so those are not asked for theirs.
-fn read_file(path: &Path, must_be_private: bool) -> Result<String, String> {
+pub(super) fn read_file(path: &Path, must_be_private: bool) -> Result<String, String> {
     let shown = path.display();
     let file = fs::File::open(path).map_err(|error| format!("can't read {shown}: {error}"))?;
     let metadata = file.metadata().map_err(|error| format!("can't read {shown}: {error}"))?;

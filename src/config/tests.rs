@@ -73,10 +73,10 @@ fn the_reference_names_every_setting_and_its_variable() {
         expected.split('`').skip(1).step_by(2).map(str::to_owned).collect()
     };
     let sections = keys("nothing = 1");
-    assert_eq!(sections.len(), 17, "{sections:?}");
+    assert_eq!(sections.len(), 19, "{sections:?}");
+    let lists = ["application", "event_type", "endpoint", "source", "alert", "proxy"];
     for section in sections {
-        if ["application", "event_type", "endpoint", "source", "alert"].contains(&section.as_str())
-        {
+        if lists.contains(&section.as_str()) {
             assert!(REFERENCE.contains(&format!("# [[{section}]]\n")));
             for key in keys(&format!("[[{section}]]\nnothing = 1")) {
                 assert!(REFERENCE.contains(&format!(" {key} = ")), "{section}.{key}");
@@ -109,11 +109,13 @@ fn what_the_reference_declares_in_comments_is_right() {
     let pem = format!("{first}\n{text}\n{last}\n");
     let authority = folder.write("ca", &pem, 0o644);
     let script = folder.write("to-slack.js", "function handler(w) { return w }", 0o644);
+    let books = folder.write("books.toml", "[auth]\ntype = 'bearer'\ntoken = 't'\n", 0o600);
     // One of the two ways to say it.
     let declared = declared.replace("transform = { steps = [ { pick = \"data\" } ] } ", "# ");
     let files = [
         ("to-slack.js", &script),
         ("acme-books", &key),
+        ("books.toml", &books),
         ("stripe", &key),
         ("own", &key),
         ("shop-url", &token),
@@ -126,6 +128,8 @@ fn what_the_reference_declares_in_comments_is_right() {
     });
     let loaded = load(&folder.options(&declared, 0o644, &[])).unwrap();
     assert_eq!(loaded.config.endpoints.len(), 1);
+    let delivery = loaded.config.endpoints[0].delivery().unwrap();
+    assert!(delivery.cloud_events && delivery.auth.is_some());
     assert!(loaded.secrets.endpoint_key("acme", "acme-books").is_some());
     assert_eq!(loaded.secrets.endpoint_key("default", "acme-books"), None);
     assert_eq!(loaded.config.declared_sources.len(), 2);

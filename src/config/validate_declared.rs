@@ -8,6 +8,7 @@ use super::Config;
 use super::declared::DeclaredEndpoint;
 use super::units::{AllowedNetwork, is_open};
 use crate::domain::address::literal;
+use crate::domain::egress::{self, DIRECT, EndpointAuth};
 use crate::domain::endpoint_url::{parse_endpoint_url, split_user_info};
 use crate::domain::headers::{
     AUTHORIZATION, HEADERS_MAX, check_header_name, check_header_value, find_header,
@@ -46,6 +47,7 @@ pub(super) fn check(config: &Config) -> Vec<(String, String)> {
             add("application", message);
         }
         self::endpoint(endpoint, &config.guard.allow, &mut add);
+        delivery(endpoint, config, &mut add);
     }
     found.extend(super::source::check(config));
     found.extend(super::alert::check(config));
@@ -129,6 +131,42 @@ fn endpoint(
         .into_iter()
         .for_each(|message| add("throttle_rate", message));
     metadata_problem(&endpoint.metadata).into_iter().for_each(|message| add("metadata", message));
+}
+
+/// What its requests prove themselves with, and through which proxy they go.
+fn delivery(endpoint: &DeclaredEndpoint, config: &Config, add: &mut impl FnMut(&str, String)) {
+    let delivery = match endpoint.delivery() {
+        Ok(delivery) => delivery,
+        Err((setting, message)) => return add(setting, message),
+    };
+    for setting in egress::left_out(&delivery) {
+        add(&format!("delivery.{setting}"), "is missing".to_owned());
+    }
+    // What is missing need not be looked at.
+    for (setting, message) in egress::problems(&delivery) {
+        add(&format!("delivery.{setting}"), message);
+    }
+    if let Some(EndpointAuth::Oauth2(client)) = &delivery.auth
+        && let Ok(url) = parse_endpoint_url(&client.token_url)
+        && let Some(message) = closed(&url, &config.guard.allow)
+    {
+        add("delivery.auth.token_url", message);
+    }
+    if let Some(auth) = &delivery.auth
+        && find_header(&endpoint.headers, auth.header_name()).is_some()
+    {
+        let name = auth.header_name();
+        add("delivery.auth", format!("sends the header {name}, which is in headers too"));
+    }
+    if let Some(name) = &delivery.proxy
+        && config.proxy_choice(name).is_none()
+    {
+        let message = match name == DIRECT {
+            true => "egress.direct forbids to go through no proxy".to_owned(),
+            false => format!("no [[proxy]] has the name `{name}`"),
+        };
+        add("delivery.proxy", message);
+    }
 }
 
 /// An address that nothing would be sent to.

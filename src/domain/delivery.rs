@@ -214,6 +214,8 @@ pub enum Outcome {
     Transform,
     /// The endpoint's transformation dropped it: nothing is to be sent.
     Dropped,
+    /// No access token was given for it: nothing was sent.
+    Token,
 }
 
 /// One HTTP request of a delivery, as lists show it; headers and body stand in its content.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::domain::egress::{EndpointAuth, EndpointTls};
 use crate::domain::filter::Selector;
 use crate::domain::subscription::Subscription;
 
@@ -45,6 +46,15 @@ pub struct DeliverySettings {
     pub order: Option<Order>,
     /// Several messages go in one request.
     pub batch: Option<Batch>,
+    /// What its requests prove themselves with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub auth: Option<EndpointAuth>,
+    /// The TLS of its connections.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls: Option<EndpointTls>,
+    /// The name of a proxy, or `direct`; `None`: as the operator set it for all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub proxy: Option<String>,
 }
 
 /// How patient deliveries of an event type are.

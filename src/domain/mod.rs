@@ -9,6 +9,7 @@ pub mod application;
 pub mod dead_letter;
 pub mod delivery;
 pub mod delivery_settings;
+pub mod egress;
 pub mod endpoint;
 pub mod endpoint_url;
 pub mod event_type;

@@ -14,8 +14,8 @@ const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3_600);
 
 /// The one sentence for every way of not reaching an endpoint: whether an address is private,
 /// closed or silent is for the operator's log, or a tenant could map the operator's network.
-const UNREACHABLE: &str = "no connection to the endpoint could be made: check that its host \
-    name resolves to a public address and that something listens there";
+pub(super) const UNREACHABLE: &str = "no connection to the endpoint could be made: check that its \
+    host name resolves to a public address and that something listens there";
 
 /// How one attempt ended.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -47,6 +47,18 @@ impl Answer {
             "disable" => Some(Asks::Disable),
             "abort-message" => Some(Asks::AbortMessage),
             _ => None,
+        }
+    }
+
+    /// Nothing was sent, and why not, for a tenant.
+    pub fn unsent(outcome: Outcome, why: &str) -> Answer {
+        Answer {
+            outcome,
+            status_code: 0,
+            duration: Duration::ZERO,
+            headers: Vec::new(),
+            body: why.as_bytes().to_vec(),
+            retry_after: None,
         }
     }
 }
@@ -82,6 +94,10 @@ pub(super) fn classify(error: &ureq::Error) -> Failure {
                     Failure::unreached(Outcome::TimedOut)
                 }
                 Some(LinkError::Connect(_)) => Failure::unreached(Outcome::Connect),
+                Some(LinkError::Proxy { cause, .. }) if cause.is_timeout() => {
+                    Failure::unreached(Outcome::TimedOut)
+                }
+                Some(LinkError::Proxy { .. }) => Failure::unreached(Outcome::Connect),
                 Some(LinkError::TooMuch(_)) => Failure::reached(Outcome::Protocol),
                 Some(LinkError::Tls(_)) => Failure::reached(Outcome::Tls),
                 Some(LinkError::Lost { reused, .. }) => {

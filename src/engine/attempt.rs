@@ -5,12 +5,15 @@ use std::time::Duration;
 
 use crate::config::HeaderNames;
 use crate::domain::delivery::{AttemptContent, Outcome};
+use crate::domain::egress::EndpointAuth;
 use crate::domain::endpoint::Endpoint;
 use crate::domain::headers::{REDACTED, is_sensitive_header};
 use crate::domain::signature::sign;
 use crate::domain::time::{Clock, Timestamp};
 use crate::domain::transform::Failure;
+use crate::engine::access_token::{AccessTokens, NoToken};
 use crate::engine::answer::Answer;
+use crate::engine::credentials::{Proof, proof};
 use crate::engine::outgoing::{HeaderParts, outgoing_headers};
 use crate::engine::permission::Permissions;
 use crate::engine::script::Scripts;
@@ -22,6 +25,8 @@ use crate::store::{Ready, Store, StoreError};
 const UNREADABLE: &str =
     "the stored body can't be read: ask the operator, whom relay repair tells the place";
 
+const UNAUTHORIZED: u16 = 401;
+
 /// Makes attempts.
 pub struct Attempter {
     /// Where messages and endpoints stand.
@@ -30,6 +35,8 @@ pub struct Attempter {
     pub scripts: Arc<Scripts>,
     /// Makes the request.
     pub transport: Arc<dyn Transport>,
+    /// What some requests prove themselves with.
+    pub tokens: AccessTokens,
     /// Whom it may be made to.
     pub permissions: Arc<Permissions>,
     /// The time that is signed.
@@ -74,7 +81,7 @@ impl Attempter {
                 let message = &ready.message.message;
                 let id = self.store.ids().text(message.id);
                 let request = self.signed(&id, &message.event_type, &endpoint, request);
-                let (request, answer) = self.send(&endpoint, request, &mut asked);
+                let (request, answer) = self.prove_and_send(&endpoint, request, &mut asked);
                 ((request.url.to_string(), request.headers, answer), console)
             }
             Ok(Transformed { result, console }) => {
@@ -92,7 +99,7 @@ impl Attempter {
         let (url, headers, answer) = sent;
         let content = AttemptContent {
             url,
-            request_headers: redacted(headers),
+            request_headers: redacted(&endpoint, headers),
             response_headers: answer.headers.clone(),
             response_body: answer.body.clone(),
             console,
@@ -113,17 +120,48 @@ impl Attempter {
         Answer::unsent(Outcome::Broken, UNREADABLE)
     }
 
-    /// Sends, after the receiver has permitted it where it is to be asked.
-    pub(super) fn send(
+    /// Sends with what the endpoint's settings prove requests with; once more with a new token when
+    /// the one that was held is refused.
+    pub(super) fn prove_and_send(
         &self,
-        endpoint: &Endpoint,
+        endpoint: &Arc<Endpoint>,
+        mut request: OutgoingRequest,
+        asked: &mut bool,
+    ) -> (OutgoingRequest, Answer) {
+        let without = |why: NoToken| Answer::unsent(why.outcome, &why.words);
+        let proof = match proof(&self.tokens, endpoint, &request.url) {
+            Ok(proof) => proof,
+            Err(why) => return (request, without(why)),
+        };
+        let Some(proof) = proof else { return self.send(endpoint, request, None, asked) };
+        proof.add(&mut request);
+        let (request, answer) = self.send(endpoint, request, Some(&proof), asked);
+        if answer.status_code != UNAUTHORIZED {
+            return (request, answer);
+        }
+        match proof.renewed(&self.tokens) {
+            None => (request, answer),
+            Some(Err(why)) => (request, without(why)),
+            Some(Ok(proof)) => {
+                let mut request = request;
+                proof.add(&mut request);
+                let answer = self.transport.send(&request);
+                (request, answer)
+            }
+        }
+    }
+
+    /// Sends, after the receiver has permitted it where it is to be asked.
+    fn send(
+        &self,
+        endpoint: &Arc<Endpoint>,
         request: OutgoingRequest,
+        proof: Option<&Proof>,
         asked: &mut bool,
     ) -> (OutgoingRequest, Answer) {
         if endpoint.delivery.cloud_events {
             let (now, transport) = (self.clock.now(), &*self.transport);
-            let url = &request.url;
-            match self.permissions.ensure(endpoint, url, now, transport, request.timeout) {
+            match self.permissions.ensure(endpoint, &request, proof, now, transport) {
                 Ok(was) => *asked = was,
                 Err(refused) => return (refused.request, refused.answer),
             }
@@ -148,7 +186,7 @@ impl Attempter {
         &self,
         id: &str,
         event_type: &str,
-        endpoint: &Endpoint,
+        endpoint: &Arc<Endpoint>,
         request: Unsigned,
     ) -> OutgoingRequest {
         let timestamp = self.clock.wall().seconds();
@@ -169,7 +207,15 @@ impl Attempter {
         let method = if request.method == POST { POST.into() } else { request.method.into() };
         let url = request.url.into();
         let timeout = endpoint.delivery.timeout(event_type).unwrap_or(self.timeout);
-        OutgoingRequest { method, url, headers, body: request.body, timeout }
+        OutgoingRequest {
+            method,
+            url,
+            headers,
+            body: request.body,
+            timeout,
+            endpoint: Some(Arc::clone(endpoint)),
+            answer_limit: None,
+        }
     }
 }
 
@@ -184,25 +230,22 @@ impl Answer {
     pub(super) fn dropped() -> Answer {
         Answer::unsent(Outcome::Dropped, "the transformation dropped it")
     }
-
-    fn unsent(outcome: Outcome, why: &str) -> Answer {
-        Answer {
-            outcome,
-            status_code: 0,
-            duration: Duration::ZERO,
-            headers: Vec::new(),
-            body: why.as_bytes().to_vec(),
-            retry_after: None,
-        }
-    }
 }
 
-/// Attempts are kept for long: credentials of the endpoint's own headers are not among them.
-pub(super) fn redacted(headers: Vec<(String, String)>) -> Vec<(String, String)> {
+/// Attempts are kept for long: credentials of the endpoint's own headers and settings are not
+/// among them.
+pub(super) fn redacted(
+    endpoint: &Endpoint,
+    headers: Vec<(String, String)>,
+) -> Vec<(String, String)> {
+    let proof = endpoint.delivery.auth.as_ref().map(EndpointAuth::header_name);
+    let secret = |name: &str| {
+        is_sensitive_header(name) || proof.is_some_and(|proof| proof.eq_ignore_ascii_case(name))
+    };
     headers
         .into_iter()
         .map(|(name, value)| {
-            let value = if is_sensitive_header(&name) { REDACTED.to_owned() } else { value };
+            let value = if secret(&name) { REDACTED.to_owned() } else { value };
             (name, value)
         })
         .collect()

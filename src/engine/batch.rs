@@ -1,5 +1,7 @@
 //! Several messages in one request, as a JSON array.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -78,7 +80,7 @@ impl Attempter {
             let answer = match (body, &sent) {
                 (Ok(_), Some((url, headers, answer))) => {
                     content.url = url.clone();
-                    content.request_headers = redacted(headers.clone());
+                    content.request_headers = redacted(&endpoint, headers.clone());
                     content.response_headers = answer.headers.clone();
                     content.response_body = answer.body.iter().take(share).copied().collect();
                     answer.clone()
@@ -112,7 +114,7 @@ impl Attempter {
         &self,
         members: &[Member<'_>],
         all: &[Ready],
-        endpoint: &Endpoint,
+        endpoint: &Arc<Endpoint>,
         asked: &mut bool,
     ) -> (String, Vec<(String, String)>, Answer) {
         let body = serde_json::to_vec(members).expect("members are text and JSON");
@@ -125,7 +127,7 @@ impl Attempter {
         };
         let event_type = &all[0].message.message.event_type;
         let request = self.signed(&batch_id(members), event_type, endpoint, request);
-        let (request, answer) = self.send(endpoint, request, asked);
+        let (request, answer) = self.prove_and_send(endpoint, request, asked);
         (request.url.to_string(), request.headers, answer)
     }
 

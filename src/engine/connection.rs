@@ -12,7 +12,11 @@ use ureq::unversioned::transport::{
     Buffers, ConnectionDetails, Connector, NextTimeout, TcpConnector, Transport, time,
 };
 
+use crate::engine::proxy::Proxy;
+use crate::engine::resolver::GuardedResolver;
 use crate::engine::tls::TlsTransport;
+use crate::engine::tls_failure::TlsFailure;
+use crate::engine::tunnel::{self, ProxyError};
 
 /// Heads up to this size wait for the first piece of the body, to leave in one segment with it.
 const HELD_HEAD: usize = 4 << 10;
@@ -27,7 +31,15 @@ pub enum LinkError {
     Connect(ureq::Error),
     /// The TLS handshake failed, or the peer refused it later.
     #[error("{0}")]
-    Tls(String),
+    Tls(TlsFailure),
+    /// The proxy made no connection.
+    #[error("the proxy {proxy}: {cause}")]
+    Proxy {
+        /// Its URL, without user and password.
+        proxy: String,
+        /// Why it did not.
+        cause: ProxyError,
+    },
     /// More bytes came than head, interim answers and body may take together.
     #[error("the answer is longer than {0} bytes, framing included")]
     TooMuch(usize),
@@ -47,13 +59,33 @@ impl From<LinkError> for ureq::Error {
     }
 }
 
-/// Makes the connections of one agent; the TLS configuration is shared by all.
+/// Makes the connections of one agent; TLS configurations are shared.
 #[derive(Clone)]
 pub struct LinkConnector {
-    /// From [`crate::engine::tls::tls_config`].
+    /// Of the connections to the origin.
     pub tls: Arc<ClientConfig>,
+    /// What they go through.
+    pub proxy: Option<Through>,
     /// Bytes taken for one request, whatever they are: interim answers, head, framing, body.
     pub max_received: usize,
+}
+
+/// A proxy and what leads to it.
+#[derive(Clone)]
+pub struct Through {
+    /// Which one.
+    pub proxy: Arc<Proxy>,
+    /// Looks its name up.
+    pub resolver: Arc<GuardedResolver>,
+    /// For a proxy that is spoken to inside TLS.
+    pub tls: Arc<ClientConfig>,
+}
+
+impl Through {
+    fn connect(&self, details: &ConnectionDetails<'_>) -> Result<Box<dyn Transport>, LinkError> {
+        let opened = tunnel::open(&self.proxy, &self.resolver, &self.tls, details);
+        opened.map_err(|cause| LinkError::Proxy { proxy: self.proxy.url.to_string(), cause })
+    }
 }
 
 impl fmt::Debug for LinkConnector {
@@ -70,14 +102,21 @@ impl Connector<()> for LinkConnector {
         details: &ConnectionDetails<'_>,
         chained: Option<()>,
     ) -> Result<Option<Link>, ureq::Error> {
-        let socket = TcpConnector::default().connect(details, chained);
-        let Some(socket) = socket.map_err(LinkError::Connect)? else {
-            return Ok(None);
+        let socket: Box<dyn Transport> = match &self.proxy {
+            Some(through) => through.connect(details)?,
+            None => {
+                let socket = TcpConnector::default().connect(details, chained);
+                let Some(socket) = socket.map_err(LinkError::Connect)? else {
+                    return Ok(None);
+                };
+                Box::new(socket)
+            }
         };
         let transport: Box<dyn Transport> = if details.needs_tls() {
-            Box::new(TlsTransport::connect(self.tls.clone(), details, Box::new(socket))?)
+            let host = details.uri.host().unwrap_or_default();
+            Box::new(TlsTransport::connect(self.tls.clone(), host, details, socket)?)
         } else {
-            Box::new(socket)
+            socket
         };
         Ok(Some(Link::new(transport, self.max_received)))
     }
@@ -166,7 +205,8 @@ impl Link {
     }
 }
 
-fn ended_by_peer(error: &io::Error) -> bool {
+/// Whether a write failed because the other end closed.
+pub(super) fn ended_by_peer(error: &io::Error) -> bool {
     matches!(
         error.kind(),
         io::ErrorKind::BrokenPipe
@@ -231,7 +271,7 @@ impl Transport for Link {
             }
             Ok(false) => Err(self.lost("it was closed".to_owned())),
             Err(ureq::Error::Io(error)) if is_tls_error(&error) => {
-                Err(LinkError::Tls(error.to_string()).into())
+                Err(LinkError::Tls(TlsFailure::of_io(&error)).into())
             }
             Err(ureq::Error::Io(error)) => Err(self.lost(error.to_string())),
             Err(other) => Err(other),

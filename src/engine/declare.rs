@@ -279,7 +279,10 @@ fn put_endpoint(
         set_header(&mut new.headers, AUTHORIZATION.to_owned(), value);
     }
     new.throttle_rate = declared.throttle_rate;
-    new.delivery.clone_from(&declared.delivery);
+    new.delivery = declared.delivery().map_err(|(field, message)| Refusal::Invalid {
+        location: vec!["endpoint".to_owned(), field.to_owned()],
+        message,
+    })?;
     new.metadata.clone_from(&declared.metadata);
     new.managed = true;
     new.disabled = match (declared.disabled, new.disabled) {

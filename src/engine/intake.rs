@@ -10,14 +10,16 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::config::Sources;
+use crate::domain::egress::CredentialsIn;
 use crate::domain::id::SourceId;
 use crate::domain::provider::{Answer, Fetched, Handshake, Reason};
 use crate::domain::received::{Head, Verdict, event_type_name};
 use crate::domain::receiving::{self, Event, Incoming};
 use crate::domain::source::{Dedup, DedupRule, Mode, Source};
 use crate::domain::time::{Clock, Timestamp};
+use crate::engine::access_token::Grant;
 use crate::engine::alert::Tally;
-use crate::engine::provider_keys::{Grant, ProviderKeys};
+use crate::engine::provider_keys::ProviderKeys;
 use crate::store::{
     Amount, DEDUP_WINDOW_MAX, Decision, EventKeys, Filtered, NewRequest, Store, StoredRequest,
     Waiting,
@@ -228,8 +230,17 @@ impl Intake {
         let row = source.verification.row().map(|row| &row.fetch);
         let grant = row.filter(|row| !row.token_url.is_empty()).map(|row| {
             let secrets = source.live_secrets(self.0.clock.now());
-            let credentials = secrets.first().map_or("", |secret| *secret).to_owned();
-            Grant { url: row.token_url.clone(), scope: row.scope.clone(), credentials }
+            let credentials = secrets.first().map_or("", |secret| *secret);
+            let (id, secret) = credentials.split_once(':').unwrap_or((credentials, ""));
+            Grant {
+                url: row.token_url.clone(),
+                client_id: id.to_owned(),
+                client_secret: secret.to_owned(),
+                credentials_in: CredentialsIn::Header,
+                scope: Some(row.scope.clone()),
+                audience: None,
+                endpoint: None,
+            }
         });
         self.0.keys.fetch(source.id, url, grant.as_ref())
     }

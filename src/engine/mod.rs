@@ -12,6 +12,7 @@
 //! - [`script`] runs transforms that are written in JavaScript.
 //! - [`declare`] applies what `relay.toml` declares.
 
+pub mod access_token;
 pub mod alert;
 pub mod answer;
 pub mod attempt;
@@ -19,6 +20,7 @@ mod batch;
 pub mod clock;
 mod compactor;
 pub mod connection;
+mod credentials;
 pub mod declare;
 pub mod driver;
 pub mod guard;
@@ -28,11 +30,14 @@ mod origin;
 pub mod outgoing;
 pub mod permission;
 pub mod provider_keys;
+pub mod proxy;
 pub mod resolver;
 pub mod scheduler;
 pub mod script;
 pub mod sender;
 pub mod tasks;
 pub mod tls;
+pub mod tls_failure;
 pub mod transformation;
 pub mod transport;
+pub mod tunnel;

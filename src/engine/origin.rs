@@ -7,8 +7,11 @@ use std::time::Duration;
 use ureq::http::{self, HeaderName, HeaderValue, Method, Uri};
 use ureq::{Agent, AsSendBody, Body};
 
+use crate::config::egress::Resolve;
 use crate::domain::delivery::Outcome;
-use crate::engine::connection::LinkConnector;
+use crate::domain::egress::EndpointTls;
+use crate::engine::connection::{LinkConnector, Through};
+use crate::engine::proxy::Proxy;
 use crate::engine::resolver::{AgentResolver, GuardedResolver};
 use crate::engine::transport::{OutgoingRequest, TransportSettings, USER_AGENT};
 
@@ -28,14 +31,21 @@ const LOG_EVERY: Duration = Duration::from_secs(60);
 /// One origin's agent. Times are milliseconds since the transport was made.
 pub(super) struct Origin {
     agent: Agent,
+    /// The settings that its TLS was made of.
+    pub(super) own_tls: Option<EndpointTls>,
     used: AtomicU64,
     /// When each outcome may be logged again.
     quiet_until: [AtomicU64; 9],
 }
 
 impl Origin {
-    /// An agent without a connection yet.
-    pub(super) fn new(settings: &TransportSettings, resolver: Arc<GuardedResolver>) -> Origin {
+    /// An agent without a connection yet. An error says what the endpoint's TLS lacks.
+    pub(super) fn new(
+        settings: &TransportSettings,
+        resolver: Arc<GuardedResolver>,
+        own_tls: Option<&EndpointTls>,
+        proxy: Option<&Arc<Proxy>>,
+    ) -> Result<Origin, String> {
         let Phases { resolve, connect, body } = Phases::of(settings.timeout);
         let config = Agent::config_builder()
             .proxy(None)
@@ -55,13 +65,21 @@ impl Origin {
             .accept_encoding("identity")
             .user_agent(USER_AGENT)
             .build();
+        let usual = settings.tls.usual();
         let connector = LinkConnector {
-            tls: settings.tls.clone(),
+            tls: own_tls.map_or(Ok(usual.clone()), |own| settings.tls.of(own))?,
+            proxy: proxy.map(|proxy| Through {
+                proxy: Arc::clone(proxy),
+                resolver: Arc::clone(&resolver),
+                tls: usual,
+            }),
             max_received: MAX_FRAMING + FRAMING_PER_BYTE * settings.response_limit,
         };
-        let resolver = AgentResolver(resolver);
+        let proxy_looks_up = proxy.is_some_and(|proxy| proxy.resolve == Resolve::Proxy);
+        let resolver = AgentResolver { resolver, proxy_looks_up };
         let agent = Agent::with_parts(config, connector, resolver);
-        Origin { agent, used: AtomicU64::new(0), quiet_until: Default::default() }
+        let (used, own_tls) = (AtomicU64::new(0), own_tls.cloned());
+        Ok(Origin { agent, own_tls, used, quiet_until: Default::default() })
     }
 
     /// Ends its requests and refuses later ones.

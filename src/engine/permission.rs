@@ -3,7 +3,7 @@
 //! 4, "Abuse protection").
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -15,6 +15,7 @@ use crate::domain::id::EndpointId;
 use crate::domain::throttle::Rate;
 use crate::domain::time::Timestamp;
 use crate::engine::answer::Answer;
+use crate::engine::credentials::Proof;
 use crate::engine::transport::{OutgoingRequest, Transport, USER_AGENT};
 
 /// How long a permission holds: the receiver may have thought better of it.
@@ -67,21 +68,23 @@ impl Permissions {
         Some(live.filter_map(|held| held.rate).min())
     }
 
-    /// Makes sure that an endpoint may be sent to at this URL, asking it if that is not known;
-    /// returns whether it was asked.
-    pub fn ensure(
+    /// Makes sure that an endpoint may be sent a request at its URL, asking it, with the same
+    /// proof, if that is not known; returns whether it was asked.
+    pub(super) fn ensure(
         &self,
-        endpoint: &Endpoint,
-        url: &str,
+        endpoint: &Arc<Endpoint>,
+        request: &OutgoingRequest,
+        proof: Option<&Proof>,
         now: Timestamp,
         transport: &dyn Transport,
-        timeout: Duration,
     ) -> Result<bool, Box<Refused>> {
+        let url = &*request.url;
         let known = |held: &Permission| held.url == url && now < held.until;
         if self.held().get(&endpoint.id).is_some_and(|held| held.iter().any(known)) {
             return Ok(false);
         }
-        let request = self.question(endpoint, url, timeout);
+        let mut request = self.question(endpoint, url, request.timeout);
+        proof.into_iter().for_each(|proof| proof.add(&mut request));
         let answer = transport.send(&request);
         match self.permitted(&answer) {
             Ok(rate) => {
@@ -93,7 +96,7 @@ impl Permissions {
         }
     }
 
-    fn question(&self, endpoint: &Endpoint, url: &str, timeout: Duration) -> OutgoingRequest {
+    fn question(&self, endpoint: &Arc<Endpoint>, url: &str, timeout: Duration) -> OutgoingRequest {
         let own = endpoint.headers.iter().filter(|(name, _)| !is_reserved_header(name));
         let mut headers = vec![
             (ORIGIN.to_owned(), self.origin.clone()),
@@ -106,6 +109,8 @@ impl Permissions {
             headers,
             body: Bytes::new(),
             timeout,
+            endpoint: Some(Arc::clone(endpoint)),
+            answer_limit: None,
         }
     }
 

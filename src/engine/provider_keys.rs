@@ -6,14 +6,11 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD as STANDARD;
 use bytes::Bytes;
-use sha2::{Digest, Sha256};
-use url::form_urlencoded;
 
 use crate::domain::id::SourceId;
 use crate::domain::time::{Clock, Timestamp};
+use crate::engine::access_token::{AccessTokens, Grant};
 use crate::engine::transport::{OutgoingRequest, Transport, USER_AGENT};
 
 /// Keys that are kept at once; the oldest goes first.
@@ -22,14 +19,9 @@ const KEPT_MAX: usize = 64;
 const KEPT_FOR: Duration = Duration::from_secs(24 * 3_600);
 /// Fetches for one source in a minute at most: strangers may name what is to be fetched.
 const FETCHES: u32 = 20;
-const DAY_S: u64 = 24 * 3_600;
 const MINUTE: Duration = Duration::from_secs(60);
 /// Requests that wait for one key at once; others are to be sent again.
 const WAITERS: usize = 4;
-/// Access tokens that are kept at once.
-const TOKENS_MAX: usize = 64;
-/// An access token is not used any more this long before its end.
-const TOKEN_MARGIN: Duration = Duration::from_secs(60);
 /// How long what could not be fetched is not asked for again.
 const FAILED_FOR: Duration = Duration::from_secs(10);
 /// Providers wait for their answer meanwhile.
@@ -42,6 +34,7 @@ pub struct ProviderKeys(Arc<Inner>);
 struct Inner {
     transport: Arc<dyn Transport>,
     clock: Arc<dyn Clock>,
+    tokens: AccessTokens,
     held: Mutex<Held>,
 }
 
@@ -51,8 +44,6 @@ struct Held {
     askers: HashMap<SourceId, Asker>,
     /// What is fetched by one thread while others wait for it.
     flights: HashMap<String, Arc<Mutex<()>>>,
-    /// Access tokens and when they end, by who gave them for what.
-    tokens: HashMap<[u8; 32], (Timestamp, String)>,
 }
 
 /// What was fetched for one source within a minute.
@@ -63,33 +54,11 @@ struct Asker {
     failed: HashMap<String, (Timestamp, String)>,
 }
 
-/// An access token that a fetch needs: OAuth 2.0 client credentials (RFC 6749 section 4.4).
-#[derive(Clone, PartialEq, Eq)]
-pub struct Grant {
-    /// Who gives the token.
-    pub url: String,
-    /// What it is asked for.
-    pub scope: String,
-    /// Client id, colon, client secret.
-    pub credentials: String,
-}
-
-impl Grant {
-    /// Tells it from others without holding its credentials.
-    fn id(&self) -> [u8; 32] {
-        let mut hash = Sha256::new();
-        for part in [&self.url, &self.scope, &self.credentials] {
-            hash.update((part.len() as u64).to_be_bytes());
-            hash.update(part);
-        }
-        hash.finalize().into()
-    }
-}
-
 impl ProviderKeys {
     /// Without any yet.
     pub fn new(transport: Arc<dyn Transport>, clock: Arc<dyn Clock>) -> ProviderKeys {
-        ProviderKeys(Arc::new(Inner { transport, clock, held: Mutex::default() }))
+        let tokens = AccessTokens::new(Arc::clone(&transport), Arc::clone(&clock), TIMEOUT);
+        ProviderKeys(Arc::new(Inner { transport, clock, tokens, held: Mutex::default() }))
     }
 
     fn held(&self) -> MutexGuard<'_, Held> {
@@ -147,10 +116,10 @@ impl ProviderKeys {
     fn read(&self, asker: SourceId, url: &str, grant: Option<&Grant>) -> Result<(), String> {
         self.spend(asker)?;
         let text = match grant {
-            None => self.send("GET", url, Vec::new(), Bytes::new()),
+            None => self.send(url, Vec::new()),
             Some(grant) => self.token(grant).and_then(|token| {
                 let header = ("authorization".to_owned(), format!("Bearer {token}"));
-                self.send("GET", url, vec![header], Bytes::new())
+                self.send(url, vec![header])
             }),
         };
         let now = self.0.clock.now();
@@ -163,7 +132,7 @@ impl ProviderKeys {
             }
             Err(why) => {
                 // The token may be why: the next try takes a new one.
-                grant.and_then(|grant| held.tokens.remove(&grant.id()));
+                grant.into_iter().for_each(|grant| self.0.tokens.forget(grant));
                 let asker = held.askers.entry(asker).or_default();
                 asker.failed.insert(url.to_owned(), (now, why.clone()));
                 Err(why)
@@ -171,59 +140,29 @@ impl ProviderKeys {
         }
     }
 
-    fn token(&self, grant: &Grant) -> Result<String, String> {
-        let (id, now) = (grant.id(), self.0.clock.now());
-        if let Some((until, token)) = self.held().tokens.get(&id)
-            && now < *until
-        {
-            return Ok(token.clone());
-        }
-        let form = form_urlencoded::Serializer::new(String::new())
-            .append_pair("grant_type", "client_credentials")
-            .append_pair("scope", &grant.scope)
-            .finish();
-        let credentials = STANDARD.encode(&grant.credentials);
-        let headers = vec![
-            ("authorization".to_owned(), format!("Basic {credentials}")),
-            ("content-type".to_owned(), "application/x-www-form-urlencoded".to_owned()),
-        ];
-        let words = |why: String| {
+    fn token(&self, grant: &Grant) -> Result<Arc<str>, String> {
+        self.0.tokens.token(grant).map_err(|why| {
+            let why = why.words;
             format!("no access token with the source's secret, CLIENT_ID:CLIENT_SECRET: {why}")
-        };
-        let text = self.send("POST", &grant.url, headers, form.into()).map_err(words)?;
-        let answer: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
-        let token = answer["access_token"].as_str();
-        let token = token.filter(|token| token.bytes().all(|byte| byte.is_ascii_graphic()));
-        let token = token.ok_or_else(|| words("the answer has none".to_owned()))?.to_owned();
-        let lasts = Duration::from_secs(answer["expires_in"].as_u64().unwrap_or(0).min(DAY_S));
-        let mut held = self.held();
-        held.tokens.retain(|_, (until, _)| now < *until);
-        if lasts > TOKEN_MARGIN && held.tokens.len() < TOKENS_MAX {
-            held.tokens.insert(id, (now + (lasts - TOKEN_MARGIN), token.clone()));
-        }
-        Ok(token)
+        })
     }
 
     /// Calls a URL with GET for a source.
     pub fn call(&self, asker: SourceId, url: &str) -> Result<(), String> {
         self.spend(asker)?;
-        self.send("GET", url, Vec::new(), Bytes::new()).map(|_| ())
+        self.send(url, Vec::new()).map(|_| ())
     }
 
-    fn send(
-        &self,
-        method: &'static str,
-        url: &str,
-        mut headers: Vec<(String, String)>,
-        body: Bytes,
-    ) -> Result<String, String> {
+    fn send(&self, url: &str, mut headers: Vec<(String, String)>) -> Result<String, String> {
         headers.push(("user-agent".to_owned(), USER_AGENT.to_owned()));
         let answer = self.0.transport.send(&OutgoingRequest {
-            method: method.into(),
+            method: "GET".into(),
             url: url.into(),
             headers,
-            body,
+            body: Bytes::new(),
             timeout: TIMEOUT,
+            endpoint: None,
+            answer_limit: None,
         });
         let text = String::from_utf8_lossy(&answer.body).into_owned();
         match answer.status_code {

@@ -16,6 +16,7 @@ use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::NextTimeout;
 
 use crate::engine::guard::{AddressGuard, Blocked};
+use crate::engine::proxy::GLANCE;
 
 const LOOKUP_THREADS: usize = 16;
 const LOOKUP_STACK: usize = 256 << 10;
@@ -144,14 +145,21 @@ impl GuardedResolver {
         patience: Duration,
     ) -> Result<Vec<SocketAddr>, ResolveError> {
         let bare = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host);
-        if let Ok(literal) = bare.parse::<IpAddr>() {
-            let address = SocketAddr::new(literal, port);
-            self.guard.check(address)?;
-            return Ok(vec![address]);
-        }
-        let found = self.shared.find(bare, patience)?;
-        let mut addresses: Vec<_> = found.iter().map(|ip| SocketAddr::new(*ip, port)).collect();
+        let mut addresses = self.shared.all(bare, port, patience)?;
         self.guard.check_all(&addresses)?;
+        addresses.truncate(DIALLED);
+        Ok(addresses)
+    }
+
+    /// Addresses of a host that the operator chose, which no guard judges: a proxy. An IPv6
+    /// address stands without brackets.
+    pub fn of_operator(
+        &self,
+        host: &str,
+        port: u16,
+        patience: Duration,
+    ) -> Result<Vec<SocketAddr>, ResolveError> {
+        let mut addresses = self.shared.all(host, port, patience)?;
         addresses.truncate(DIALLED);
         Ok(addresses)
     }
@@ -172,6 +180,19 @@ impl Drop for GuardedResolver {
 }
 
 impl Shared {
+    fn all(
+        self: &Arc<Self>,
+        host: &str,
+        port: u16,
+        patience: Duration,
+    ) -> Result<Vec<SocketAddr>, ResolveError> {
+        if let Ok(literal) = host.parse::<IpAddr>() {
+            return Ok(vec![SocketAddr::new(literal, port)]);
+        }
+        let found = self.find(host, patience)?;
+        Ok(found.iter().map(|ip| SocketAddr::new(*ip, port)).collect())
+    }
+
     fn find(self: &Arc<Self>, name: &str, patience: Duration) -> Addresses {
         let now = Instant::now();
         let known = self.remembered(name);
@@ -297,7 +318,12 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// The resolver as one agent holds it.
 #[derive(Clone)]
-pub struct AgentResolver(pub Arc<GuardedResolver>);
+pub struct AgentResolver {
+    /// Asked by all.
+    pub resolver: Arc<GuardedResolver>,
+    /// Behind a proxy that looks names up itself, one that is not known here is no failure.
+    pub proxy_looks_up: bool,
+}
 
 impl std::fmt::Debug for AgentResolver {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -315,10 +341,14 @@ impl Resolver for AgentResolver {
         let host = uri.host().ok_or(ureq::Error::HostNotFound)?;
         let default_port = if uri.scheme_str() == Some("http") { 80 } else { 443 };
         let port = uri.port_u16().unwrap_or(default_port);
-        let found = self
-            .0
-            .addresses(host, port, *timeout.after)
-            .map_err(|error| ureq::Error::Other(Box::new(error)))?;
+        let patience = *timeout.after;
+        let patience = if self.proxy_looks_up { patience.min(GLANCE) } else { patience };
+        let found = match self.resolver.addresses(host, port, patience) {
+            Err(ResolveError::Blocked(blocked)) => Err(ResolveError::Blocked(blocked)),
+            Err(_) if self.proxy_looks_up => Ok(Vec::new()),
+            found => found,
+        };
+        let found = found.map_err(|error| ureq::Error::Other(Box::new(error)))?;
         let mut addresses = self.empty();
         for address in found {
             addresses.push(address);

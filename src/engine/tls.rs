@@ -5,29 +5,75 @@ use std::fmt;
 use std::io::{self, Read, Write};
 use std::sync::Arc;
 
+use rustls::client::{Resumption, WebPkiServerVerifier};
 use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use ureq::unversioned::transport::{
     Buffers, ConnectionDetails, LazyBuffers, NextTimeout, Transport, TransportAdapter, time,
 };
 
-use crate::engine::connection::LinkError;
+use crate::domain::egress::EndpointTls;
+use crate::engine::connection::{LinkError, ended_by_peer};
+use crate::engine::tls_failure::{TlsFailure, Verifier};
 
-/// The TLS configuration of every connection: ring, the bundled web roots and `extra_roots`.
-/// There is no switch to skip verification.
-pub fn tls_config(
-    extra_roots: Vec<CertificateDer<'static>>,
-) -> Result<ClientConfig, rustls::Error> {
-    let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-    for certificate in extra_roots {
-        roots.add(certificate)?;
+/// Sessions that the connections to one endpoint with an identity of its own resume.
+const OWN_SESSIONS: usize = 8;
+
+/// What every connection believes and shows; clones share it.
+#[derive(Clone, Debug)]
+pub struct Tls {
+    roots: Arc<RootCertStore>,
+    usual: Arc<ClientConfig>,
+}
+
+impl Tls {
+    /// ring, the bundled web roots and `extra_roots`. There is no switch to skip verification.
+    pub fn new(extra_roots: Vec<CertificateDer<'static>>) -> Result<Tls, rustls::Error> {
+        let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+        for certificate in extra_roots {
+            roots.add(certificate)?;
+        }
+        let roots = Arc::new(roots);
+        let usual = Arc::new(config(Arc::clone(&roots), None)?);
+        Ok(Tls { roots, usual })
     }
+
+    /// The configuration of connections that need no other.
+    pub(super) fn usual(&self) -> Arc<ClientConfig> {
+        Arc::clone(&self.usual)
+    }
+
+    /// The configuration of one endpoint's connections. An error says what its settings lack; they
+    /// were checked when they were written.
+    pub(super) fn of(&self, own: &EndpointTls) -> Result<Arc<ClientConfig>, String> {
+        let mut roots = RootCertStore::clone(&self.roots);
+        let words = |(setting, words): (&str, String)| format!("{setting} {words}");
+        own.add_authorities(&mut roots).map_err(words)?;
+        let identity = own.identity().map_err(words)?;
+        let mut config = config(Arc::new(roots), identity).map_err(|error| error.to_string())?;
+        config.resumption = Resumption::in_memory_sessions(OWN_SESSIONS);
+        Ok(Arc::new(config))
+    }
+}
+
+fn config(
+    roots: Arc<RootCertStore>,
+    identity: Option<Arc<CertifiedKey>>,
+) -> Result<ClientConfig, rustls::Error> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ClientConfig::builder_with_provider(provider)
+    let verifier = WebPkiServerVerifier::builder_with_provider(roots, Arc::clone(&provider));
+    let verifier = verifier.build().map_err(|error| rustls::Error::General(error.to_string()))?;
+    let builder = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    Ok(config)
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(Verifier(verifier)));
+    Ok(match identity {
+        None => builder.with_no_client_auth(),
+        Some(identity) => {
+            builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(identity)))
+        }
+    })
 }
 
 /// An HTTP transport inside TLS.
@@ -37,24 +83,29 @@ pub(super) struct TlsTransport {
 }
 
 impl TlsTransport {
-    /// Shakes hands over `socket` within what is left of the time for connecting.
+    /// Shakes hands with `host` over `socket` within what is left of the time for connecting.
     pub(super) fn connect(
         config: Arc<ClientConfig>,
+        host: &str,
         details: &ConnectionDetails<'_>,
         socket: Box<dyn Transport>,
     ) -> Result<TlsTransport, ureq::Error> {
-        let host = details.uri.host().unwrap_or_default();
         let bare = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host);
         let name = ServerName::try_from(bare.to_owned())
-            .map_err(|error| LinkError::Tls(error.to_string()))?;
-        let session = ClientConnection::new(config, name)
-            .map_err(|error| LinkError::Tls(error.to_string()))?;
+            .map_err(|error| LinkError::Tls(TlsFailure::Other(error.to_string())))?;
+        let mut session = ClientConnection::new(config, name)
+            .map_err(|error| LinkError::Tls(TlsFailure::of(&error)))?;
         let mut socket = TransportAdapter::new(socket, details.current_time.clone());
         socket.set_timeout(remaining(details));
-        let mut stream = StreamOwned::new(session, socket);
-        while stream.conn.is_handshaking() {
-            stream.conn.complete_io(&mut stream.sock).map_err(handshake_error)?;
+        while session.is_handshaking() {
+            if let Err(error) = session.complete_io(&mut socket) {
+                return match ended_by_peer(&error).then(|| said(&mut session, &mut socket)) {
+                    Some(Some(failure)) => Err(LinkError::Tls(failure).into()),
+                    _ => Err(handshake_error(error)),
+                };
+            }
         }
+        let stream = StreamOwned::new(session, socket);
         let buffers = LazyBuffers::new(
             details.config.input_buffer_size(),
             details.config.output_buffer_size(),
@@ -64,7 +115,7 @@ impl TlsTransport {
 }
 
 /// What connecting left of the time for connection and handshake.
-fn remaining(details: &ConnectionDetails<'_>) -> NextTimeout {
+pub(super) fn remaining(details: &ConnectionDetails<'_>) -> NextTimeout {
     let mut timeout = details.timeout;
     if let (time::Duration::Exact(whole), time::Instant::Exact(start)) =
         (timeout.after, details.now)
@@ -74,11 +125,18 @@ fn remaining(details: &ConnectionDetails<'_>) -> NextTimeout {
     timeout
 }
 
+/// What a peer said before it closed while it was written to: that it refuses a client certificate,
+/// or misses one.
+fn said(session: &mut ClientConnection, socket: &mut TransportAdapter) -> Option<TlsFailure> {
+    session.read_tls(socket).ok()?;
+    session.process_new_packets().err().map(|error| TlsFailure::of(&error))
+}
+
 fn handshake_error(error: io::Error) -> ureq::Error {
     match ureq::Error::from(error) {
         timeout @ ureq::Error::Timeout(_) => timeout,
-        ureq::Error::Io(error) => LinkError::Tls(error.to_string()).into(),
-        other => LinkError::Tls(other.to_string()).into(),
+        ureq::Error::Io(error) => LinkError::Tls(TlsFailure::of_io(&error)).into(),
+        other => LinkError::Tls(TlsFailure::Other(other.to_string())).into(),
     }
 }
 

@@ -13,15 +13,18 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use rustls::ClientConfig;
 use ureq::Body;
 use ureq::http::{self, header};
 
+use crate::domain::delivery::Outcome;
+use crate::domain::endpoint::Endpoint;
 use crate::domain::time::Clock;
 pub use crate::engine::answer::Answer;
-use crate::engine::answer::{classify, failure_text, outcome_of, parse_retry_after};
+use crate::engine::answer::{UNREACHABLE, classify, failure_text, outcome_of, parse_retry_after};
 use crate::engine::origin::{Origin, millis};
+use crate::engine::proxy::Proxies;
 use crate::engine::resolver::GuardedResolver;
+use crate::engine::tls::Tls;
 
 /// What every delivery calls itself unless its endpoint's headers say otherwise.
 pub const USER_AGENT: &str = concat!("relay/", env!("CARGO_PKG_VERSION"));
@@ -49,6 +52,10 @@ pub struct OutgoingRequest {
     pub body: Bytes,
     /// From begin to the last byte read.
     pub timeout: Duration,
+    /// Whose TLS and proxy its connection uses; `None`: what all use.
+    pub endpoint: Option<Arc<Endpoint>>,
+    /// Bytes of the answer's body that are kept; `None`: `delivery.response_limit`.
+    pub answer_limit: Option<usize>,
 }
 
 /// Without headers and body, which hold a tenant's secrets.
@@ -69,8 +76,10 @@ pub struct TransportSettings {
     pub response_limit: usize,
     /// `delivery.threads`, idle connections kept for one origin.
     pub max_idle: usize,
-    /// The TLS configuration, from [`crate::engine::tls::tls_config`].
-    pub tls: Arc<ClientConfig>,
+    /// What connections believe and show.
+    pub tls: Tls,
+    /// What they go through.
+    pub proxies: Proxies,
 }
 
 /// Sends through ureq.
@@ -138,45 +147,55 @@ impl UreqTransport {
         millis(self.born.elapsed())
     }
 
-    fn origin(&self, name: &str) -> Arc<Origin> {
+    /// The agent of a request. Endpoints with a TLS of their own share none with others, and those
+    /// that chose a proxy only with those that chose the same; an error is for the operator.
+    fn origin(&self, name: &str, request: &OutgoingRequest) -> Result<Arc<Origin>, String> {
         let now = self.now();
         if now.saturating_sub(self.swept.load(Ordering::Relaxed)) >= millis(SWEEP_EVERY) {
             self.sweep();
         }
+        let delivery = request.endpoint.as_ref().map(|endpoint| &endpoint.delivery);
+        let own_tls = delivery.and_then(|delivery| delivery.tls.as_ref());
+        let choice = delivery.and_then(|delivery| delivery.proxy.as_deref());
+        let key = key(name, request.endpoint.as_ref().filter(|_| own_tls.is_some()), choice);
         let origins = self.origins.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some(origin) = origins.get(name) {
+        if let Some(origin) = origins.get(&*key)
+            && origin.own_tls.as_ref() == own_tls
+        {
             origin.touch(now);
-            return origin.clone();
+            return Ok(origin.clone());
         }
         drop(origins);
+        let proxy = self.settings.proxies.choose(choice, &request.url);
+        let proxy = proxy.map_err(|error| error.to_string())?;
+        let made = Origin::new(&self.settings, self.resolver.clone(), own_tls, proxy)?;
         let mut origins = self.origins.write().unwrap_or_else(PoisonError::into_inner);
-        let mut dropped = None;
-        if origins.len() >= MAX_ORIGINS && !origins.contains_key(name) {
+        if self.closed.load(Ordering::SeqCst) {
+            made.shutdown();
+        }
+        let mut dropped = Vec::new();
+        if origins.len() >= MAX_ORIGINS && !origins.contains_key(&*key) {
             let idle = origins.iter().filter(|(_, origin)| !origin.is_busy());
             let oldest = idle.min_by_key(|(_, origin)| origin.last_used());
             let oldest = oldest.map(|(name, _)| name.clone());
-            dropped = oldest.and_then(|oldest| origins.remove(&oldest));
+            dropped.extend(oldest.and_then(|oldest| origins.remove(&oldest)));
         }
-        let origin = origins.entry(name.into()).or_insert_with(|| Arc::new(self.open_origin()));
+        // One whose endpoint was changed since goes, with its connections.
+        if origins.get(&*key).is_some_and(|origin| origin.own_tls.as_ref() != own_tls) {
+            dropped.extend(origins.remove(&*key));
+        }
+        let origin = origins.entry(key.into()).or_insert_with(|| Arc::new(made));
         origin.touch(now);
         let origin = origin.clone();
         drop(origins);
         drop(dropped);
-        origin
-    }
-
-    fn open_origin(&self) -> Origin {
-        let origin = Origin::new(&self.settings, self.resolver.clone());
-        if self.closed.load(Ordering::SeqCst) {
-            origin.shutdown();
-        }
-        origin
+        Ok(origin)
     }
 
     /// The first bytes of the body, and whatever was read when it broke off: the status is known,
     /// and the rest of an endless body is not worth a connection.
-    fn read_body(&self, body: &mut Body) -> Vec<u8> {
-        let limit = self.settings.response_limit;
+    fn read_body(&self, body: &mut Body, limit: Option<usize>) -> Vec<u8> {
+        let limit = limit.unwrap_or(self.settings.response_limit);
         let announced = body.content_length().and_then(|length| usize::try_from(length).ok());
         let mut kept = Vec::with_capacity(announced.map_or(0, |length| length.min(limit) + 1));
         let beyond = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
@@ -188,9 +207,14 @@ impl UreqTransport {
         kept
     }
 
-    fn answer(&self, started: Instant, response: http::Response<Body>) -> Answer {
+    fn answer(
+        &self,
+        started: Instant,
+        limit: Option<usize>,
+        response: http::Response<Body>,
+    ) -> Answer {
         let (head, mut body) = response.into_parts();
-        let body = self.read_body(&mut body);
+        let body = self.read_body(&mut body, limit);
         let status_code = head.status.as_u16();
         let retry_after = matches!(status_code, 429 | 503)
             .then(|| head.headers.get(header::RETRY_AFTER)?.to_str().ok())
@@ -214,7 +238,13 @@ impl Transport for UreqTransport {
     fn send(&self, request: &OutgoingRequest) -> Answer {
         let started = Instant::now();
         let name = origin_name(&request.url);
-        let origin = self.origin(name);
+        let origin = match self.origin(name, request) {
+            Ok(origin) => origin,
+            Err(cause) => {
+                tracing::warn!(origin = name, cause, "no connection as the endpoint asks for");
+                return Answer::unsent(Outcome::Connect, UNREACHABLE);
+            }
+        };
         let usual = request.timeout == self.settings.timeout;
         let first = origin.attempt(request, (!usual).then_some(request.timeout));
         let result = match first {
@@ -226,7 +256,7 @@ impl Transport for UreqTransport {
             first => first,
         };
         match result {
-            Ok(response) => self.answer(started, response),
+            Ok(response) => self.answer(started, request.answer_limit, response),
             Err(error) => {
                 let failure = classify(&error);
                 origin.log(self.now(), name, failure.outcome, &error);
@@ -242,6 +272,15 @@ impl Transport for UreqTransport {
             }
         }
     }
+}
+
+/// What tells an agent from the others: its origin, and what of the endpoint's settings it uses.
+fn key<'a>(name: &'a str, own: Option<&Arc<Endpoint>>, choice: Option<&str>) -> Cow<'a, str> {
+    if own.is_none() && choice.is_none() {
+        return Cow::Borrowed(name);
+    }
+    let own = own.map(|endpoint| endpoint.id);
+    Cow::Owned(format!("{name} {own:?} {choice:?}"))
 }
 
 /// Scheme, host and port of a normalised URL.

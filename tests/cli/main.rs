@@ -8,6 +8,7 @@ mod config;
 mod dead_letters;
 mod declared;
 mod demo;
+mod egress;
 mod import_svix;
 mod live;
 mod log;

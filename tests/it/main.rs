@@ -22,6 +22,7 @@ mod api_scopes;
 mod api_tokens;
 mod api_tokens_walk;
 mod api_transformation;
+mod egress;
 mod environment;
 mod filters;
 mod openapi;

@@ -6,5 +6,8 @@ mod addresses;
 mod connections;
 mod endless;
 mod heads;
+mod identity;
+mod proxies;
 mod support;
 mod tls;
+mod tls_words;

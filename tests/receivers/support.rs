@@ -9,14 +9,19 @@ use std::thread;
 use std::time::Duration;
 
 use bytes::Bytes;
-use relay::config::HeaderNames;
 use relay::config::units::AllowedNetwork;
+use relay::config::{Config, HeaderNames};
+use relay::domain::delivery_settings::DeliverySettings;
+use relay::domain::endpoint::Endpoint;
+use relay::domain::id::{ApplicationId, EndpointId, Stamp};
+use relay::domain::subscription::Subscription;
 use relay::domain::time::{Clock, Timestamp};
 use relay::engine::answer::Answer;
 use relay::engine::guard::AddressGuard;
 use relay::engine::outgoing::{HeaderParts, outgoing_headers};
+use relay::engine::proxy::Proxies;
 use relay::engine::resolver::{GuardedResolver, Lookup};
-use relay::engine::tls::tls_config;
+use relay::engine::tls::Tls;
 use relay::engine::transport::{
     OutgoingRequest, Transport, TransportSettings, USER_AGENT, UreqTransport,
 };
@@ -220,12 +225,20 @@ pub struct Sender {
     pub allow: Vec<AllowedNetwork>,
     pub lookup: Box<Lookup>,
     pub roots: Vec<CertificateDer<'static>>,
+    /// `[egress]` and `[[proxy]]`.
+    pub egress: String,
 }
 
 impl Default for Sender {
     fn default() -> Sender {
         let allow = vec![allow("127.0.0.0/8")];
-        Sender { timeout: LONG, allow, lookup: no_lookup(), roots: Vec::new() }
+        Sender {
+            timeout: LONG,
+            allow,
+            lookup: no_lookup(),
+            roots: Vec::new(),
+            egress: String::new(),
+        }
     }
 }
 
@@ -239,13 +252,15 @@ impl Sender {
     }
 
     pub fn build(self) -> (UreqTransport, Arc<GuardedResolver>) {
+        let config: Config = toml::from_str(&self.egress).expect("a configuration");
         let guard = Arc::new(AddressGuard::new(self.allow, Vec::new()));
         let resolver = Arc::new(GuardedResolver::new(guard, self.lookup));
         let settings = TransportSettings {
             timeout: self.timeout,
             response_limit: LIMIT,
             max_idle: 8,
-            tls: Arc::new(tls_config(self.roots).expect("usable roots")),
+            tls: Tls::new(self.roots).expect("usable roots"),
+            proxies: Proxies::new(&config),
         };
         (UreqTransport::new(settings, resolver.clone(), Arc::new(Standing)), resolver)
     }
@@ -264,7 +279,15 @@ pub fn request(url: &str, timeout: Duration) -> OutgoingRequest {
         user_agent: USER_AGENT,
     });
     let body = Bytes::from_static(b"{\"a\":  1}\n");
-    OutgoingRequest { method: "POST".into(), url: url.into(), headers, body, timeout }
+    OutgoingRequest {
+        method: "POST".into(),
+        url: url.into(),
+        headers,
+        body,
+        timeout,
+        endpoint: None,
+        answer_limit: None,
+    }
 }
 
 /// One usual delivery where time must not run out.
@@ -275,4 +298,27 @@ pub fn post(transport: &UreqTransport, url: &str) -> Answer {
 /// One usual delivery where time may run out.
 pub fn post_short(url: &str) -> Answer {
     Sender::short().send(&request(url, SHORT))
+}
+
+/// A usual delivery to an endpoint with these settings; endpoints differ by their number.
+pub fn request_to(number: u64, delivery: DeliverySettings, url: &str) -> OutgoingRequest {
+    let endpoint = Endpoint {
+        id: EndpointId::new(Stamp(number)),
+        application: ApplicationId::new(Stamp(1)),
+        uid: None,
+        url: url.to_owned(),
+        description: String::new(),
+        subscription: Subscription::default(),
+        disabled: None,
+        throttle_rate: None,
+        delivery,
+        metadata: BTreeMap::new(),
+        headers: BTreeMap::new(),
+        transformation: None,
+        keys: Vec::new(),
+        managed: false,
+        created_at: Timestamp::default(),
+        updated_at: Timestamp::default(),
+    };
+    OutgoingRequest { endpoint: Some(Arc::new(endpoint)), ..request(url, LONG) }
 }

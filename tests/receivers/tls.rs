@@ -4,7 +4,11 @@ use std::io::Write;
 use std::net::TcpStream;
 use std::sync::{Arc, mpsc};
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, date_time_ymd};
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD as STANDARD;
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd,
+};
 use relay::domain::delivery::Outcome;
 use relay::engine::answer::Answer;
 use relay::engine::sender::SenderPool;
@@ -16,26 +20,48 @@ use crate::support::{LONG, Receiver, Sender, always, post};
 const OK: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
 /// An authority of the test's own.
-fn authority() -> CertifiedIssuer<'static, KeyPair> {
+pub fn authority() -> CertifiedIssuer<'static, KeyPair> {
+    authority_called("an authority")
+}
+
+/// One that is told from others by its name, as those of the web are.
+pub fn authority_called(name: &str) -> CertifiedIssuer<'static, KeyPair> {
     let mut params = CertificateParams::new(Vec::new()).unwrap();
+    params.distinguished_name.push(DnType::CommonName, name);
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
 }
 
 /// A server that answers every request over TLS.
-fn server(
+pub fn server(
     certificate: CertificateDer<'static>,
     key: &KeyPair,
     versions: &[&'static rustls::SupportedProtocolVersion],
 ) -> Receiver {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
     let config = ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(versions)
         .unwrap()
         .with_no_client_auth()
-        .with_single_cert(vec![certificate], key)
+        .with_single_cert(vec![certificate], private(key))
         .unwrap();
+    serving(config)
+}
+
+pub fn private(key: &KeyPair) -> PrivateKeyDer<'static> {
+    PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()))
+}
+
+/// `-----BEGIN CERTIFICATE-----` and so on.
+pub fn pem(kind: &str, der: &[u8]) -> String {
+    let text = STANDARD.encode(der);
+    let lines: Vec<&str> =
+        text.as_bytes().chunks(64).map(|line| std::str::from_utf8(line).unwrap()).collect();
+    format!("-----BEGIN {kind}-----\n{}\n-----END {kind}-----\n", lines.join("\n"))
+}
+
+/// The same by any configuration.
+pub fn serving(config: ServerConfig) -> Receiver {
     let config = Arc::new(config);
     Receiver::start(move |_, peer| {
         let session = ServerConnection::new(config.clone()).unwrap();
@@ -43,7 +69,7 @@ fn server(
     })
 }
 
-fn answer_all(mut stream: StreamOwned<ServerConnection, TcpStream>) {
+pub fn answer_all(mut stream: StreamOwned<ServerConnection, TcpStream>) {
     let mut request = Vec::new();
     let mut chunk = [0; 4096];
     while let Ok(read @ 1..) = std::io::Read::read(&mut stream, &mut chunk) {
@@ -57,7 +83,7 @@ fn answer_all(mut stream: StreamOwned<ServerConnection, TcpStream>) {
     }
 }
 
-fn deliver(receiver: &Receiver, roots: Vec<CertificateDer<'static>>, host: &str) -> Answer {
+pub fn deliver(receiver: &Receiver, roots: Vec<CertificateDer<'static>>, host: &str) -> Answer {
     let sender = Sender { lookup: always(&["127.0.0.1"]), roots, ..Sender::default() };
     post(&sender.build().0, &format!("https://{host}:{}/", receiver.address.port()))
 }

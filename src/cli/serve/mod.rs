@@ -19,7 +19,7 @@ use crate::engine::alert::{Alerts, Tally};
 use crate::engine::attempt::Attempter;
 use crate::engine::clock::EngineClock;
 use crate::engine::driver::{Channel, Engine, Event};
-use crate::engine::guard::{AddressGuard, own_addresses};
+use crate::engine::guard::AddressGuard;
 use crate::engine::janitor::Janitor;
 use crate::engine::scheduler::Settings;
 use crate::engine::tasks::{TaskChannel, Tasks};
@@ -118,8 +118,7 @@ impl Relay {
         }
         let (store, running) = opened.start();
         parts::declare(&store, &loaded)?;
-        let guard =
-            Arc::new(AddressGuard::new(config.guard.allow.clone(), own_addresses(&[address])));
+        let guard = parts::guard(&config, address);
         let ways = parts::ways(&config, &guard, &clock)?;
         let transport = Arc::clone(&ways.transport);
         let scripts = parts::scripts(&config);
@@ -130,6 +129,7 @@ impl Relay {
                 store: store.clone(),
                 scripts: Arc::clone(&scripts),
                 transport: Arc::clone(&transport) as _,
+                tokens: parts::tokens(&config, &clock, &transport),
                 permissions: parts::permissions(&config, address),
                 clock: Arc::clone(&clock),
                 names: config.delivery.headers,

@@ -11,15 +11,17 @@ use crate::cli::failure::{Exit, Failure};
 use crate::config::Config;
 use crate::config::load::Loaded;
 use crate::domain::time::Clock;
+use crate::engine::access_token::AccessTokens;
 use crate::engine::declare::{self, Declared};
-use crate::engine::guard::AddressGuard;
+use crate::engine::guard::{AddressGuard, own_addresses};
 use crate::engine::intake::Intake;
 use crate::engine::janitor::{Janitor, JanitorSettings};
 use crate::engine::permission::Permissions;
 use crate::engine::provider_keys::ProviderKeys;
+use crate::engine::proxy::Proxies;
 use crate::engine::resolver::{GuardedResolver, system_lookup};
 use crate::engine::script::Scripts;
-use crate::engine::tls::tls_config;
+use crate::engine::tls::Tls;
 use crate::engine::transport::{TransportSettings, UreqTransport};
 use crate::http::public;
 use crate::metrics::Metrics;
@@ -31,9 +33,22 @@ pub(super) fn listen(config: &Config) -> Result<TcpListener, Failure> {
         .map_err(|error| Failure::new(Exit::Failed, error).hint("set server.listen"))
 }
 
+pub(super) fn guard(config: &Config, address: SocketAddr) -> Arc<AddressGuard> {
+    Arc::new(AddressGuard::new(config.guard.allow.clone(), own_addresses(&[address])))
+}
+
 pub(super) fn scripts(config: &Config) -> Arc<Scripts> {
     let transforms = &config.transforms;
     Arc::new(Scripts::new(transforms.into(), transforms.processes, PROGRAM.into()))
+}
+
+pub(super) fn tokens(
+    config: &Config,
+    clock: &Arc<dyn Clock>,
+    transport: &Arc<UreqTransport>,
+) -> AccessTokens {
+    let timeout = config.egress.token_timeout.0;
+    AccessTokens::new(Arc::clone(transport) as _, Arc::clone(clock), timeout)
 }
 
 pub(super) fn intake(
@@ -76,7 +91,8 @@ pub(super) fn ways(
         timeout: config.delivery.timeout.0,
         response_limit: response_limit(config),
         max_idle: config.delivery.threads,
-        tls: Arc::new(tls_config(Vec::new()).map_err(Failure::failed)?),
+        tls: Tls::new(Vec::new()).map_err(Failure::failed)?,
+        proxies: Proxies::new(config),
     };
     let transport = UreqTransport::new(settings, Arc::clone(&resolver), Arc::clone(&clock));
     Ok(Ways { transport: Arc::new(transport), resolver, clock })

@@ -20,7 +20,7 @@ use super::smtp::{Dialogue, Timed};
 use crate::config::alert::{Smtp, SmtpTls};
 use crate::domain::secret::Secret;
 use crate::domain::time::Timestamp;
-use crate::engine::tls::tls_config;
+use crate::engine::tls::Tls;
 
 /// Bytes of base64 in a line.
 const LINE: usize = 76;
@@ -35,8 +35,8 @@ pub struct Mailer {
 impl Mailer {
     /// With the authorities that are believed.
     pub fn new(smtp: Smtp, password: Option<Secret>) -> Result<Mailer, String> {
-        let tls = tls_config(smtp.authorities()?).map_err(|error| error.to_string())?;
-        Ok(Mailer { smtp, password, tls: Arc::new(tls) })
+        let tls = Tls::new(smtp.authorities()?).map_err(|error| error.to_string())?;
+        Ok(Mailer { smtp, password, tls: tls.usual() })
     }
 
     /// Sends one mail and tells what the server said.

@@ -110,6 +110,8 @@ impl Post {
             headers: usual.chain(headers).collect(),
             body: Bytes::from(message.body(self.format).to_string()),
             timeout: ways.timeout,
+            endpoint: None,
+            answer_limit: None,
         });
         let said = String::from_utf8_lossy(&answer.body).trim().to_owned();
         let said = cut(said, ANSWER_MAX);

@@ -68,5 +68,6 @@ pub(super) fn label(outcome: Outcome) -> &'static str {
         Outcome::Blocked => "blocked",
         Outcome::Transform => "transform",
         Outcome::Dropped => "dropped",
+        Outcome::Token => "token",
     }
 }

@@ -60,6 +60,30 @@ fn answers_are_remembered_and_judged_every_time() {
 }
 
 #[test]
+fn the_names_that_are_remembered_are_bounded() {
+    let resolver = resolver(|_| Ok(vec![ip("8.8.8.8")]));
+    let known = || resolver.shared.known.read().unwrap().len();
+    for number in 0..super::REMEMBERED_NAMES + 50 {
+        resolver.addresses(&format!("host-{number}"), 443, PATIENCE).unwrap();
+        assert!(known() <= super::REMEMBERED_NAMES);
+    }
+    assert_eq!(known(), super::REMEMBERED_NAMES);
+    let known = resolver.shared.known.read().unwrap();
+    assert!(known.contains_key("host-4100") && !known.contains_key("host-0"), "the oldest went");
+}
+
+#[test]
+fn what_the_operator_chose_is_not_judged() {
+    let resolver = resolver(|_| Ok(vec![ip("10.0.0.1")]));
+    let found = |host: &str| resolver.of_operator(host, 3128, PATIENCE).unwrap();
+    assert_eq!(found("proxy.example"), ["10.0.0.1:3128".parse().unwrap()]);
+    assert_eq!(found("127.0.0.1"), ["127.0.0.1:3128".parse().unwrap()]);
+    assert_eq!(found("::1"), ["[::1]:3128".parse().unwrap()]);
+    let judged = resolver.addresses("proxy.example", 3128, PATIENCE);
+    assert!(matches!(judged, Err(ResolveError::Blocked(_))), "{judged:?}");
+}
+
+#[test]
 fn one_lookup_serves_everyone_who_waits_and_threads_are_bounded() {
     let (open, gate) = mpsc::channel::<()>();
     let gate = Mutex::new(gate);

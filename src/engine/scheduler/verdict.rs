@@ -125,6 +125,12 @@ mod tests {
         }
     }
 
+    /// Whom it proves itself to belongs to the endpoint.
+    #[test]
+    fn no_access_token_is_a_failure_of_the_endpoint() {
+        assert_eq!(sign(Outcome::Token, 0), Sign::Failed);
+    }
+
     #[test]
     fn every_kind_of_end() {
         let policy = RetryPolicy {

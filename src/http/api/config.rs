@@ -68,8 +68,7 @@ pub(super) async fn plan(mut call: Call) -> Result<HttpResponse, ApiError> {
 fn read(plan: PlanIn, config: &Config) -> Result<Declared, ApiError> {
     let mut sources = plan.source;
     let secrets = secrets(plan.secrets, &mut sources);
-    let allow = &config.guard.allow;
-    let found = problems(allow, &plan.application, &plan.event_type, &plan.endpoint, &sources);
+    let found = problems(config, &plan.application, &plan.event_type, &plan.endpoint, &sources);
     let mut found: Vec<Problem> =
         found.into_iter().map(|(setting, message)| problem(setting, message)).collect();
     let mut keys = BTreeMap::new();

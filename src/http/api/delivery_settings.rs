@@ -4,14 +4,16 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::egress::{self, AuthIn, AuthOut, TlsIn, TlsOut};
 use super::limits::Problems;
 use crate::domain::delivery_settings::{
     Batch, DeliverySettings, Order, Pace, usual_bytes, usual_wait,
 };
 use crate::domain::filter::Selector;
+use crate::http::state::CheckUrl;
 
 /// As a caller gives it.
-#[derive(Deserialize)]
+#[derive(Deserialize, Clone)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct DeliveryIn {
     cloud_events: Option<bool>,
@@ -22,22 +24,25 @@ pub(super) struct DeliveryIn {
     delay_seconds: Option<u32>,
     order: Option<OrderIn>,
     batch: Option<BatchIn>,
+    auth: Option<AuthIn>,
+    tls: Option<TlsIn>,
+    proxy: Option<String>,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, Clone)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct PaceShape {
     timeout_seconds: Option<u32>,
     retry_schedule_seconds: Option<Vec<u32>>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Clone)]
 #[serde(deny_unknown_fields)]
 struct OrderIn {
     by: Option<String>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Clone)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct BatchIn {
     size: u16,
@@ -46,8 +51,9 @@ struct BatchIn {
 }
 
 impl DeliveryIn {
-    /// What is not given is as usual.
-    pub fn read(self, problems: &mut Problems) -> DeliverySettings {
+    /// What is not given is as usual; credentials that are left out are for
+    /// [`settle`](egress::settle).
+    pub fn read(self, check_url: &CheckUrl, problems: &mut Problems) -> DeliverySettings {
         let paces = self.per_event_type.unwrap_or_default();
         let settings = DeliverySettings {
             cloud_events: self.cloud_events.unwrap_or(false),
@@ -58,12 +64,16 @@ impl DeliveryIn {
             delay_seconds: self.delay_seconds,
             order: self.order.map(|order| order.read(problems)),
             batch: self.batch.map(BatchIn::read),
+            auth: self.auth.and_then(|auth| auth.read(check_url, problems)),
+            tls: self.tls.and_then(TlsIn::read),
+            proxy: self.proxy,
         };
         for (place, message) in settings.problems() {
             let place: Vec<String> = place.iter().map(|part| camel(part)).collect();
             let place = ["delivery"].into_iter().chain(place.iter().map(String::as_str));
             problems.add(&place.collect::<Vec<_>>(), message);
         }
+        egress::check(&settings, problems);
         settings
     }
 }
@@ -127,6 +137,12 @@ pub struct DeliveryOut {
     delay_seconds: Option<u32>,
     order: Option<OrderOut>,
     batch: Option<BatchOut>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    auth: Option<AuthOut>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tls: Option<TlsOut>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    proxy: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -143,8 +159,9 @@ struct BatchOut {
 }
 
 impl DeliveryOut {
-    /// All of it, so that an export that is imported sets everything.
-    pub fn new(settings: &DeliverySettings) -> DeliveryOut {
+    /// All of it, so that an export that is imported sets everything; what is secret of it only
+    /// where `secrets` says so.
+    pub fn new(settings: &DeliverySettings, secrets: bool) -> DeliveryOut {
         let paces = settings.per_event_type.iter();
         let by = |order: &Order| order.by.as_ref().map(|by| by.text().to_owned());
         DeliveryOut {
@@ -161,6 +178,9 @@ impl DeliveryOut {
                 let Batch { size, wait_ms, max_bytes } = batch;
                 BatchOut { size, wait_ms, max_bytes }
             }),
+            auth: settings.auth.as_ref().map(|auth| AuthOut::new(auth, secrets)),
+            tls: settings.tls.as_ref().map(|tls| TlsOut::new(tls, secrets)),
+            proxy: settings.proxy.clone(),
         }
     }
 }

@@ -11,10 +11,12 @@ use serde_json::value::RawValue;
 use super::application::{named, unexpected};
 use super::call::Call;
 use super::delivery_settings::DeliveryIn;
+use super::egress::{Changer, settle};
 use super::endpoint_secret::{draw_key, read_key};
 use super::limits::{self, DESCRIPTION_MAX, Problems};
 use super::page;
 use super::shapes::EndpointOut;
+use crate::config::Config;
 use crate::domain::application::Metadata;
 use crate::domain::delivery_settings::DeliverySettings;
 use crate::domain::endpoint::{Disabled, Endpoint, EndpointKey};
@@ -97,7 +99,7 @@ impl EndpointIn {
             disabled: self.disabled.unwrap_or(false),
             subscription,
             throttle_rate: self.throttle_rate.or(self.rate_limit),
-            delivery: self.delivery.map(|delivery| delivery.read(&mut problems)),
+            delivery: self.delivery.map(|given| given.read(check_url, &mut problems)),
             metadata: self.metadata.unwrap_or_default(),
             headers: self.headers.map(|headers| limits::headers(headers, &mut problems)),
             key: self.secret.and_then(|text| read_key(&text, &["secret"], &mut problems)),
@@ -204,7 +206,13 @@ impl Fields {
 
     /// Keeps the keys, which only a rotation changes, and the headers when none are given: PUT of
     /// the Svix API has neither.
-    fn update(self, old: &Endpoint, now: Timestamp) -> Result<Endpoint, Refusal> {
+    fn update(
+        self,
+        old: &Endpoint,
+        now: Timestamp,
+        changer: &Changer<'_>,
+    ) -> Result<Endpoint, Refusal> {
+        let given = self.delivery.is_some();
         let current = old.keys.first().map(|current| &current.key);
         if self.key.is_some() && self.key.as_ref() != current {
             return Err(Refusal::Invalid {
@@ -212,7 +220,7 @@ impl Fields {
                 message: ROTATE.to_owned(),
             });
         }
-        Ok(Endpoint {
+        let mut new = Endpoint {
             headers: self.headers_or(&old.headers),
             uid: self.uid,
             url: self.url,
@@ -224,7 +232,9 @@ impl Fields {
             metadata: self.metadata,
             updated_at: now,
             ..old.clone()
-        })
+        };
+        settle(&mut new, Some(old), given, changer)?;
+        Ok(new)
     }
 }
 
@@ -247,10 +257,12 @@ pub(super) async fn create(mut call: Call) -> Result<HttpResponse, ApiError> {
     let body = call.body().await?;
     let fields = body.json::<EndpointIn>()?.check(&call.shared.state.check_url)?;
     let key = draw_key()?;
+    let (config, operator) = changer(&call);
     let written = call
         .write_once(&body, move |transaction| {
             let id = EndpointId::new(transaction.mint());
-            let endpoint = fields.make(application.id, id, key, transaction.now());
+            let mut endpoint = fields.make(application.id, id, key, transaction.now());
+            settle(&mut endpoint, None, true, &Changer { config: &config, operator })?;
             let endpoint = transaction.put_endpoint(endpoint, Author::Caller)?;
             Ok(Reply::Endpoint { endpoint, created: true })
         })
@@ -271,18 +283,21 @@ pub(super) async fn put(mut call: Call) -> Result<HttpResponse, ApiError> {
     let body = call.body().await?;
     let fields = body.json::<EndpointIn>()?.check(&call.shared.state.check_url)?;
     let key = draw_key()?;
+    let (config, operator) = changer(&call);
     let written = call
         .write(move |transaction| {
             let now = transaction.now();
+            let changer = Changer { config: &config, operator };
             let (endpoint, created) = match transaction.endpoint(application.id, &reference) {
                 Ok(old) => {
-                    let new = fields.update(&old, now)?;
+                    let new = fields.update(&old, now, &changer)?;
                     let uid = named(new.uid.clone(), &reference, old.uid.as_ref());
                     (Endpoint { uid, ..new }, false)
                 }
                 Err(_) => {
                     let id = EndpointId::new(transaction.mint());
-                    let new = fields.make(application.id, id, key, now);
+                    let mut new = fields.make(application.id, id, key, now);
+                    settle(&mut new, None, true, &changer)?;
                     (Endpoint { uid: named(new.uid.clone(), &reference, None), ..new }, true)
                 }
             };
@@ -291,6 +306,11 @@ pub(super) async fn put(mut call: Call) -> Result<HttpResponse, ApiError> {
         })
         .await?;
     answer(call.ids(), written)
+}
+
+/// What a [`Changer`] of this call is made of.
+pub(super) fn changer(call: &Call) -> (Arc<Config>, bool) {
+    (Arc::clone(&call.shared.state.config), call.operator_only().is_ok())
 }
 
 /// Row 12: deletes it; what waits for it is cancelled.

@@ -7,6 +7,8 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::call::Call;
+use super::egress::{Changer, fits};
+use super::endpoint::changer;
 use super::limits::{self, Problems};
 use crate::domain::endpoint::Endpoint;
 use crate::domain::headers::{HEADERS_MAX, is_sensitive_header, remove_header, set_header};
@@ -101,9 +103,12 @@ where
     W: FnOnce(&Endpoint) -> Result<BTreeMap<String, String>, Refusal> + Send + 'static,
 {
     let reference: EndpointReference = call.reference("endpoint")?;
+    let (config, operator) = changer(call);
     call.write(move |transaction| {
-        let mut endpoint = Endpoint::clone(&*transaction.endpoint(application, &reference)?);
+        let old = transaction.endpoint(application, &reference)?;
+        let mut endpoint = Endpoint::clone(&old);
         endpoint.headers = work(&endpoint)?;
+        fits(&endpoint, Some(&old), &Changer { config: &config, operator })?;
         endpoint.updated_at = transaction.now();
         let endpoint = transaction.put_endpoint(endpoint, Author::Caller)?;
         Ok(Reply::Endpoint { endpoint, created: false })

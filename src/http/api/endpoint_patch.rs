@@ -7,8 +7,10 @@ use serde_json::value::RawValue;
 use super::application::present;
 use super::call::Call;
 use super::delivery_settings::DeliveryIn;
+use super::egress::{Changer, settle};
 use super::endpoint::{
-    ROTATE, answer, check_rates, check_rest, check_unused, disable, either, read_url, version,
+    ROTATE, answer, changer, check_rates, check_rest, check_unused, disable, either, read_url,
+    version,
 };
 use super::limits::{self, Problems};
 use crate::domain::application::Metadata;
@@ -59,9 +61,10 @@ struct EndpointPatch {
 struct PatchRead {
     /// One list that is not given is empty.
     subscription: Subscription,
-    delivery: Option<DeliverySettings>,
     /// User name and password of the URL, as a header says them.
     authorization: Option<String>,
+    /// What null says is as usual.
+    delivery: Option<DeliverySettings>,
 }
 
 impl EndpointPatch {
@@ -96,16 +99,16 @@ impl EndpointPatch {
             filter: limits::filter(filter, &mut problems),
             ..chosen
         };
-        let delivery = self
-            .delivery
-            .take()
-            .map(|given| given.map(|given| given.read(&mut problems)).unwrap_or_default());
+        let delivery = self.delivery.take().map(|given| match given {
+            Some(given) => given.read(check_url, &mut problems),
+            None => DeliverySettings::default(),
+        });
         problems.finish()?;
-        Ok(PatchRead { subscription, delivery, authorization })
+        Ok(PatchRead { subscription, authorization, delivery })
     }
 
     fn apply(self, read: PatchRead, endpoint: &mut Endpoint) {
-        let PatchRead { subscription, delivery, authorization } = read;
+        let PatchRead { subscription, authorization, delivery } = read;
         if let Some(url) = self.url {
             endpoint.url = url;
         }
@@ -152,10 +155,15 @@ pub(super) async fn patch(mut call: Call) -> Result<HttpResponse, ApiError> {
     let body = call.body().await?;
     let mut patch: EndpointPatch = body.json()?;
     let read = patch.check(&call.shared.state.check_url)?;
+    let (config, operator) = changer(&call);
     let written = call
         .write(move |transaction| {
-            let mut endpoint = Endpoint::clone(&*transaction.endpoint(application.id, &reference)?);
+            let old = transaction.endpoint(application.id, &reference)?;
+            let mut endpoint = Endpoint::clone(&old);
+            let given = read.delivery.is_some();
             patch.apply(read, &mut endpoint);
+            let changer = Changer { config: &config, operator };
+            settle(&mut endpoint, Some(&old), given, &changer)?;
             endpoint.updated_at = transaction.now();
             let endpoint = transaction.put_endpoint(endpoint, Author::Caller)?;
             Ok(Reply::Endpoint { endpoint, created: false })

@@ -105,6 +105,7 @@ fn entry<'a>(shown: EndpointOut<'a>, endpoint: &'a Endpoint, secrets: bool) -> E
     let (hidden, headers): (BTreeMap<_, _>, BTreeMap<_, _>) =
         headers.partition(|(name, _)| !secrets && is_sensitive_header(name));
     let key = endpoint.keys.first().filter(|_| secrets);
+    let shown = if secrets { shown.with_credentials(endpoint) } else { shown };
     EndpointEntry {
         endpoint: shown,
         headers,

@@ -7,13 +7,16 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::egress::{Changer, fits};
 use super::endpoint;
 use super::endpoint_secret::rotated;
 use super::environment_import::{ApplicationEntry, EndpointEntry, Entries, Entry, problem};
 use super::environment_match::{Taken, in_order, known_first, made_uid, meant, remember};
 use super::event_type;
 use super::limits::GRACE_DEFAULT;
+use crate::config::Config;
 use crate::domain::application::Application;
+use crate::domain::egress;
 use crate::domain::endpoint::{Disabled, Endpoint};
 use crate::domain::event_type::EventType;
 use crate::domain::headers::{find_header, set_header};
@@ -47,7 +50,12 @@ pub(super) struct Item {
 type Done = Result<(Action, Vec<String>), Refusal>;
 
 /// Does what can be done. An entry that is refused leaves no trace, the others stay.
-pub(super) fn apply(transaction: &mut Transaction<'_>, entries: Entries, ids: &Ids) -> Vec<Item> {
+pub(super) fn apply(
+    transaction: &mut Transaction<'_>,
+    entries: Entries,
+    ids: &Ids,
+    config: &Config,
+) -> Vec<Item> {
     let mut items = Vec::new();
     for entry in entries.event_types {
         items.push(take("event_type", entry, |(name, fields)| {
@@ -66,7 +74,8 @@ pub(super) fn apply(transaction: &mut Transaction<'_>, entries: Entries, ids: &I
         let mut items = vec![take("application", entry, |entry| {
             put_application(transaction, entry, ids, &mut owner, &mut taken)
         })];
-        items.extend(apply_endpoints(transaction, endpoints, owner, &owner_name, ids, &mut taken));
+        let owner = (owner, owner_name.as_str());
+        items.extend(apply_endpoints(transaction, endpoints, owner, ids, config, &mut taken));
         made.push((index, items));
     }
     items.extend(in_order(made).flatten());
@@ -80,9 +89,9 @@ pub(super) fn apply(transaction: &mut Transaction<'_>, entries: Entries, ids: &I
 fn apply_endpoints(
     transaction: &mut Transaction<'_>,
     endpoints: Vec<Entry<EndpointEntry>>,
-    owner: Option<ApplicationId>,
-    owner_name: &str,
+    (owner, owner_name): (Option<ApplicationId>, &str),
     ids: &Ids,
+    config: &Config,
     taken: &mut Taken,
 ) -> Vec<Item> {
     let known = |entry: &Entry<EndpointEntry>| {
@@ -95,7 +104,7 @@ fn apply_endpoints(
     for (index, mut entry) in known_first(endpoints, known) {
         entry.name = format!("{owner_name}/{}", entry.name);
         let item = take("endpoint", entry, |entry| match owner {
-            Some(owner) => put_endpoint(transaction, owner, entry, ids, taken),
+            Some(owner) => put_endpoint(transaction, owner, entry, (ids, config), taken),
             None => Err(Refusal::Conflict("its application was refused".to_owned())),
         });
         made.push((index, item));
@@ -195,7 +204,7 @@ fn put_endpoint(
     transaction: &mut Transaction<'_>,
     owner: ApplicationId,
     entry: EndpointEntry,
-    ids: &Ids,
+    (ids, config): (&Ids, &Config),
     taken: &mut Taken,
 ) -> Done {
     let EndpointEntry { id, mut fields, sensitive, key } = entry;
@@ -215,7 +224,8 @@ fn put_endpoint(
         if given.is_none() {
             notes.push("has a new secret: give it to the receiver".to_owned());
         }
-        let made = fields.make(owner, EndpointId::new(transaction.mint()), key, now);
+        let mut made = fields.make(owner, EndpointId::new(transaction.mint()), key, now);
+        settle_imported(&mut made, None, true, config, &mut notes)?;
         let unknown = sensitive.iter().filter(|name| find_header(&made.headers, name).is_none());
         notes.extend(unknown.map(|name| unknown_header(name)));
         let made = Endpoint { uid: Some(uid), ..made };
@@ -235,18 +245,13 @@ fn put_endpoint(
         keys = rotated(&keys, given, GRACE_DEFAULT, now)?;
         notes.push("has another secret now; the old one signs beside it for a day".to_owned());
     }
-    let disabled = match (fields.disabled, old.disabled) {
-        (true, before) => Some(before.unwrap_or(Disabled::ByCaller)),
-        // Disabled because it was gone or failing: a person looks at that, not a document.
-        (false, Some(why @ (Disabled::Gone | Disabled::Failing))) => Some(why),
-        (false, _) => None,
-    };
-    let new = Endpoint {
+    let has_delivery = fields.delivery.is_some();
+    let mut new = Endpoint {
         uid: fields.uid.or_else(|| old.uid.clone()),
         url: fields.url,
         description: fields.description,
         subscription: fields.subscription,
-        disabled,
+        disabled: disabled(fields.disabled, old.disabled),
         throttle_rate: fields.throttle_rate,
         // A document of another server's has none.
         delivery: fields.delivery.unwrap_or_else(|| old.delivery.clone()),
@@ -255,11 +260,51 @@ fn put_endpoint(
         keys,
         ..old.as_ref().clone()
     };
+    settle_imported(&mut new, Some(&old), has_delivery, config, &mut notes)?;
     if *old == new {
         return Ok((if remembered { Action::Updated } else { Action::Left }, notes));
     }
     transaction.put_endpoint(Endpoint { updated_at: now, ..new }, Author::Caller)?;
     Ok((Action::Updated, notes))
+}
+
+/// Credentials that the document does not have stay as they are; what lacks them altogether is left
+/// out, to be set by hand.
+fn settle_imported(
+    new: &mut Endpoint,
+    old: Option<&Endpoint>,
+    given: bool,
+    config: &Config,
+    notes: &mut Vec<String>,
+) -> Result<(), Refusal> {
+    let same = old.filter(|old| egress::same_place(&old.url, &new.url));
+    if let Some(old) = same {
+        egress::keep_credentials(&mut new.delivery, &old.delivery);
+    }
+    let lacks = egress::left_out(&new.delivery);
+    let moved = old.is_some() && same.is_none() && !given;
+    if new.delivery.auth.is_some() && (moved || lacks.iter().any(|name| name.starts_with("auth"))) {
+        new.delivery.auth = None;
+        notes.push(unknown_credential("auth"));
+    }
+    if new.delivery.tls.is_some() && (moved || lacks.iter().any(|name| name.starts_with("tls"))) {
+        new.delivery.tls = None;
+        notes.push(unknown_credential("tls"));
+    }
+    fits(new, old, &Changer { config, operator: true })
+}
+
+fn unknown_credential(setting: &str) -> String {
+    format!("lacks delivery.{setting}, whose credentials are not in the document: set it by hand")
+}
+
+fn disabled(wanted: bool, before: Option<Disabled>) -> Option<Disabled> {
+    match (wanted, before) {
+        (true, before) => Some(before.unwrap_or(Disabled::ByCaller)),
+        // Disabled because it was gone or failing: a person looks at that, not a document.
+        (false, Some(why @ (Disabled::Gone | Disabled::Failing))) => Some(why),
+        (false, _) => None,
+    }
 }
 
 /// The document's headers with those that it has by name alone, as they stand.

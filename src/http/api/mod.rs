@@ -14,6 +14,7 @@ pub mod dead_letter;
 mod dead_letter_plan;
 mod delivery_settings;
 mod dry_run;
+mod egress;
 pub mod endpoint;
 pub mod endpoint_headers;
 mod endpoint_patch;

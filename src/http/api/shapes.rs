@@ -103,13 +103,18 @@ impl<'a> EndpointOut<'a> {
             filter: endpoint.subscription.filter.as_ref().map(|filter| filter.as_json()),
             throttle_rate: endpoint.throttle_rate,
             rate_limit: endpoint.throttle_rate,
-            delivery: DeliveryOut::new(&endpoint.delivery),
+            delivery: DeliveryOut::new(&endpoint.delivery, false),
             metadata: &endpoint.metadata,
             managed: endpoint.managed,
             version: 1,
             created_at: endpoint.created_at.to_string(),
             updated_at: endpoint.updated_at.to_string(),
         }
+    }
+
+    /// With the credentials of its deliveries.
+    pub fn with_credentials(self, endpoint: &Endpoint) -> EndpointOut<'a> {
+        EndpointOut { delivery: DeliveryOut::new(&endpoint.delivery, true), ..self }
     }
 }
 

@@ -1,7 +1,7 @@
 //! What has its cases under another name.
 
 /// Fields that have their cases under another name, or that are answered 501 as yet.
-pub const ELSEWHERE: [(&str, &str); 37] = [
+pub const ELSEWHERE: [(&str, &str); 36] = [
     ("SimulateIn", "payload"),
     ("ConfigIn", "secret"),
     ("ConfigIn", "secrets"),
@@ -25,7 +25,6 @@ pub const ELSEWHERE: [(&str, &str); 37] = [
     ("EnvironmentIn", "settings"),
     ("EnvironmentIn", "connectors"),
     ("AppPortalAccessIn", "application"),
-    ("DeliveryIn", "cloudEvents"),
     ("DeliveryIn", "timeoutSeconds"),
     ("DeliveryIn", "retryScheduleSeconds"),
     ("DeliveryIn", "perEventType"),
