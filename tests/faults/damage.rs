@@ -101,7 +101,7 @@ impl Folder {
 
     /// Has the next start make the index anew.
     fn distrust(&self) {
-        fs::remove_file(self.settings.data.join("checkpoint")).unwrap();
+        fs::remove_dir_all(self.settings.data.join("index")).unwrap();
     }
 
     /// Compares everything with what was acknowledged: how many are missing and how many damaged.

@@ -11,7 +11,7 @@ use crate::support::{pause, variable, wait_until};
 
 const DESCRIPTORS: &str = "--nofile=96:96";
 const ENDPOINTS: usize = 50;
-const CALLERS: usize = 500;
+const CALLERS: usize = 200;
 const PATIENCE: Duration = Duration::from_secs(120);
 /// Callers come back as often as they are sent away, for so long.
 const SIEGE: u64 = 6;
