@@ -11,7 +11,8 @@ use super::namespace::run;
 const SHUTDOWN: &str = "import fcntl, os, struct, sys; \
     fcntl.ioctl(os.open(sys.argv[1], os.O_RDONLY), 0x8004587d, struct.pack('I', 2))";
 
-/// A mount namespace that is made meanwhile would keep a disk that is unmounted here.
+/// A mount namespace that is made meanwhile would keep a disk that is unmounted here. So it would
+/// from another process: one run of these tests at a time.
 static MOUNTS: RwLock<()> = RwLock::new(());
 
 /// As long as this is held no disk is mounted, and mount namespaces may be made.
