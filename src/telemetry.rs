@@ -99,11 +99,27 @@ fn most(level: &str) -> &'static str {
     }
 }
 
-/// From now on a panic is logged and ends the process with [`PANIC_EXIT_CODE`], on every thread but
-/// those named `spared`, on which a panic is an answer: the library behind the index may panic over
-/// damaged files while it is opened. Elsewhere a relay that has lost a thread would look alive and
-/// deliver nothing, while the next start recovers.
-pub fn end_on_panic(spared: &'static str) {
+/// Where a panic is an answer and not the end.
+#[derive(Clone, Copy, Debug)]
+pub struct Spared {
+    /// Threads of this name: the library behind the index may panic over damaged files while it is
+    /// opened.
+    pub index_thread: &'static str,
+    /// A part of the path of a source file, and its end: what a caller sends may make a library
+    /// panic before anybody sees it. The task of that one connection ends.
+    pub request_source: Option<(&'static str, &'static str)>,
+}
+
+impl Spared {
+    fn is_request(&self, file: &str) -> bool {
+        self.request_source.is_some_and(|(part, end)| file.contains(part) && file.ends_with(end))
+    }
+}
+
+/// From now on a panic is logged and ends the process with [`PANIC_EXIT_CODE`], but where it is
+/// spared. Elsewhere a relay that has lost a thread would look alive and deliver nothing, while the
+/// next start recovers.
+pub fn end_on_panic(spared: Spared) {
     panic::set_hook(Box::new(move |info| {
         let thread = thread::current();
         let thread = thread.name().unwrap_or("unnamed");
@@ -112,8 +128,12 @@ pub fn end_on_panic(spared: &'static str) {
         let text = payload.downcast_ref::<String>().map(String::as_str);
         let reason = text.or_else(|| payload.downcast_ref::<&str>().copied());
         let reason = reason.unwrap_or("no reason given");
-        if thread == spared {
+        if thread == spared.index_thread {
             tracing::warn!(thread, place, reason, "the index can't be opened");
+            return;
+        }
+        if info.location().is_some_and(|location| spared.is_request(location.file())) {
+            tracing::debug!(thread, place, reason, "a request that can't be read");
             return;
         }
         let backtrace = Backtrace::capture();
@@ -145,7 +165,7 @@ mod tests {
         let level = start(&Config::default().log).unwrap();
         assert!(start(&Config::default().log).is_err());
         assert!(level.change("relay=loud").is_err());
-        end_on_panic(SPARED);
+        end_on_panic(Spared { index_thread: SPARED, request_source: Some(("http-", "decode.rs")) });
         tracing::debug!("too fine");
         level.change("relay=debug").unwrap();
         tracing::debug!("fine enough");
@@ -153,6 +173,18 @@ mod tests {
         let result = thread.spawn(|| panic!("by \"itself\"")).unwrap().join();
         assert!(result.is_err());
         tracing::info!("lived on");
+    }
+
+    #[test]
+    fn one_source_of_one_library_is_spared() {
+        let request_source = Some(("/http-", "/decode.rs"));
+        let spared = Spared { index_thread: SPARED, request_source };
+        assert!(spared.is_request("registry/http-1.2.3/src/decode.rs"));
+        for other in ["registry/http-1.2.3/src/encode.rs", "src/decode.rs", "/http-1/decode.rs/x"] {
+            assert!(!spared.is_request(other), "{other}");
+        }
+        let none = Spared { request_source: None, ..spared };
+        assert!(!none.is_request("registry/http-1.2.3/src/decode.rs"));
     }
 
     #[test]

@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 #[path = "tidy/documents.rs"]
 mod documents;
+#[path = "tidy/outbound.rs"]
+mod outbound;
 #[path = "tidy/source.rs"]
 mod source;
 
@@ -160,6 +162,27 @@ fn domain_is_pure_and_only_the_store_knows_its_libraries() {
         }
     }
     expect_none(&problems);
+}
+
+#[test]
+fn nothing_connects_past_the_guard() {
+    let files = rust_files();
+    let served = files.iter().filter(|(file, _)| file.below("src"));
+    let mut problems: Vec<_> =
+        served.flat_map(|(file, code)| outbound::unguarded(file, code)).collect();
+    problems.extend(outbound::stale(&files));
+    expect_none(&problems);
+    let check = |path: &str, source: &str, count: usize| {
+        let file = File { path: path.into(), text: source.to_owned() };
+        let found = outbound::unguarded(&file, &Code::read(source, false));
+        assert_eq!(found.len(), count, "{path}, {source}: {found:?}");
+    };
+    check("src/engine/permission.rs", "let a = TcpStream::connect(address)?;", 1);
+    check("src/engine/origin.rs", "let agent = ureq::Agent::new_with_defaults();", 0);
+    check("src/engine/provider_keys.rs", "ureq::get(url).call()?", 1);
+    check("src/http/api/source.rs", "let transport = UreqTransport::new(settings);", 1);
+    check("src/engine/guard.rs", "TcpStream::connect(address)?;", 1);
+    check("src/engine/x.rs", "// TcpStream in a comment", 0);
 }
 
 #[test]

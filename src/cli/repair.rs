@@ -44,7 +44,8 @@ pub(super) fn run(arguments: &RepairArguments, common: &Common) -> Outcome {
     let loaded = common.load(arguments.data.clone().map(flag).into_iter().collect())?;
     let log = Log { level: "warn".to_owned(), format: LogFormat::Auto };
     telemetry::start(&log).map_err(Failure::failed)?;
-    telemetry::end_on_panic(INDEX_OPEN_THREAD);
+    let index_thread = INDEX_OPEN_THREAD;
+    telemetry::end_on_panic(telemetry::Spared { index_thread, request_source: None });
     let folder = &loaded.config.data.dir;
     if !folder.join("journal").is_dir() {
         let error = anyhow!("{} is no data folder: it holds no journal", folder.display());

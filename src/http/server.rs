@@ -26,6 +26,10 @@ const KEEP_ALIVE: Duration = Duration::from_secs(30);
 /// Threads for list reads of all workers together.
 const BLOCKING_THREADS: usize = 32;
 
+/// Where the library below panics over a header whose name is longer than 64 KiB, before anything
+/// of ours sees the request: the library's name and the source file (actix-http 3.20).
+pub const REQUEST_DECODER: (&str, &str) = ("actix-http-", "/src/h1/decoder.rs");
+
 /// [`State`] with what the server itself counts.
 pub(super) struct Shared {
     pub state: State,

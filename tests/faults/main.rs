@@ -6,18 +6,29 @@
 
 #![allow(clippy::unwrap_used, reason = "a fault test ends where it can't go on")]
 
+mod backlog;
 mod clock;
+mod damage;
+mod descriptors;
 mod disk_full;
+mod dns;
 mod failed_sync;
 mod failing;
+mod failing_calls;
+mod frozen;
+mod image;
 mod index_soak;
 mod kill;
 mod many;
+mod memory;
+mod network;
 mod notify;
 mod power_cut;
 mod receive;
 mod retention;
 mod rotate;
 mod second_process;
+mod slow_disk;
 mod support;
 mod terminate;
+mod threads;

@@ -69,7 +69,10 @@ impl ServeArguments {
 pub(super) fn run(arguments: &ServeArguments, common: &Common) -> Outcome {
     let loaded = arguments.load(common)?;
     let level = telemetry::start(&loaded.config.log).map_err(Failure::failed)?;
-    telemetry::end_on_panic(store::INDEX_OPEN_THREAD);
+    telemetry::end_on_panic(telemetry::Spared {
+        index_thread: store::INDEX_OPEN_THREAD,
+        request_source: Some(server::REQUEST_DECODER),
+    });
     let relay = Relay::start(loaded)?;
     let reloading = reload::Reloading {
         level,

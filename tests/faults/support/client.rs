@@ -31,9 +31,14 @@ impl Client {
         }
     }
 
+    /// Where it speaks to, as `host:port`.
+    pub fn address(&self) -> &str {
+        self.base.trim_start_matches("http://")
+    }
+
     /// Whether a new connection is taken.
     pub fn accepts_connections(&self) -> bool {
-        std::net::TcpStream::connect(self.base.trim_start_matches("http://")).is_ok()
+        std::net::TcpStream::connect(self.address()).is_ok()
     }
 
     pub fn get(&self, path: &str) -> Answer {

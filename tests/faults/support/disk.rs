@@ -1,15 +1,18 @@
 //! A file system of our own in a file: it can be filled, and its power can be cut.
 
 use std::fs::{self, File};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use super::namespace::run;
 
 /// `EXT4_IOC_SHUTDOWN`, `_IOR('X', 125, u32)`, with 2: neither data nor log is flushed.
 const SHUTDOWN: &str = "import fcntl, os, struct, sys; \
     fcntl.ioctl(os.open(sys.argv[1], os.O_RDONLY), 0x8004587d, struct.pack('I', 2))";
 
-/// A mount namespace that is made meanwhile would keep a disk that is unmounted here.
+/// A mount namespace that is made meanwhile would keep a disk that is unmounted here. So it would
+/// from another process: one run of these tests at a time.
 static MOUNTS: RwLock<()> = RwLock::new(());
 
 /// As long as this is held no disk is mounted, and mount namespaces may be made.
@@ -22,7 +25,8 @@ pub fn no_disks() -> RwLockWriteGuard<'static, ()> {
 pub struct LoopDisk {
     folder: tempfile::TempDir,
     mounted: bool,
-    _mounts: RwLockReadGuard<'static, ()>,
+    /// That of a copy is the original's.
+    _mounts: Option<RwLockReadGuard<'static, ()>>,
 }
 
 impl LoopDisk {
@@ -30,13 +34,28 @@ impl LoopDisk {
     pub fn new(bytes: u64) -> Result<LoopDisk, String> {
         let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
         let mounts = MOUNTS.read().unwrap_or_else(PoisonError::into_inner);
-        let mut disk = LoopDisk { folder, mounted: false, _mounts: mounts };
+        let mut disk = LoopDisk { folder, mounted: false, _mounts: Some(mounts) };
         let image = File::create(disk.image()).map_err(|error| error.to_string())?;
         image.set_len(bytes).map_err(|error| error.to_string())?;
         fs::create_dir(disk.path()).map_err(|error| error.to_string())?;
         run("mkfs.ext4", &["-q", "-F", "-m", "0", &text(&disk.image())])?;
         disk.mount()?;
         Ok(disk)
+    }
+
+    /// What has reached the image by now, mounted as another disk that goes before this one.
+    pub fn copy(&self) -> Result<LoopDisk, String> {
+        let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+        let copy = LoopDisk { folder, mounted: false, _mounts: None };
+        run("cp", &["--sparse=always", &text(&self.image()), &text(&copy.image())])?;
+        fs::create_dir(copy.path()).map_err(|error| error.to_string())?;
+        Ok(copy)
+    }
+
+    /// The block device, as `major:minor`.
+    pub fn device(&self) -> Result<String, String> {
+        let device = fs::metadata(self.path()).map_err(|error| error.to_string())?.dev();
+        Ok(format!("{}:{}", rustix::fs::major(device), rustix::fs::minor(device)))
     }
 
     fn image(&self) -> PathBuf {
@@ -77,13 +96,4 @@ impl Drop for LoopDisk {
 
 fn text(path: &Path) -> String {
     path.display().to_string()
-}
-
-fn run(program: &str, arguments: &[&str]) -> Result<(), String> {
-    let output = Command::new(program).args(arguments).output();
-    let output = output.map_err(|error| format!("{program}: {error}"))?;
-    if output.status.success() {
-        return Ok(());
-    }
-    Err(format!("{program} {arguments:?}: {}", String::from_utf8_lossy(&output.stderr).trim()))
 }

@@ -1,14 +1,21 @@
 //! A relay process, a client of its API, a receiver, and time to wait for them.
 
+pub mod cgroup;
 pub mod client;
 pub mod disk;
+pub mod dns;
 pub mod faketime;
 pub mod load;
+pub mod namespace;
 pub mod process;
 pub mod receiver;
+pub mod trace;
 
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
+
+/// Far longer than anything takes that a test waits for.
+pub const LONG: Duration = Duration::from_secs(60);
 
 /// Numbers that a seed decides (splitmix64).
 pub struct Random(pub u64);

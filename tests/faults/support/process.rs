@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -69,22 +69,32 @@ impl Settings {
 
     /// Starts it and waits until it listens.
     pub fn start(&self) -> Relay {
+        let started = self.try_start();
+        started.unwrap_or_else(|seen| panic!("the relay does not start: {seen:#?}"))
+    }
+
+    /// Starts it and waits until it listens; what it logged when it ends instead.
+    pub fn try_start(&self) -> Result<Relay, Vec<String>> {
         let mut process = self.spawn();
-        let address = match process.line_with("listening on http://", START) {
-            Ok(line) => {
-                let (_, rest) = line.split_once("listening on http://").unwrap();
-                rest.split(['"', ' ']).next().unwrap().to_owned()
-            }
-            Err(seen) => panic!("the relay does not start: {seen:#?}"),
-        };
+        let line = process.line_with("listening on http://", START)?;
+        let (_, rest) = line.split_once("listening on http://").unwrap();
+        let address = rest.split(['"', ' ']).next().unwrap().to_owned();
         let took = process.started.elapsed();
         let before = process.passed.clone();
         let key = std::fs::read_to_string(self.data.join("operator_key")).unwrap();
         let client = Client::new(&address, key.trim());
-        wait_until("the relay is ready", START, || {
-            client.get("/readyz").is_ok_and(|(status, _)| status == 200)
+        wait_until("the relay is ready or has ended", START, || {
+            let ready = client.get("/readyz").is_ok_and(|(status, _)| status == 200);
+            ready || process.has_ended()
         });
-        Relay { process, client, took, before }
+        Ok(Relay { process, client, took, before })
+    }
+
+    /// A command of the binary over the same folder, to its end.
+    pub fn run(&self, arguments: &[&str]) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_relay"));
+        command.args(arguments).env_clear().current_dir(self.data.parent().unwrap());
+        command.envs(self.variables.iter().cloned()).output().unwrap()
     }
 }
 
@@ -113,6 +123,31 @@ impl Process {
         }
     }
 
+    /// Whether it is no more.
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// A figure of `/proc/PID/status`, in KiB where it has a unit (`VmHWM`, `Threads`).
+    pub fn figure(&self, name: &str) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+        line.and_then(|text| text.split_whitespace().next()?.parse().ok()).unwrap()
+    }
+
+    /// CPU time that it has used so far.
+    pub fn cpu(&self) -> Duration {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid())).unwrap();
+        let (_, fields) = stat.rsplit_once(") ").unwrap();
+        let ticks = fields.split(' ').skip(11).take(2).map(|text| text.parse::<u64>().unwrap());
+        // Linux shows a hundredth of a second a tick everywhere.
+        Duration::from_millis(ticks.sum::<u64>() * 10)
+    }
+
     /// Everything it logs until it ends, and how that is.
     pub fn ended(mut self) -> (ExitStatus, Vec<String>) {
         let lines = self.lines.iter().collect();
@@ -125,11 +160,15 @@ impl Process {
         self.child.wait().unwrap();
     }
 
-    /// SIGTERM, by the shell's own `kill`.
+    /// SIGTERM.
     pub fn terminate(&self) {
-        let pid = self.child.id().to_string();
-        let told = Command::new("sh").args(["-c", "kill -TERM \"$0\"", &pid]).status().unwrap();
-        assert!(told.success());
+        self.signal("TERM");
+    }
+
+    /// By the shell's own `kill`.
+    pub fn signal(&self, name: &str) {
+        let words = format!("kill -{name} {}", self.pid());
+        assert!(Command::new("sh").args(["-c", &words]).status().unwrap().success());
     }
 }
 

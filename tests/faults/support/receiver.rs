@@ -30,7 +30,11 @@ pub struct Receiver {
 
 impl Receiver {
     pub fn start() -> Receiver {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        Receiver::on("127.0.0.1:0")
+    }
+
+    pub fn on(address: &str) -> Receiver {
+        let listener = TcpListener::bind(address).unwrap();
         let address = listener.local_addr().unwrap();
         let inner = Arc::new(Inner::default());
         let shared = Arc::clone(&inner);
@@ -48,6 +52,15 @@ impl Receiver {
         format!("http://{}{path}", self.address)
     }
 
+    pub fn port(&self) -> u16 {
+        self.address.port()
+    }
+
+    /// Requests read whole so far, answered or not.
+    pub fn arrived(&self) -> u64 {
+        *self.inner.arrived.lock().unwrap()
+    }
+
     /// Answers wait until [`Receiver::release`].
     pub fn hold(&self) {
         *self.inner.held.lock().unwrap() = true;
@@ -60,7 +73,7 @@ impl Receiver {
 
     /// Waits until a request has come, which may not be answered yet.
     pub fn wait_for_request(&self, patience: Duration) {
-        super::wait_until("a request comes", patience, || *self.inner.arrived.lock().unwrap() > 0);
+        super::wait_until("a request comes", patience, || self.arrived() > 0);
     }
 
     /// Waits until `holds` says yes of what was received; fails the test after `patience`.
