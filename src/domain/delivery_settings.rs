@@ -32,19 +32,26 @@ pub struct DeliverySettings {
     /// HTTP 1.1 Web Hooks for Event Delivery 1.0.2, section 4).
     pub cloud_events: bool,
     /// Seconds that it may take to answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub timeout_seconds: Option<u32>,
     /// Seconds to wait after the first, second … failed attempt.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_schedule_seconds: Option<Vec<u32>>,
     /// The same two for some event types, exact or by pattern; the first in the order of their
     /// text that fits is the one.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub per_event_type: BTreeMap<String, Pace>,
     /// Requests in flight at once at most.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub max_in_flight: Option<u16>,
     /// Seconds that each message waits before its first attempt.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub delay_seconds: Option<u32>,
     /// Deliveries are made one after the other, in the order in which they were accepted.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub order: Option<Order>,
     /// Several messages go in one request.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub batch: Option<Batch>,
     /// What its requests prove themselves with.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -32,7 +32,9 @@ pub(super) struct DeliveryIn {
 #[derive(Serialize, Deserialize, Clone)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct PaceShape {
+    #[serde(skip_serializing_if = "Option::is_none")]
     timeout_seconds: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     retry_schedule_seconds: Option<Vec<u32>>,
 }
 
@@ -130,12 +132,19 @@ fn camel(name: &str) -> String {
 #[serde(rename_all = "camelCase")]
 pub struct DeliveryOut {
     cloud_events: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
     timeout_seconds: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     retry_schedule_seconds: Option<Vec<u32>>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     per_event_type: BTreeMap<String, PaceShape>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     max_in_flight: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     delay_seconds: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     order: Option<OrderOut>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     batch: Option<BatchOut>,
     #[serde(skip_serializing_if = "Option::is_none")]
     auth: Option<AuthOut>,

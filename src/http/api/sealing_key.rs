@@ -65,6 +65,8 @@ pub(super) async fn get(call: Call) -> Result<HttpResponse, ApiError> {
 pub(super) async fn rotate(mut call: Call) -> Result<HttpResponse, ApiError> {
     call.operator_only()?;
     let body = call.body().await?;
+    // Nothing in it is known, but it must be what it says it is.
+    let _: serde::de::IgnoredAny = body.json_or_empty()?;
     let begun = call
         .write_once(&body, |transaction| {
             Ok(Reply::Task(Box::new(transaction.rotate_sealing_key()?)))
