@@ -25,12 +25,14 @@ const WAYS: [&str; 17] = [
 ];
 
 /// Who has one, by file, and why that is no way around the guard.
-const ALLOWED: [(&str, &[&str], &str); 8] = [
+const ALLOWED: [(&str, &[&str], &str); 10] = [
     ("src/engine/connection.rs", &["TcpConnector"], "dials what the guarded resolver gave"),
     ("src/engine/origin.rs", &["Agent"], "the one agent, made of these two"),
     ("src/engine/resolver.rs", &["ToSocketAddrs", "to_socket_addrs"], "asks the guard of each"),
     ("src/engine/guard.rs", &["UdpSocket"], "looks a route up and sends nothing"),
     ("src/engine/script", &["UnixStream"], "to the process of a script"),
+    ("src/engine/tunnel.rs", &["TcpConnector"], "to a proxy, which the operator alone names"),
+    ("src/engine/alert", &["TcpStream"], "to a mail server, dials what the resolver gave"),
     ("src/cli/client.rs", &["Agent"], "the operator's own, to a relay that they name"),
     ("src/cli/import_svix/source.rs", &["Agent"], "the operator's own, to the server they leave"),
     ("src/cli/serve/waiting_room.rs", &["TcpStream"], "wakes its own listener"),
@@ -39,8 +41,8 @@ const ALLOWED: [(&str, &[&str], &str); 8] = [
 /// What makes an agent or a lookup without the guard, and the one file that may say it.
 const MADE_IN: [(&str, &str); 3] = [
     ("Agent::with_parts", "src/engine/origin.rs"),
-    ("UreqTransport::new", "src/cli/serve/mod.rs"),
-    ("GuardedResolver::new", "src/cli/serve/mod.rs"),
+    ("UreqTransport::new", "src/cli/serve/parts.rs"),
+    ("GuardedResolver::new", "src/cli/serve/parts.rs"),
 ];
 
 fn may(file: &File, way: &str) -> bool {
