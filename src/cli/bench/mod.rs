@@ -105,7 +105,7 @@ pub(super) fn run(arguments: &BenchArguments, common: &Common) -> Outcome {
     let in_memory = rustix::fs::statfs(folder.path()).map_err(Failure::failed)?.f_type;
     let machine = Machine {
         cores: thread::available_parallelism().map_or(1, usize::from),
-        folder_in_memory: IN_MEMORY.contains(&i64::from(in_memory)),
+        folder_in_memory: IN_MEMORY.contains(&in_memory),
         release_build: !cfg!(debug_assertions),
     };
     let kept = arguments.keep.then(|| folder.keep().display().to_string());
