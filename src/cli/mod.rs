@@ -11,6 +11,7 @@ use crate::config::load::{FlagValue, LoadOptions, Loaded, load};
 use crate::engine::script::serve_scripts;
 
 mod alerts;
+mod bench;
 mod check;
 mod client;
 mod config_print;
@@ -34,6 +35,7 @@ mod serve;
 mod sign;
 mod signed_request;
 mod source;
+mod stage;
 mod stats;
 mod tasks;
 mod token;
@@ -86,6 +88,8 @@ enum Command {
     Serve(serve::ServeArguments),
     /// See it work: a relay and a receiver of its own, five messages, nothing left behind
     Demo,
+    /// Measure relay on this machine, with a load and a receiver of its own
+    Bench(bench::BenchArguments),
     /// Check the configuration, tell every problem in it, and what a running relay would change
     Check(check::CheckArguments),
     /// Show the configuration
@@ -177,6 +181,7 @@ fn dispatch(cli: &Cli) -> Outcome {
     match &cli.command {
         Command::Serve(arguments) => serve::run(arguments, common),
         Command::Demo => demo::run(common),
+        Command::Bench(arguments) => bench::run(arguments, common),
         Command::Check(arguments) => check::run(arguments, common),
         Command::Config(ConfigCommand::Print) => config_print::run(common),
         Command::Send(arguments) => send::run(arguments, common),

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod alerts;
+mod bench;
 mod config;
 mod dead_letters;
 mod declared;

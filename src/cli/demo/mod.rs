@@ -5,15 +5,15 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 
 use super::client::Client;
 use super::failure::{Exit, Failure};
 use super::output::{self, ASIDE, styled};
 use super::serve::Relay;
+use super::stage::until_stopped;
 use super::token::random;
-use super::{Common, Outcome};
+use super::{Common, Outcome, stage};
 use crate::config::Config;
 use crate::config::load::Loaded;
 use crate::config::secrets::Secrets;
@@ -35,11 +35,7 @@ const SEGMENT: u64 = 4 << 20;
 
 /// Tells it as it happens; exit code 0 when all was delivered.
 pub(super) fn run(common: &Common) -> Outcome {
-    let folder = tempfile::Builder::new()
-        .prefix("relay-demo-")
-        .tempdir()
-        .context("can't make a temporary folder")
-        .map_err(Failure::failed)?;
+    let folder = stage::folder("relay-demo-")?;
     let key = SigningKey::hmac(&random::<24>()?);
     let operator_key = write_operator_key(&random::<32>()?);
     let receiver = Receiver::new(key.verifying());
@@ -103,18 +99,6 @@ fn opening(common: &Common, base: &str, hook: SocketAddr, folder: &str) -> Resul
     output::line(format!("relay     {base}, its data in {folder}"))?;
     output::line(format!("receiver  http://{hook}/hook, verifies every signature"))?;
     output::line("")
-}
-
-/// Until told to stop, or until whoever watches has seen enough.
-async fn until_stopped(stopped: oneshot::Receiver<()>) {
-    let listen = |kind| signal(kind).expect("a signal handler can be installed");
-    let mut interrupt = listen(SignalKind::interrupt());
-    let mut terminate = listen(SignalKind::terminate());
-    tokio::select! {
-        _ = stopped => {}
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-    }
 }
 
 /// What a demo that was not seen to its end says.
