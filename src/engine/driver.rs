@@ -17,8 +17,10 @@ use crate::metrics::{AttemptLabels, Metrics};
 use crate::store::{Notice, Ready, Store, Verdict};
 
 mod disable;
+mod gauges;
 mod outcome;
 
+use gauges::Gauges;
 use outcome::{count, label, settlement, told};
 
 /// Inputs taken between two looks at the clock.
@@ -120,6 +122,7 @@ impl Engine {
             events,
             disable: Vec::new(),
             drained: false,
+            gauges: Gauges::default(),
         };
         let thread = thread::Builder::new()
             .name("scheduler".to_owned())
@@ -182,6 +185,7 @@ struct Driver {
     events: Sender<Event>,
     disable: Vec<(EndpointId, Disabled, Instant)>,
     drained: bool,
+    gauges: Gauges,
 }
 
 impl Driver {
@@ -206,6 +210,7 @@ impl Driver {
                 self.take(job.unsent());
             }
             self.disable_again();
+            self.gauges.show(&self.scheduler, &self.metrics);
         }
     }
 
@@ -220,7 +225,7 @@ impl Driver {
             .iter()
             .map(|(_, _, at)| at.saturating_duration_since(Instant::now()))
             .min();
-        [wake, again].into_iter().flatten().min()
+        [wake, again, self.gauges.wait()].into_iter().flatten().min()
     }
 
     fn take(&mut self, event: Event) {

@@ -234,7 +234,33 @@ def tenants(binary):
         relay.end()
 
 
-SCENARIOS = {run.__name__: run for run in (one, fan, steady, slow, hang, half, tenants)}
+def dead(binary):
+    relay = Relay(binary)
+    count = int(os.environ.get("BACKLOG", "1000000"))
+    relay.application("dead", ["http://127.0.0.1:59999/"])
+    relay.application("bench", [SINK + "/e/0"])
+    flags = ("--events", 4000, "--rate", 200, "--concurrency", 16)
+    show("beside nothing", measured(relay, "before", *flags), relay)
+    flags_dead = ("--events", count, "--concurrency", 64)
+    filled = load(relay, "dead", *flags_dead, url=[relay.messages("dead")], run=False)
+    print(subprocess.run(filled, capture_output=True, text=True, check=True).stdout.strip())
+    show(f"beside {count} waiting", measured(relay, "beside", *flags), relay, disk=relay.disk())
+    relay.stop(signal.SIGKILL)
+    ready = relay.start()
+    show(f"after a kill, ready in {ready:.2f} s", measured(relay, "again", *flags), relay)
+    relay.end()
+
+
+def slow_steady(binary):
+    relay = Relay(binary)
+    relay.application("bench", [SINK + "/slow/100/0"])
+    flags = ("--events", 80000, "--rate", 4000, "--concurrency", 64)
+    show("4,000/s to 100 ms", measured(relay, "slow", *flags), relay)
+    relay.end()
+
+
+SCENARIOS = {run.__name__: run for run in (
+    one, fan, steady, slow, slow_steady, hang, half, tenants, dead)}
 
 
 def main():

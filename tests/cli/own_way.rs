@@ -216,3 +216,27 @@ fn several_messages_go_in_one_request() {
     ]);
     assert_eq!(verified.code, 0, "{}", verified.err);
 }
+
+#[test]
+fn what_is_parked_is_counted() {
+    // Nobody listens there any more.
+    let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let folder = Folder::new();
+    let endpoint = format!("[[endpoint]]\nuid = \"own\"\nurl = \"http://{gone}/\"\n");
+    let parking = LOCAL.replace("[delivery]\n", "[delivery]\npark_after = 1\n");
+    folder.write("relay.toml", format!("{parking}{endpoint}"));
+    let relay = Live::start(&folder);
+    let metrics = || {
+        let request = ureq::http::Request::get(format!("{}/metrics", relay.url))
+            .header("authorization", format!("Bearer {}", relay.key));
+        let agent = ureq::Agent::config_builder().proxy(None).build().new_agent();
+        let mut answer = agent.run(request.body(()).unwrap()).unwrap();
+        answer.body_mut().read_to_string().unwrap()
+    };
+    let says = |line: &str| metrics().lines().any(|told| told == line);
+    assert!(says("relay_lanes_parked 0"));
+    send(&relay, "a.b", &json!({}));
+    while !says("relay_lanes_parked 1") {
+        std::thread::yield_now();
+    }
+}

@@ -31,7 +31,7 @@ mod world;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-const SEEDS: u64 = 100;
+const SEEDS: u64 = 200;
 const STEPS: u64 = 500;
 /// What must have happened at least once in `SEEDS` seeds.
 const EVERYTHING: [&str; 24] = [
