@@ -52,6 +52,7 @@ box.dispatchEvent(new window.Event("input"));
 assert.deepEqual(seen(), [
   "v1.endpoint.rotate-secret",
   "v1.operational-webhook-endpoint.rotate-secret",
+  "relay.sealing-key.rotate",
 ]);
 const press = (target, key) =>
   target.dispatchEvent(new window.KeyboardEvent("keydown", { key, bubbles: true }));
