@@ -14,6 +14,8 @@ use tracing_subscriber::{EnvFilter, Layer, Registry, fmt};
 
 use crate::config::{Log, LogFormat};
 
+pub mod panic_point;
+
 /// The exit code after a panic, as Rust's own.
 pub const PANIC_EXIT_CODE: i32 = 101;
 

@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 #[path = "tidy/documents.rs"]
 mod documents;
+#[path = "tidy/mutants.rs"]
+mod mutants;
 #[path = "tidy/outbound.rs"]
 mod outbound;
 #[path = "tidy/source.rs"]
@@ -319,6 +321,24 @@ fn documents_hold_together() {
     let (errors, operations) = (named("src/http/error.rs"), named("docs/operations.md"));
     problems.extend(documents::codes(errors, operations, named("docs/openapi.json")));
     expect_none(&problems);
+}
+
+#[test]
+fn mutants_apply() {
+    let files = all_files();
+    let (patches, files): (Vec<_>, Vec<_>) =
+        files.into_iter().partition(|file| file.below("tests/simulation/mutants"));
+    assert!(!patches.is_empty(), "tests/simulation/mutants is gone: correct its name here");
+    let problems: Vec<String> =
+        patches.iter().flat_map(|patch| mutants::applies(patch, &files)).collect();
+    expect_none(&problems);
+    let stale = |text: &str| {
+        let path = patches[0].path.clone();
+        !mutants::applies(&File { path, text: text.to_owned() }, &files).is_empty()
+    };
+    assert!(stale("--- a/src/gone.rs\n+++ b/src/gone.rs\n@@ -1 +1 @@\n-a\n+b\n"));
+    assert!(stale("--- a/src/lib.rs\n+++ b/src/lib.rs\n@@ -1 +1 @@\n-never there\n+b\n"));
+    assert!(stale("--- a/src/lib.rs\n+++ b/src/lib.rs\n"));
 }
 
 #[test]

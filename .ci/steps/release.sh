@@ -11,3 +11,7 @@ if [ "$size" -ge $((20 << 20)) ]; then
     echo "the binary is to stay under 20 MiB" >&2
     exit 1
 fi
+if grep -q RELAY_TEST_PANIC_POINTS target/release/relay; then
+    echo "the points at which tests have it panic are for debug builds alone" >&2
+    exit 1
+fi

@@ -14,4 +14,4 @@ command -v systemd-analyze >/dev/null || skip "packaging: systemd-analyze" "not 
 
 # what a test could not do here it says in a line that begins with SKIPPED
 cargo test --locked --no-fail-fast -- --show-output 2>&1 | tee "$work/test.log"
-grep -E '^SKIPPED ' "$work/test.log" >>"$work/skipped" || true
+grep -E '^SKIPPED[: ]' "$work/test.log" >>"$work/skipped" || true

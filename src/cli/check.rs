@@ -126,9 +126,10 @@ fn describe_plan(plan: &Plan, base: &str) -> Result<(), Failure> {
             "{} {reason}; a relay that runs is asked, a stopped one's folder is not opened",
             styled(OPEN, "what would change is not known:")
         )),
-        Plan::Changes(changes) if changes.is_empty() => {
-            output::line(format!("the relay at {base} has all of it: a reload changes nothing"))
-        }
+        Plan::Changes(changes) if changes.is_empty() => output::line(format!(
+            "the relay at {base} has all that is declared; a reload takes alerts, [redact] \
+                 and proxies anew"
+        )),
         Plan::Changes(changes) => {
             output::line(format!("a reload (SIGHUP) of the relay at {base} would change:"))?;
             changes.iter().try_for_each(|change| output::line(format!("  {change}")))

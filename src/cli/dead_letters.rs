@@ -36,7 +36,7 @@ pub struct FilterArguments {
     #[arg(long = "type", value_name = "TYPE")]
     event_types: Vec<String>,
     /// Whose last attempt was answered so: 400 means 400 to 499, 0 not at all
-    #[arg(long = "status", value_name = "CLASS")]
+    #[arg(long = "status", value_name = "CLASS", value_parser = status_class)]
     status_code_class: Option<u16>,
     /// In this channel
     #[arg(long, value_name = "CHANNEL")]
@@ -154,6 +154,11 @@ impl FilterArguments {
     }
 }
 
+fn status_class(text: &str) -> Result<u16, String> {
+    let class = text.parse().ok().filter(|class| [0, 100, 200, 300, 400, 500].contains(class));
+    class.ok_or_else(|| "write 100, 200, 300, 400 or 500 for all from there on, or 0".to_owned())
+}
+
 /// Does what is asked for.
 pub(super) fn run(command: &DeadLettersCommand, common: &Common) -> Outcome {
     match command {
@@ -170,20 +175,18 @@ pub(super) fn run(command: &DeadLettersCommand, common: &Common) -> Outcome {
 }
 
 fn list(arguments: &ListArguments, common: &Common) -> Outcome {
+    if let (None, Some(endpoint)) = (&arguments.app, &arguments.filter.endpoint)
+        && !endpoint.starts_with("ep_")
+    {
+        let words = format!("`{endpoint}` is no id of an endpoint, and a uid has an application");
+        return Err(Failure::usage(&words).hint("give --app too"));
+    }
     let client = arguments.at.client(common)?;
     let path = match &arguments.app {
         Some(app) => format!("/api/v1/app/{}/dead-letter", path_part(app)),
         None => "/api/v1/dead-letter".to_owned(),
     };
     let found = pages::list(&client, &path, &arguments.filter.query()?, arguments.limit)?;
-    if common.json {
-        output::json(&found)?;
-        return Ok(Exit::Success);
-    }
-    if found.is_empty() {
-        output::line("there is none")?;
-        return Ok(Exit::Success);
-    }
     let text = |letter: &Value, field: &str| plain(letter[field].as_str().unwrap_or_default());
     let row = |letter: &Value| -> [Cell; 7] {
         let status = match letter["lastStatusCode"].as_u64() {
@@ -201,10 +204,8 @@ fn list(arguments: &ListArguments, common: &Common) -> Outcome {
             (ASIDE, text(letter, "msgId")),
         ]
     };
-    let rows: Vec<_> = found.iter().map(row).collect();
     let names = ["DIED", "REASON", "STATUS", "ATTEMPTS", "EVENT TYPE", "ENDPOINT", "MESSAGE"];
-    output::table(names, &rows)?;
-    Ok(Exit::Success)
+    pages::show(&found, names, row, common)
 }
 
 fn work(arguments: &WorkArguments, action: &str, common: &Common) -> Outcome {

@@ -3,7 +3,9 @@
 use serde_json::Value;
 
 use super::client::{Client, path_part};
-use super::failure::Failure;
+use super::failure::{Exit, Failure};
+use super::output::{self, Cell};
+use super::{Common, Outcome};
 
 /// Items that one page may have.
 const PAGE: usize = 250;
@@ -34,6 +36,24 @@ pub(super) fn list(
     }
     found.truncate(most);
     Ok(found)
+}
+
+/// Prints what was found: as JSON, or as a table with a row for each.
+pub(super) fn show<const N: usize>(
+    found: &[Value],
+    names: [&str; N],
+    row: impl Fn(&Value) -> [Cell; N],
+    common: &Common,
+) -> Outcome {
+    if common.json {
+        output::json(&found)?;
+    } else if found.is_empty() {
+        output::line("there is none")?;
+    } else {
+        let rows: Vec<_> = found.iter().map(row).collect();
+        output::table(names, &rows)?;
+    }
+    Ok(Exit::Success)
 }
 
 fn page_after(name: &str) -> String {

@@ -151,6 +151,7 @@ fn open(loaded: &Loaded, keys: &Keys, accept_loss: bool) -> Result<Opened, Failu
         segment_size: data.segment_size.0,
         index_cache: data.index_cache.0,
         overlay: usize::try_from(data.overlay.0).unwrap_or(usize::MAX),
+        order_lookahead: loaded.config.delivery.order_lookahead,
         sealing: keys.sealing.clone(),
         clock: Box::new(|floor| Arc::new(EngineClock::going_on(floor))),
         notify: Box::new(drop),

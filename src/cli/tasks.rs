@@ -95,14 +95,6 @@ fn list(arguments: &ListArguments, common: &Common) -> Outcome {
     let client = arguments.at.client(common)?;
     let query = arguments.status.as_ref().map(|status| format!("&status={status}"));
     let found = pages::list(&client, PATH, &query.unwrap_or_default(), arguments.limit)?;
-    if common.json {
-        output::json(&found)?;
-        return Ok(Exit::Success);
-    }
-    if found.is_empty() {
-        output::line("there is none")?;
-        return Ok(Exit::Success);
-    }
     let row = |task: &Value| -> [Cell; 5] {
         let number = |field: &str| task["data"][field].as_u64().unwrap_or_default().to_string();
         [
@@ -113,9 +105,7 @@ fn list(arguments: &ListArguments, common: &Common) -> Outcome {
             cell(text(task, "id")),
         ]
     };
-    let rows: Vec<_> = found.iter().map(row).collect();
-    output::table(["UPDATED", "STATUS", "DONE", "TASK", "ID"], &rows)?;
-    Ok(Exit::Success)
+    pages::show(&found, ["UPDATED", "STATUS", "DONE", "TASK", "ID"], row, common)
 }
 
 /// Waits for the end of a task and shows it: exit code 0 when it has done all, else 1.

@@ -20,6 +20,7 @@ impl Default for Server {
             drain: Span(Duration::from_secs(25)),
             workers: 2,
             max_connections: 2_000,
+            backlog: 1_024,
             head_timeout: Span(Duration::from_secs(5)),
             body_timeout: Span(Duration::from_secs(10)),
         }
@@ -32,7 +33,7 @@ impl Default for Data {
             dir: PathBuf::from("./data"),
             min_free: Size(256 << 20),
             segment_size: Size(64 << 20),
-            index_cache: Size(6 << 20),
+            index_cache: Size(2 << 20),
             compact_above: Size(64 << 20),
             read_deadline: Span(Duration::from_secs(30)),
             overlay: Size(32 << 20),
@@ -83,6 +84,7 @@ impl Default for Delivery {
             headers: HeaderNames::Standard,
             park_after: 10,
             disable_after: Span(Duration::from_secs(5 * 24 * HOUR)),
+            order_lookahead: 20_000,
         }
     }
 }

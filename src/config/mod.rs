@@ -86,6 +86,21 @@ pub struct Config {
     pub declared_alerts: Vec<DeclaredAlert>,
 }
 
+impl Config {
+    /// These settings with what a reload takes of newer ones beside what they declare.
+    pub fn reloaded(&self, newer: &Config) -> Config {
+        let egress = Egress { token_timeout: self.egress.token_timeout, ..newer.egress.clone() };
+        Config {
+            redact: newer.redact.clone(),
+            egress,
+            proxies: newer.proxies.clone(),
+            alerts: newer.alerts.clone(),
+            declared_alerts: newer.declared_alerts.clone(),
+            ..self.clone()
+        }
+    }
+}
+
 /// The HTTP listener.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -103,6 +118,8 @@ pub struct Server {
     pub workers: usize,
     /// Connections open at once; more wait in the kernel's backlog.
     pub max_connections: usize,
+    /// Connections that wait there at most.
+    pub backlog: u32,
     /// How long a request's head may take.
     pub head_timeout: Span,
     /// How long a request's body may take, for each 64 KiB of it a second more.
@@ -225,6 +242,9 @@ pub struct Delivery {
     pub park_after: u32,
     /// How long an endpoint fails before it is disabled.
     pub disable_after: Span,
+    /// Deliveries that wait behind others of their key, past which an endpoint ordered by a key
+    /// looks for those that need not wait.
+    pub order_lookahead: usize,
 }
 
 /// Which addresses deliveries may reach.

@@ -73,6 +73,7 @@ fn server(config: &Config, checks: &mut Checks) {
     checks.span("server.drain", server.drain, 0, 600_000);
     checks.within("server.workers", server.workers, 1, 256);
     checks.within("server.max_connections", server.max_connections, 1, 1_000_000);
+    checks.within("server.backlog", server.backlog, 1, 65_535);
     checks.span("server.head_timeout", server.head_timeout, 100, 300_000);
     checks.span("server.body_timeout", server.body_timeout, 100, 3_600_000);
     checks.require(server.trusted_proxies.len() <= NETWORKS_MAX, "server.trusted_proxies", || {
@@ -148,6 +149,7 @@ fn delivery(config: &Config, checks: &mut Checks) {
     checks.size("delivery.response_limit", delivery.response_limit, 0, MIB);
     checks.within("delivery.park_after", delivery.park_after, 1, 1_000_000);
     checks.span("delivery.disable_after", delivery.disable_after, 1_000, 365 * DAY * 1_000);
+    checks.within("delivery.order_lookahead", delivery.order_lookahead, 1, 1_000_000);
 }
 
 fn alerts(config: &Config, checks: &mut Checks) {

@@ -25,6 +25,16 @@ pub struct DeliveryId {
     pub replay: u16,
 }
 
+/// A delivery among those of its endpoint: the message, and which time round.
+pub type LaneKey = (MessageId, u16);
+
+impl DeliveryId {
+    /// Its name among those of its endpoint.
+    pub fn in_lane(self) -> LaneKey {
+        (self.message, self.replay)
+    }
+}
+
 /// Why a delivery will not be tried again by itself.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum DeadReason {

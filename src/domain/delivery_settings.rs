@@ -107,6 +107,14 @@ pub fn usual_bytes() -> u32 {
     1 << 20
 }
 
+impl Order {
+    /// Which deliveries one waits for: all with the same number. The key is what was found in its
+    /// message when that was accepted; an order of all of them does not go by it.
+    pub fn group(&self, key: Option<u64>) -> u64 {
+        key.filter(|_| self.by.is_some()).unwrap_or_default()
+    }
+}
+
 impl DeliverySettings {
     /// How long the endpoint may take to answer a message of this type, if it has a say.
     pub fn timeout(&self, event_type: &str) -> Option<Duration> {
@@ -217,6 +225,15 @@ mod tests {
 
     fn read(settings: serde_json::Value) -> DeliverySettings {
         serde_json::from_value(settings).unwrap()
+    }
+
+    #[test]
+    fn an_order_of_all_goes_by_no_key() {
+        let by = Selector::try_from("event_type".to_owned()).unwrap();
+        let by_key = Order { by: Some(by) };
+        assert_eq!((by_key.group(Some(7)), by_key.group(None)), (7, 0));
+        // A message that was accepted under another order has its key still.
+        assert_eq!(Order::default().group(Some(7)), 0);
     }
 
     #[test]

@@ -40,7 +40,7 @@ pub enum UrlError {
     /// `user:password@`.
     #[error(
         "the URL holds a user name or password that can't be read in one way only: remove it and \
-         set an authorization header in the endpoint's headers"
+         give an authorization header among the headers"
     )]
     UserInfo,
     /// `#…`.

@@ -47,6 +47,13 @@ impl Throttle {
         Throttle { rate: u64::from(rate.per_minute), paid_until: 0 }
     }
 
+    /// One through which as much went until `now` as may: of what went before nobody knows.
+    pub fn spent(rate: Rate, now: Timestamp) -> Throttle {
+        let fresh = Throttle::new(rate);
+        let paid_until = now.millis().saturating_mul(fresh.rate);
+        Throttle { paid_until: paid_until.saturating_add(fresh.burst() * MINUTE), ..fresh }
+    }
+
     /// The same throttle at another rate; what was let through still counts.
     pub fn with_rate(self, rate: Rate) -> Throttle {
         let fresh = Throttle::new(rate);
@@ -59,9 +66,17 @@ impl Throttle {
 
     /// When the next delivery may go: `now`, or later.
     pub fn next_at(&self, now: Timestamp) -> Timestamp {
-        let burst = (self.rate / u64::from(MINUTE_S) / BURST_DIVISOR).max(1);
-        let earliest = self.paid_until.saturating_sub((burst - 1) * MINUTE);
+        let earliest = self.paid_until.saturating_sub((self.burst() - 1) * MINUTE);
         now.max(Timestamp::from_millis(earliest.div_ceil(self.rate)))
+    }
+
+    /// When it is as if nothing had gone through: `now`, or later.
+    pub fn paid_at(&self, now: Timestamp) -> Timestamp {
+        now.max(Timestamp::from_millis(self.paid_until.div_ceil(self.rate)))
+    }
+
+    fn burst(&self) -> u64 {
+        (self.rate / u64::from(MINUTE_S) / BURST_DIVISOR).max(1)
     }
 
     /// Counts a delivery that goes out at `now`; ask [`Throttle::next_at`] first.
@@ -117,6 +132,28 @@ mod tests {
         let later = Timestamp::from_millis(1_000_000);
         throttle.take(later);
         assert_eq!(throttle.next_at(later), later + Duration::from_millis(500));
+    }
+
+    /// Whatever went before a start, what goes after it stays within the rate.
+    #[test]
+    fn what_is_spent_is_paid_before_anything_goes() {
+        let start = Timestamp::from_millis(1_795_219_200_000);
+        for rate in [1, 9, 20, 500, 9_999] {
+            let rate = Rate::per_second(rate);
+            let mut before = Throttle::new(rate);
+            while before.next_at(start) == start {
+                before.take(start);
+            }
+            let spent = Throttle::spent(rate, start);
+            assert_eq!(spent.next_at(start), before.next_at(start), "{rate:?}");
+            let paid = spent.paid_at(start);
+            assert_eq!(spent.next_at(paid), paid);
+            assert_eq!(Throttle::new(rate).paid_at(start), start);
+        }
+        assert_eq!(
+            Throttle::spent(Rate::per_minute(1), start).next_at(start).since(start).as_secs(),
+            60
+        );
     }
 
     #[test]

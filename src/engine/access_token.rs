@@ -2,7 +2,7 @@
 //! before they end.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -15,6 +15,7 @@ use crate::domain::delivery::Outcome;
 use crate::domain::egress::CredentialsIn;
 use crate::domain::endpoint::Endpoint;
 use crate::domain::time::{Clock, Timestamp};
+use crate::engine::fetched::Fetched;
 use crate::engine::transport::{OutgoingRequest, Transport, USER_AGENT};
 
 /// Tokens that are kept at once; the one that ends first goes.
@@ -72,6 +73,21 @@ impl Grant {
         hash.update([u8::from(self.credentials_in == CredentialsIn::Body)]);
         hash.finalize().into()
     }
+
+    /// Id and secret, encoded as in a form before they are joined (section 2.3.1).
+    fn basic(&self) -> String {
+        STANDARD.encode(format!("{}:{}", encoded(&self.client_id), encoded(&self.client_secret)))
+    }
+
+    /// Whether a text holds the secret, in any spelling in which it was sent.
+    fn is_in(&self, text: &str) -> bool {
+        let spellings = [self.client_secret.clone(), encoded(&self.client_secret), self.basic()];
+        spellings.iter().any(|secret| text.contains(secret))
+    }
+}
+
+fn encoded(text: &str) -> String {
+    form_urlencoded::byte_serialize(text.as_bytes()).collect()
 }
 
 /// No token: how asking for it ended, and why in words for a tenant.
@@ -88,10 +104,8 @@ pub struct NoToken {
 pub struct AccessTokens(Arc<Inner>);
 
 struct Inner {
-    transport: Arc<dyn Transport>,
-    clock: Arc<dyn Clock>,
+    tokens: Fetched<HashMap<[u8; 32], Held>>,
     timeout: Duration,
-    held: Mutex<HashMap<[u8; 32], Held>>,
     landed: Condvar,
 }
 
@@ -143,13 +157,12 @@ impl AccessTokens {
         clock: Arc<dyn Clock>,
         timeout: Duration,
     ) -> AccessTokens {
-        let (held, landed) = (Mutex::default(), Condvar::new());
-        AccessTokens(Arc::new(Inner { transport, clock, timeout, held, landed }))
+        let (tokens, landed) = (Fetched::new(transport, clock), Condvar::new());
+        AccessTokens(Arc::new(Inner { tokens, timeout, landed }))
     }
 
     fn held(&self) -> MutexGuard<'_, HashMap<[u8; 32], Held>> {
-        // A map is whole after every step, whoever panicked.
-        self.0.held.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.tokens.held()
     }
 
     /// A token that is good now: the one that is held, or a new one, asked for by one thread for
@@ -158,7 +171,7 @@ impl AccessTokens {
         let id = grant.id();
         let mut held = self.held();
         loop {
-            let now = self.0.clock.now();
+            let now = self.0.tokens.clock.now();
             match held.get(&id) {
                 Some(over) if over.is_over(now) => break,
                 Some(Held::Token { token, .. }) => return Ok(Arc::clone(token)),
@@ -180,12 +193,12 @@ impl AccessTokens {
             Some(Held::Token { renewed, .. }) => *renewed,
             _ => None,
         };
-        make_room(&mut held, &id, self.0.clock.now());
+        make_room(&mut held, &id, self.0.tokens.clock.now());
         held.insert(id, Held::Flight);
         drop(held);
         let landing = Landing(self, id);
         let asked = self.ask(grant);
-        let now = self.0.clock.now();
+        let now = self.0.tokens.clock.now();
         let kept = match &asked {
             Ok((token, lasts)) => {
                 let lasts = lasts.unwrap_or(UNTOLD).min(LONGEST);
@@ -202,7 +215,7 @@ impl AccessTokens {
     /// Forgets a token that was refused, so that the next who asks gets a new one; false when it
     /// took the place of a refused one a short while ago, and another would fare no better.
     pub fn refused(&self, grant: &Grant, refused: &str) -> bool {
-        let (id, now) = (grant.id(), self.0.clock.now());
+        let (id, now) = (grant.id(), self.0.tokens.clock.now());
         let mut held = self.held();
         match held.get(&id) {
             Some(Held::Token { token, renewed, .. }) if **token == *refused => {
@@ -227,7 +240,7 @@ impl AccessTokens {
 
     /// Asks for a token: what it is, and how long it lasts when that is told.
     fn ask(&self, grant: &Grant) -> Result<(Arc<str>, Option<Duration>), NoToken> {
-        let answer = self.0.transport.send(&self.request(grant));
+        let answer = self.0.tokens.transport.send(&self.request(grant));
         let read: serde_json::Value = serde_json::from_slice(&answer.body).unwrap_or_default();
         let failed = |outcome, words| Err(NoToken { outcome, words });
         match answer.status_code {
@@ -237,7 +250,7 @@ impl AccessTokens {
             }
             200..300 => {}
             status => {
-                let told = told(&read, &grant.client_secret);
+                let told = told(&read, grant);
                 let words = format!("the token endpoint answered {status}{told}");
                 return failed(Outcome::Token, words);
             }
@@ -276,12 +289,7 @@ impl AccessTokens {
                 form.append_pair("client_id", id).append_pair("client_secret", secret);
             }
             CredentialsIn::Header => {
-                // Encoded as in a form before they are joined (section 2.3.1).
-                let encode = |text: &str| {
-                    form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>()
-                };
-                let credentials = STANDARD.encode(format!("{}:{}", encode(id), encode(secret)));
-                headers.push(("authorization".to_owned(), format!("Basic {credentials}")));
+                headers.push(("authorization".to_owned(), format!("Basic {}", grant.basic())));
             }
         }
         OutgoingRequest {
@@ -303,11 +311,11 @@ fn late_words() -> NoToken {
 
 /// What the server says of itself (section 5.2), as far as it can be passed on: never the secret,
 /// should it repeat what it was sent.
-fn told(answer: &serde_json::Value, secret: &str) -> String {
+fn told(answer: &serde_json::Value, grant: &Grant) -> String {
     let parts = ["error", "error_description"].into_iter().filter_map(|name| {
         let text = answer[name].as_str()?;
         let plain = text.bytes().all(|byte| (b' '..=b'~').contains(&byte));
-        (plain && !text.is_empty() && !text.contains(secret)).then_some(text)
+        (plain && !text.is_empty() && !grant.is_in(text)).then_some(text)
     });
     let joined = parts.collect::<Vec<_>>().join(", ");
     let cut = &joined[..joined.len().min(WORDS_MAX)];

@@ -132,7 +132,8 @@ pub(super) fn failure_text(failure: &Failure, error: &ureq::Error) -> String {
     }
 }
 
-fn detail(error: &ureq::Error) -> String {
+/// What an error says, without the library's word before it.
+pub(super) fn detail(error: &ureq::Error) -> String {
     match error {
         ureq::Error::Other(inner) => inner.to_string(),
         other => other.to_string(),

@@ -1,5 +1,6 @@
 //! What a sender does with one delivery: read, sign, post, and keep what came back.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use crate::domain::time::{Clock, Timestamp};
 use crate::domain::transform::Failure;
 use crate::engine::access_token::{AccessTokens, NoToken};
 use crate::engine::answer::Answer;
-use crate::engine::credentials::{Proof, proof};
+use crate::engine::credentials::{Proof, is_own, proof};
 use crate::engine::outgoing::{HeaderParts, outgoing_headers};
 use crate::engine::permission::Permissions;
 use crate::engine::script::Scripts;
@@ -181,7 +182,8 @@ impl Attempter {
         })
     }
 
-    /// Signed under this id, with the patience that its event type has.
+    /// Signed under this id, with the patience that its event type has. The endpoint's own headers
+    /// go to its own place alone: who may write its transformation may not see what is in them.
     pub(super) fn signed(
         &self,
         id: &str,
@@ -194,13 +196,15 @@ impl Attempter {
         let signature = sign(keys, id, timestamp, &request.body);
         let is_agent = |(name, _): &&(String, String)| name.eq_ignore_ascii_case(AGENT);
         let agent = request.headers.iter().find(is_agent).map(|(_, agent)| agent.as_str());
+        let none = BTreeMap::new();
+        let own = if is_own(endpoint, &request.url) { &endpoint.headers } else { &none };
         let headers = outgoing_headers(&HeaderParts {
             message_id: id,
             timestamp,
             signature: &signature,
             content_type: &request.content_type,
             received: &request.headers,
-            endpoint_headers: &endpoint.headers,
+            endpoint_headers: own,
             names: self.names,
             user_agent: agent.unwrap_or(USER_AGENT),
         });

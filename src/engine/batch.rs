@@ -57,11 +57,12 @@ impl<'a> Member<'a> {
 }
 
 impl Attempter {
-    /// Makes one attempt for all of them; `None` when the endpoint takes no deliveries any more.
+    /// Makes one attempt for all of them; `None` when the endpoint takes no deliveries any more, or
+    /// no batches.
     /// What each has of it, in their order: what its transformation drops or fails at is not sent.
     pub fn make_together(&self, all: &[Ready]) -> Option<Vec<Made>> {
         let (_, endpoint) = self.store.endpoint_by_id(all.first()?.endpoint)?;
-        if endpoint.disabled.is_some() {
+        if endpoint.disabled.is_some() || endpoint.delivery.batch.is_none() {
             return None;
         }
         let started_at = self.clock.now();

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::metrics::Metrics;
 use crate::store::{Compaction, LiveRows, Progress, Store};
+use crate::telemetry::panic_point;
 
 /// The index is made smaller when it takes this many times its rows. In steady use sled takes two
 /// to three times as much.
@@ -124,6 +125,7 @@ impl Compactor {
 
     /// One step; whether another may follow at once.
     fn copy(&mut self, mut compaction: Box<Compaction>, metrics: &Metrics) -> (State, bool) {
+        panic_point::reach("compactor");
         match compaction.step() {
             Ok(Progress::Done(done)) => {
                 let (before, after) = (done.before, done.after);

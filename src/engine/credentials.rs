@@ -26,7 +26,7 @@ pub(super) fn proof(
     url: &str,
 ) -> Result<Option<Proof>, NoToken> {
     let DeliverySettings { auth: Some(auth), .. } = &endpoint.delivery else { return Ok(None) };
-    if url != endpoint.url && !same_place(url, &endpoint.url) {
+    if !is_own(endpoint, url) {
         return Ok(None);
     }
     let name = auth.header_name().to_owned();
@@ -44,6 +44,11 @@ pub(super) fn proof(
         }
     };
     Ok(Some(Proof { header: (name, value), grant }))
+}
+
+/// Whether a request goes to the endpoint's own place, and not where a transformation leads it.
+pub(super) fn is_own(endpoint: &Endpoint, url: &str) -> bool {
+    url == endpoint.url || same_place(url, &endpoint.url)
 }
 
 fn grant(client: &ClientCredentials, endpoint: &Arc<Endpoint>) -> Grant {

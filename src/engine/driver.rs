@@ -12,16 +12,20 @@ use crate::domain::time::{Clock, Timestamp};
 use crate::engine::attempt::{Attempter, Made};
 use crate::engine::permission::Permissions;
 use crate::engine::scheduler::{EndpointFacts, Input, LateLane, Load, Output, Scheduler, Settings};
-use crate::engine::sender::SenderPool;
 use crate::metrics::{AttemptLabels, Metrics};
-use crate::store::{Notice, Ready, Store, Verdict};
+use crate::store::{DuePage, Notice, Ready, Store, Verdict};
+use crate::telemetry::panic_point;
 
 mod disable;
 mod gauges;
 mod outcome;
+mod reader;
+mod senders;
 
 use gauges::Gauges;
 use outcome::{count, label, settlement, told};
+use reader::{Reader, Wanted};
+use senders::Senders;
 
 /// Inputs taken between two looks at the clock.
 const INPUTS_AT_ONCE: usize = 256;
@@ -34,6 +38,8 @@ pub enum Event {
     Done(Box<Ready>, Option<Box<Made>>),
     /// The same for what was sent together, in its order.
     DoneTogether(Vec<Ready>, Option<Vec<Made>>),
+    /// A page was read.
+    Page(EndpointId, DuePage),
     /// Send nothing more and end when nothing is in flight.
     Drain,
     /// Tell how much is in memory.
@@ -59,6 +65,14 @@ impl Job {
             Job::Together(all) => Event::DoneTogether(all, None),
         }
     }
+
+    /// Since when its first delivery is.
+    fn due(&self) -> Option<Timestamp> {
+        match self {
+            Job::One(ready) => Some(ready.due),
+            Job::Together(all) => all.first().map(|ready| ready.due),
+        }
+    }
 }
 
 /// A way to reach the scheduler thread, before and after it runs.
@@ -78,7 +92,7 @@ impl Default for Channel {
 /// The running engine.
 pub struct Engine {
     events: Sender<Event>,
-    pool: Arc<SenderPool<Job>>,
+    senders: Arc<Senders>,
     thread: JoinHandle<()>,
 }
 
@@ -96,7 +110,9 @@ impl Engine {
         let permissions = Arc::clone(&attempter.permissions);
         let (done, events) = (sender.clone(), sender.clone());
         let threads = settings.threads;
-        let pool = Arc::new(SenderPool::new(threads, move |job| {
+        let attempter = Arc::new(attempter);
+        let senders = Arc::new(Senders::new(threads, move |job| {
+            panic_point::reach("send");
             let event = match job {
                 Job::One(ready) => {
                     let made = attempter.make(&ready).map(Box::new);
@@ -107,16 +123,18 @@ impl Engine {
                     Event::DoneTogether(all, made)
                 }
             };
+            panic_point::reach("sent");
             // The scheduler thread outlives every sender.
             let _ = done.send(event);
         }));
         let driver = Driver {
             scheduler: Scheduler::new(settings, seed),
+            reader: Reader::start(store.clone(), events.clone()),
             store,
             clock,
             metrics,
             permissions,
-            pool: Arc::clone(&pool),
+            senders: Arc::clone(&senders),
             outputs: Vec::new(),
             refused: Vec::new(),
             events,
@@ -128,7 +146,7 @@ impl Engine {
             .name("scheduler".to_owned())
             .spawn(move || driver.run(&receiver))
             .expect("a thread can be started");
-        Engine { events: sender, pool, thread }
+        Engine { events: sender, senders, thread }
     }
 
     /// A way to ask it how it is.
@@ -141,7 +159,7 @@ impl Engine {
     pub fn stop(self, patience: Duration, interrupt: impl FnOnce()) {
         // A scheduler that is gone has panicked, and the process ends.
         let _ = self.events.send(Event::Drain);
-        let drained = self.pool.drain(patience, interrupt);
+        let drained = self.senders.drain(patience, interrupt);
         for job in drained.released {
             let _ = self.events.send(job.unsent());
         }
@@ -174,11 +192,12 @@ impl Handle {
 
 struct Driver {
     scheduler: Scheduler,
+    reader: Reader,
     store: Store,
     clock: Arc<dyn Clock>,
     metrics: Metrics,
     permissions: Arc<Permissions>,
-    pool: Arc<SenderPool<Job>>,
+    senders: Arc<Senders>,
     outputs: Vec<Output>,
     /// What the pool did not take.
     refused: Vec<Job>,
@@ -229,6 +248,7 @@ impl Driver {
     }
 
     fn take(&mut self, event: Event) {
+        panic_point::reach("scheduler");
         match event {
             Event::Notices(notices) => {
                 notices.into_iter().for_each(|notice| self.step(Input::Notice(notice)));
@@ -237,6 +257,7 @@ impl Driver {
             Event::Done(ready, Some(made)) => self.finished(&ready, *made),
             Event::DoneTogether(all, None) => self.step(Input::ReleasedTogether(all)),
             Event::DoneTogether(all, Some(made)) => self.finished_together(&all, made),
+            Event::Page(endpoint, page) => self.step(Input::Fed { endpoint, page }),
             Event::Drain => self.step(Input::Drain),
             // Whoever asked may have given up.
             Event::Load(sender) => drop(sender.send(self.scheduler.load())),
@@ -310,17 +331,14 @@ impl Driver {
 
     fn do_one(&mut self, output: Output, settle: &mut SettleWith<'_>) -> Option<Input> {
         match output {
-            Output::Send(ready) => self.refused.extend(self.pool.submit(Job::One(ready)).err()),
-            Output::SendTogether(all) => {
-                self.refused.extend(self.pool.submit(Job::Together(all)).err());
-            }
+            Output::Send(ready) => self.submit(Job::One(ready)),
+            Output::SendTogether(all) => self.submit(Job::Together(all)),
             Output::Settle { delivery, trigger, verdict } => {
                 settle(&self.store, delivery, trigger, verdict);
             }
             Output::Expire(delivery) => self.store.expire(delivery),
-            Output::Feed { endpoint, until, limit } => {
-                let page = self.store.due(endpoint, until, limit);
-                return Some(Input::Fed { endpoint, page });
+            Output::Feed { endpoint, until, limit, held } => {
+                self.reader.ask(Wanted { endpoint, until, limit, held });
             }
             Output::Look(endpoint) => {
                 return Some(Input::Facts { endpoint, facts: self.facts(endpoint) });
@@ -331,6 +349,10 @@ impl Driver {
             Output::Drained => self.drained = true,
         }
         None
+    }
+
+    fn submit(&mut self, job: Job) {
+        self.refused.extend(self.senders.submit(job, self.clock.now()).err());
     }
 
     fn facts(&self, endpoint: EndpointId) -> Option<EndpointFacts> {

@@ -9,6 +9,7 @@ use crate::engine::compactor::{self, Compactor};
 use crate::engine::intake::Intake;
 use crate::metrics::Metrics;
 use crate::store::{ReclaimError, Store, WriteError};
+use crate::telemetry::panic_point;
 
 const EVERY: Duration = Duration::from_secs(1);
 /// The checkpoint carries engine time for a start on a clock that went back.
@@ -153,6 +154,7 @@ struct Round {
 
 impl Round {
     fn go(&mut self) {
+        panic_point::reach("janitor");
         let age = (self.settings.max_age / AGE_SHARE).clamp(SEGMENT_AGE_LEAST, SEGMENT_AGE_MOST);
         let now = self.store.now().millis();
         let age_ms = u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
@@ -242,7 +244,6 @@ impl Round {
             (&self.metrics.store_overlay, figures.overlay_bytes),
             (&self.metrics.store_index, figures.index_bytes),
             (&self.metrics.data_folder, figures.folder_bytes),
-            (&self.metrics.dead_letters, figures.dead_letters),
         ] {
             gauge.set(i64::try_from(number).unwrap_or(i64::MAX));
         }

@@ -23,6 +23,7 @@ pub mod connection;
 mod credentials;
 pub mod declare;
 pub mod driver;
+mod fetched;
 pub mod guard;
 pub mod intake;
 pub mod janitor;

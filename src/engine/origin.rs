@@ -10,6 +10,7 @@ use ureq::{Agent, AsSendBody, Body};
 use crate::config::egress::Resolve;
 use crate::domain::delivery::Outcome;
 use crate::domain::egress::EndpointTls;
+use crate::engine::answer::detail;
 use crate::engine::connection::{LinkConnector, Through};
 use crate::engine::proxy::Proxy;
 use crate::engine::resolver::{AgentResolver, GuardedResolver};
@@ -163,6 +164,7 @@ impl Origin {
                 .compare_exchange(until, next, Ordering::Relaxed, Ordering::Relaxed)
                 .is_ok()
         {
+            let cause = detail(cause);
             tracing::info!(origin = name, ?outcome, %cause, "no answer to a delivery");
         }
     }

@@ -15,7 +15,7 @@ use crate::domain::id::EndpointId;
 use crate::domain::throttle::Rate;
 use crate::domain::time::Timestamp;
 use crate::engine::answer::Answer;
-use crate::engine::credentials::Proof;
+use crate::engine::credentials::{Proof, is_own};
 use crate::engine::transport::{OutgoingRequest, Transport, USER_AGENT};
 
 /// How long a permission holds: the receiver may have thought better of it.
@@ -97,7 +97,9 @@ impl Permissions {
     }
 
     fn question(&self, endpoint: &Arc<Endpoint>, url: &str, timeout: Duration) -> OutgoingRequest {
-        let own = endpoint.headers.iter().filter(|(name, _)| !is_reserved_header(name));
+        // What is in them is for the endpoint's own place, as with a delivery.
+        let own = endpoint.headers.iter().filter(|_| is_own(endpoint, url));
+        let own = own.filter(|(name, _)| !is_reserved_header(name));
         let mut headers = vec![
             (ORIGIN.to_owned(), self.origin.clone()),
             ("user-agent".to_owned(), USER_AGENT.to_owned()),

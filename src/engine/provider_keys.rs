@@ -11,6 +11,7 @@ use bytes::Bytes;
 use crate::domain::id::SourceId;
 use crate::domain::time::{Clock, Timestamp};
 use crate::engine::access_token::{AccessTokens, Grant};
+use crate::engine::fetched::Fetched;
 use crate::engine::transport::{OutgoingRequest, Transport, USER_AGENT};
 
 /// Keys that are kept at once; the oldest goes first.
@@ -32,10 +33,8 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 pub struct ProviderKeys(Arc<Inner>);
 
 struct Inner {
-    transport: Arc<dyn Transport>,
-    clock: Arc<dyn Clock>,
+    keys: Fetched<Held>,
     tokens: AccessTokens,
-    held: Mutex<Held>,
 }
 
 #[derive(Default)]
@@ -58,17 +57,16 @@ impl ProviderKeys {
     /// Without any yet.
     pub fn new(transport: Arc<dyn Transport>, clock: Arc<dyn Clock>) -> ProviderKeys {
         let tokens = AccessTokens::new(Arc::clone(&transport), Arc::clone(&clock), TIMEOUT);
-        ProviderKeys(Arc::new(Inner { transport, clock, tokens, held: Mutex::default() }))
+        ProviderKeys(Arc::new(Inner { keys: Fetched::new(transport, clock), tokens }))
     }
 
     fn held(&self) -> MutexGuard<'_, Held> {
-        // Maps are whole after every step, whoever panicked.
-        self.0.held.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.keys.held()
     }
 
     /// Every key that is kept, by its URL.
     pub fn all(&self) -> Vec<(String, String)> {
-        let now = self.0.clock.now();
+        let now = self.0.keys.clock.now();
         let held = self.held();
         let fresh = held.keys.iter().filter(|(_, (since, _))| now.since(*since) < KEPT_FOR);
         fresh.map(|(url, (_, text))| (url.clone(), text.clone())).collect()
@@ -104,7 +102,7 @@ impl ProviderKeys {
 
     /// What came of asking a short while ago.
     fn known(&self, asker: SourceId, url: &str) -> Option<Result<(), String>> {
-        let now = self.0.clock.now();
+        let now = self.0.keys.clock.now();
         let held = self.held();
         if held.keys.get(url).is_some_and(|(since, _)| now.since(*since) < KEPT_FOR) {
             return Some(Ok(()));
@@ -122,7 +120,7 @@ impl ProviderKeys {
                 self.send(url, vec![header])
             }),
         };
-        let now = self.0.clock.now();
+        let now = self.0.keys.clock.now();
         let mut held = self.held();
         match text {
             Ok(text) => {
@@ -155,7 +153,7 @@ impl ProviderKeys {
 
     fn send(&self, url: &str, mut headers: Vec<(String, String)>) -> Result<String, String> {
         headers.push(("user-agent".to_owned(), USER_AGENT.to_owned()));
-        let answer = self.0.transport.send(&OutgoingRequest {
+        let answer = self.0.keys.transport.send(&OutgoingRequest {
             method: "GET".into(),
             url: url.into(),
             headers,
@@ -173,7 +171,7 @@ impl ProviderKeys {
     }
 
     fn spend(&self, asker: SourceId) -> Result<(), String> {
-        let now = self.0.clock.now();
+        let now = self.0.keys.clock.now();
         let mut held = self.held();
         held.askers.retain(|_, asker| now.since(asker.minute) < MINUTE);
         let asker = held.askers.entry(asker).or_insert(Asker { minute: now, ..Asker::default() });

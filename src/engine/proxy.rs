@@ -24,7 +24,7 @@ pub struct Proxy {
 }
 
 /// The proxies that the operator set up.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, PartialEq, Debug, Default)]
 pub struct Proxies {
     usual: Option<Arc<Proxy>>,
     named: BTreeMap<String, Arc<Proxy>>,

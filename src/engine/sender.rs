@@ -12,15 +12,18 @@ use std::time::{Duration, Instant};
 /// Enough for TLS and HTTP, a fortieth of what the platform gives.
 const STACK: usize = 256 << 10;
 /// Threads started as soon as a job finds none idle; more would only compete for the processors.
-const EAGER: usize = 64;
+const EAGER: usize = 16;
 /// How long the oldest job waits before threads beyond that are started.
 const PATIENCE: Duration = Duration::from_millis(5);
-/// Each time jobs waited that long, a quarter more threads.
-const GROWTH: usize = 4;
+/// Each time jobs waited that long, half as many threads more.
+const GROWTH: usize = 2;
 /// Jobs each eager thread would take within [`PATIENCE`] when it is the processors that are short:
 /// more threads would only compete for them.
 const QUICK: usize = 2;
 const IDLE: Duration = Duration::from_secs(30);
+/// How far threads step back that perform what nobody waits for by the millisecond: a third of the
+/// processor time that others get when all want it, and never before one that has just woken up.
+const STEP_BACK: i32 = 5;
 /// How long requests have to end once they were interrupted.
 const HARD_STOP: Duration = Duration::from_secs(2);
 
@@ -81,6 +84,7 @@ struct Shared<J> {
     handler: Box<dyn Fn(J) + Send + Sync>,
     max_threads: usize,
     idle: Duration,
+    steps_back: bool,
 }
 
 /// Runs jobs on at most `max_threads` threads.
@@ -92,12 +96,21 @@ impl<J: Send + 'static> SenderPool<J> {
     /// A pool without a thread yet. A handler that panics ends its thread, and with it the
     /// process through the panic hook.
     pub fn new(max_threads: usize, handler: impl Fn(J) + Send + Sync + 'static) -> SenderPool<J> {
-        SenderPool::with_idle(max_threads, IDLE, handler)
+        SenderPool::with_idle(max_threads, IDLE, false, handler)
+    }
+
+    /// The same with threads that leave the processors to others.
+    pub fn stepping_back(
+        max_threads: usize,
+        handler: impl Fn(J) + Send + Sync + 'static,
+    ) -> SenderPool<J> {
+        SenderPool::with_idle(max_threads, IDLE, true, handler)
     }
 
     fn with_idle(
         max_threads: usize,
         idle: Duration,
+        steps_back: bool,
         handler: impl Fn(J) + Send + Sync + 'static,
     ) -> SenderPool<J> {
         let desk = Desk {
@@ -116,6 +129,7 @@ impl<J: Send + 'static> SenderPool<J> {
             handler: Box::new(handler),
             max_threads: max_threads.max(1),
             idle,
+            steps_back,
         };
         SenderPool { shared: Arc::new(shared) }
     }
@@ -152,19 +166,6 @@ impl<J: Send + 'static> SenderPool<J> {
         Load { threads: desk.threads, idle: desk.idle.len(), queued: desk.queue.len() }
     }
 
-    /// Takes no more jobs, lets those that run end within `patience`, then calls `interrupt` (the
-    /// transport's shutdown) and waits two seconds more.
-    pub fn drain(&self, patience: Duration, interrupt: impl FnOnce()) -> Drained<J> {
-        let released = self.stop();
-        let mut running = self.wait_for_end(patience);
-        let interrupted = running > 0;
-        if interrupted {
-            interrupt();
-            running = self.wait_for_end(HARD_STOP);
-        }
-        Drained { released, interrupted, running }
-    }
-
     fn stop(&self) -> Vec<J> {
         let mut desk = self.shared.lock();
         desk.stopping = true;
@@ -175,11 +176,31 @@ impl<J: Send + 'static> SenderPool<J> {
         desk.queue.drain(..).map(|waiting| waiting.job).collect()
     }
 
-    fn wait_for_end(&self, patience: Duration) -> usize {
+    /// How many threads there are at that time.
+    fn wait_for_end(&self, deadline: Instant) -> usize {
+        let patience = deadline.saturating_duration_since(Instant::now());
         let desk = self.shared.lock();
         let waited = self.shared.ended.wait_timeout_while(desk, patience, |desk| desk.threads > 0);
         waited.unwrap_or_else(PoisonError::into_inner).0.threads
     }
+}
+
+/// Takes no more jobs, lets those that run end within `patience`, then calls `interrupt` (the
+/// transport's shutdown) and waits two seconds more.
+pub fn drain<J: Send>(
+    pools: &[&SenderPool<J>],
+    patience: Duration,
+    interrupt: impl FnOnce(),
+) -> Drained<J> {
+    let released = pools.iter().flat_map(|pool| pool.stop()).collect();
+    let running_at = |deadline| pools.iter().map(|pool| pool.wait_for_end(deadline)).sum();
+    let mut running = running_at(Instant::now() + patience);
+    let interrupted = running > 0;
+    if interrupted {
+        interrupt();
+        running = running_at(Instant::now() + HARD_STOP);
+    }
+    Drained { released, interrupted, running }
 }
 
 impl<J: Send + 'static> Drop for SenderPool<J> {
@@ -222,6 +243,11 @@ impl<J: Send + 'static> Shared<J> {
     }
 
     fn work(&self, number: usize) {
+        if self.steps_back
+            && let Err(error) = rustix::process::nice(STEP_BACK)
+        {
+            tracing::debug!(%error, "a sender of what waited long can't step back");
+        }
         while let Some(job) = self.next(number) {
             (self.handler)(job);
         }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::domain::id::TaskId;
 use crate::store::{Notice, Store, WriteError};
+use crate::telemetry::panic_point;
 
 /// After a step that the store could not take the task rests so long.
 const REST: Duration = Duration::from_secs(1);
@@ -105,6 +106,7 @@ fn run(store: &Store, events: &Receiver<Event>) {
             }
         }
         let Some(id) = running.pop_front() else { continue };
+        panic_point::reach("task");
         match store.advance_task(id) {
             Ok(true) => running.push_back(id),
             Ok(false) => finish_erasing(store),

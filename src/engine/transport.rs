@@ -78,13 +78,15 @@ pub struct TransportSettings {
     pub max_idle: usize,
     /// What connections believe and show.
     pub tls: Tls,
-    /// What they go through.
+    /// What they go through until [`UreqTransport::set_proxies`].
     pub proxies: Proxies,
 }
 
 /// Sends through ureq.
 pub struct UreqTransport {
     settings: TransportSettings,
+    /// Locked before `origins`.
+    proxies: RwLock<Proxies>,
     resolver: Arc<GuardedResolver>,
     clock: Arc<dyn Clock>,
     origins: RwLock<HashMap<Box<str>, Arc<Origin>>>,
@@ -101,6 +103,7 @@ impl UreqTransport {
         clock: Arc<dyn Clock>,
     ) -> UreqTransport {
         UreqTransport {
+            proxies: RwLock::new(settings.proxies.clone()),
             settings,
             resolver,
             clock,
@@ -109,6 +112,23 @@ impl UreqTransport {
             swept: AtomicU64::new(0),
             closed: AtomicBool::new(false),
         }
+    }
+
+    /// From now on requests go through these; those in flight end as they began. Whether that
+    /// changes anything.
+    pub fn set_proxies(&self, proxies: Proxies) -> bool {
+        let mut held = self.proxies.write().unwrap_or_else(PoisonError::into_inner);
+        if *held == proxies {
+            return false;
+        }
+        *held = proxies;
+        // Their agents know the old ones.
+        let mut origins = self.origins.write().unwrap_or_else(PoisonError::into_inner);
+        let dropped = std::mem::take(&mut *origins);
+        drop(origins);
+        drop(held);
+        drop(dropped);
+        true
     }
 
     /// Ends every request in flight, as broken, and every later one: the hard stop.
@@ -166,7 +186,9 @@ impl UreqTransport {
             return Ok(origin.clone());
         }
         drop(origins);
-        let proxy = self.settings.proxies.choose(choice, &request.url);
+        // Held until the agent is there to be taken away with the others.
+        let proxies = self.proxies.read().unwrap_or_else(PoisonError::into_inner);
+        let proxy = proxies.choose(choice, &request.url);
         let proxy = proxy.map_err(|error| error.to_string())?;
         let made = Origin::new(&self.settings, self.resolver.clone(), own_tls, proxy)?;
         let mut origins = self.origins.write().unwrap_or_else(PoisonError::into_inner);

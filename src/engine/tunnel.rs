@@ -19,7 +19,8 @@ use ureq::unversioned::transport::{
 
 use crate::config::egress::Resolve;
 use crate::domain::egress::proxy::ProxyKind;
-use crate::engine::connection::LinkError;
+use crate::engine::answer::detail;
+use crate::engine::connection::{LinkError, ended_by_peer};
 use crate::engine::proxy::Proxy;
 use crate::engine::resolver::{GuardedResolver, ResolveError};
 use crate::engine::tls::{TlsTransport, remaining};
@@ -36,7 +37,7 @@ pub enum ProxyError {
     #[error("its name: {0}")]
     Name(ResolveError),
     /// It could not be reached, or its TLS failed, or it broke off.
-    #[error("{0}")]
+    #[error("{}", detail(.0))]
     Link(ureq::Error),
     /// It wants other credentials.
     #[error("it refuses the user name and password that it is given, or asks for some")]
@@ -49,6 +50,9 @@ pub enum ProxyError {
         /// A status, or a reply code in words.
         answer: String,
     },
+    /// It ended the connection instead of an answer.
+    #[error("it closed the connection before it had answered: does it speak what its URL says?")]
+    Closed,
     /// It speaks something else.
     #[error("what it answered is not what such a proxy answers")]
     Garbled,
@@ -70,6 +74,9 @@ impl ProxyError {
 
 impl From<io::Error> for ProxyError {
     fn from(error: io::Error) -> ProxyError {
+        if ended_by_peer(&error) || error.kind() == io::ErrorKind::UnexpectedEof {
+            return ProxyError::Closed;
+        }
         ProxyError::Link(error.into())
     }
 }

@@ -8,9 +8,11 @@
 
 pub mod api;
 pub mod auth;
+mod connections;
 pub mod docs;
 pub mod error;
 mod failures;
+pub mod in_force;
 mod intake;
 mod linger;
 mod observe;

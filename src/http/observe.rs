@@ -5,7 +5,7 @@ use std::time::Instant;
 use actix_web::body::{EitherBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{self, HeaderName, HeaderValue};
-use actix_web::http::{Method, StatusCode};
+use actix_web::http::{ConnectionType, Method, StatusCode};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, HttpRequest};
 use percent_encoding::percent_decode_str;
@@ -17,6 +17,7 @@ use crate::http::linger::Coming;
 use crate::http::routes::{self, Matched};
 use crate::http::server::Shared;
 use crate::metrics::RequestLabels;
+use crate::telemetry::panic_point;
 
 /// Names a request in the answer and the log.
 pub const REQUEST_ID: &str = "x-request-id";
@@ -30,6 +31,7 @@ pub(super) async fn observe<B: MessageBody + 'static>(
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B>>, Error> {
     let began = Instant::now();
+    panic_point::reach("request");
     let shared = Shared::of(request.request());
     let id = request_id(&request, &shared);
     let coming = Coming::of(&mut request);
@@ -46,6 +48,9 @@ pub(super) async fn observe<B: MessageBody + 'static>(
     }
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    if shared.connections.are_many() {
+        response.response_mut().head_mut().set_connection_type(ConnectionType::Close);
+    }
     let route = route(response.request());
     log(&response, &route, &id, began);
     let metrics = &shared.state.metrics;

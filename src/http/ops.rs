@@ -2,7 +2,7 @@
 
 use actix_web::HttpResponse;
 use actix_web::http::header;
-use actix_web::web::Data;
+use actix_web::web::{self, Data};
 use serde_json::json;
 
 use crate::http::routes::{Routes, at};
@@ -31,6 +31,14 @@ async fn ready(shared: Data<Shared>) -> HttpResponse {
 
 async fn metrics(shared: Data<Shared>) -> HttpResponse {
     let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    let store = shared.state.store.clone();
+    // Rows of the index, which may have to be read from disk.
+    let counts = web::block(move || (store.dead_letter_count(), store.waiting_deliveries())).await;
+    if let Ok((dead, waiting)) = counts {
+        let number = |count| i64::try_from(count).unwrap_or(i64::MAX);
+        shared.state.metrics.dead_letters.set(number(dead));
+        shared.state.metrics.deliveries_waiting.set(number(waiting));
+    }
     HttpResponse::Ok()
         .insert_header((header::CONTENT_TYPE, content_type))
         .body(shared.state.metrics.text())

@@ -14,8 +14,8 @@ use actix_web::{App, HttpRequest, HttpServer};
 use bytes::Bytes;
 use tokio::sync::Semaphore;
 
-use crate::domain::redact::Redaction;
 use crate::http::api::token_secret::Mint;
+use crate::http::connections::Connections;
 use crate::http::failures::Failures;
 use crate::http::schemas::Schemas;
 use crate::http::state::State;
@@ -35,8 +35,8 @@ pub(super) struct Shared {
     pub state: State,
     pub failures: Failures,
     pub schemas: Schemas,
-    /// What of content is not shown.
-    pub redaction: Arc<Redaction>,
+    /// Those that are open.
+    pub connections: Arc<Connections>,
     /// Bytes of request bodies that may still come into memory.
     pub body_bytes: Arc<Semaphore>,
     /// Makes keys and tokens.
@@ -54,7 +54,7 @@ impl Shared {
         let mut random = [0; 8];
         // Only a name: without randomness requests are still counted.
         let _ = getrandom::fill(&mut random);
-        let redaction = Arc::new(state.config.redact.redaction());
+        let connections = Arc::new(Connections::new(state.config.server.max_connections));
         let document = docs::document(state.config.server.public_url.as_ref());
         Shared {
             state,
@@ -62,7 +62,7 @@ impl Shared {
             mint: Mint::new(),
             failures: Failures::default(),
             schemas: Schemas::default(),
-            redaction,
+            connections,
             body_bytes: Arc::new(Semaphore::new(most)),
             request_ids: AtomicU64::new(0),
             request_prefix: u64::from_be_bytes(random),
@@ -91,6 +91,7 @@ pub async fn run(
     let config = Arc::clone(&state.config);
     let workers = config.server.workers.max(1);
     let shared = Data::new(Shared::new(state));
+    let counter = shared.connections.counter();
     HttpServer::new(move || {
         App::new()
             .app_data(shared.clone())
@@ -98,6 +99,7 @@ pub async fn run(
             .configure(routes::register)
             .default_service(web::to(routes::unknown))
     })
+    .on_connect(counter)
     .workers(workers)
     .max_connections(config.server.max_connections.div_ceil(workers))
     .worker_max_blocking_threads(BLOCKING_THREADS.div_ceil(workers))

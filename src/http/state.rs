@@ -10,6 +10,7 @@ use crate::domain::time::Clock;
 use crate::engine::intake::Intake;
 use crate::engine::script::Scripts;
 use crate::http::auth::Access;
+use crate::http::in_force::InForce;
 use crate::metrics::Metrics;
 use crate::store::Store;
 
@@ -23,8 +24,10 @@ pub struct State {
     pub store: Store,
     /// Engine time, and wall time for tokens.
     pub clock: Arc<dyn Clock>,
-    /// The settings as they were loaded.
+    /// The settings as they were loaded at the start,
     pub config: Arc<Config>,
+    /// and those that a reload changes.
+    pub in_force: InForce,
     /// Who may call.
     pub access: Arc<Access>,
     /// Parses an endpoint's URL and asks the address guard.

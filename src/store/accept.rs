@@ -9,6 +9,7 @@ use crate::store::keys;
 use crate::store::records::{self, MessageRow};
 use crate::store::transaction::{Transaction, short_hash};
 use crate::store::{NewMessage, Notice, Ready, Reference, Refusal, StoredMessage};
+use crate::telemetry::panic_point;
 
 /// What an endpoint's settings mean for a delivery.
 #[derive(Clone, Copy, Default)]
@@ -70,6 +71,7 @@ impl Transaction<'_> {
             None => None,
         };
         let own: Vec<Own> = endpoints.iter().map(|id| self.own(&new, *id)).collect();
+        panic_point::reach("accept");
         let id = MessageId::new(self.mint());
         let message = Message {
             id,

@@ -16,6 +16,7 @@ use crate::store::index::{Index, IndexError, LiveRows, bad_mark};
 use crate::store::place::disk_bytes;
 use crate::store::replay::open_in_time;
 use crate::store::{Shared, Store};
+use crate::telemetry::panic_point;
 
 /// What came of it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -177,6 +178,7 @@ impl Compaction {
             named.store(old_generation, Ordering::Relaxed);
             return Err(error.into());
         }
+        panic_point::reach("index-switch");
         self.next = None;
         let old = pause.switch().expect("it is mirrored, as was just seen");
         self.stage = Stage::Removing(old);

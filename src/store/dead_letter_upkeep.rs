@@ -66,15 +66,7 @@ impl Store {
             return Err(WriteError::Busy);
         }
         let (unlisted, next) = self.shared.unlisted(after);
-        for some in unlisted.chunks(LISTED) {
-            let some = some.to_vec();
-            self.on_writer(move |writer| {
-                writer.transact(|transaction| {
-                    some.into_iter().for_each(|id| transaction.list_old(id));
-                    Ok(())
-                })
-            })??;
-        }
+        self.for_each(&unlisted, LISTED, |transaction, id| transaction.list_old(id))?;
         if next.is_none() {
             self.on_writer(|writer| {
                 writer.transact(|transaction| {
@@ -93,15 +85,7 @@ impl Store {
     pub(super) fn mend_dead_letters(&self) -> Result<(), WriteError> {
         let (misfits, count) = self.shared.misfiled();
         let misfits: Vec<Key> = misfits.into_iter().collect();
-        for keys in misfits.chunks(STEP) {
-            let keys = keys.to_vec();
-            self.on_writer(move |writer| {
-                writer.transact(|transaction| {
-                    keys.into_iter().for_each(|key| transaction.delete_row(key));
-                    Ok(())
-                })
-            })??;
-        }
+        self.for_each(&misfits, STEP, |transaction, key| transaction.delete_row(key))?;
         self.on_writer(move |writer| {
             writer.transact(|transaction| {
                 let row = DeadLettersRow { count, is_whole: false };

@@ -195,6 +195,11 @@ impl Transaction<'_> {
 }
 
 impl Store {
+    /// How many dead letters are in the list at this moment.
+    pub fn dead_letter_count(&self) -> u64 {
+        self.shared.dead_letters().count
+    }
+
     /// Dead letters that pass, of one application or of all, by the time of death.
     pub fn list_dead_letters(
         &self,

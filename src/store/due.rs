@@ -3,16 +3,13 @@
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
-use crate::domain::delivery::{Delivery, DeliveryId, Trigger};
+use crate::domain::delivery::{Delivery, DeliveryId, LaneKey, Trigger};
+use crate::domain::delivery_settings::Order;
 use crate::domain::id::EndpointId;
 use crate::domain::time::Timestamp;
 use crate::store::keys;
 use crate::store::retention::is_queued;
 use crate::store::{DuePage, Ready, Shared};
-
-/// Deliveries that wait behind others of their key, past which one read looks for those that need
-/// not: with more, an endpoint ordered by a key stands still until one of them is done.
-const ORDER_LOOKAHEAD: usize = 20_000;
 
 impl Shared {
     /// Every endpoint with deliveries waiting or asked for, and when the first is due.
@@ -42,13 +39,20 @@ impl Shared {
 
     /// The first `limit` deliveries of an endpoint that are due by `until`; first what a person
     /// asked for, which may be there a second time because it is due too.
-    pub(super) fn due(&self, endpoint: EndpointId, until: Timestamp, limit: usize) -> DuePage {
+    /// See [`crate::store::Store::due`].
+    pub(super) fn due(
+        &self,
+        endpoint: EndpointId,
+        until: Timestamp,
+        limit: usize,
+        held: &[LaneKey],
+    ) -> DuePage {
         let mut page = DuePage::default();
         let asked = keys::resends_of(endpoint);
         self.overlay.scan(&asked, &asked.after_prefix(), false, &mut |key, value| {
             let Some(id) = keys::resend_of(&key) else { return ControlFlow::Continue(()) };
             let at: Timestamp = self.decode(&key, &value);
-            if page.ready.len() == limit {
+            if page.ready.len() == limit.saturating_add(held.len()) {
                 page.next_due = Some(at);
                 return ControlFlow::Break(());
             }
@@ -60,11 +64,16 @@ impl Shared {
         if page.next_due.is_some() {
             return page;
         }
-        let order = self.read_catalog().endpoint_by_id(endpoint).and_then(|(_, endpoint)| {
-            let order = endpoint.delivery.order.as_ref()?;
-            Some(if order.by.is_some() { Order::ByKey } else { Order::Whole })
-        });
-        let mut reading = Reading { until, limit, order, passed: 0, page };
+        let endpoint_held = self.read_catalog().endpoint_by_id(endpoint);
+        let order = endpoint_held.and_then(|(_, endpoint)| endpoint.delivery.order.clone());
+        let is_held = |ready: &&Ready| held.binary_search(&ready.delivery().in_lane()).is_ok();
+        let (skipped, given) = match order {
+            None => (held, page.ready.iter().filter(is_held).count()),
+            // In an order even what is held says whether others may go.
+            Some(_) => (&[][..], held.len()),
+        };
+        let limit = limit.saturating_add(given);
+        let mut reading = Reading { until, limit, skipped, order, passed: 0, page };
         let from = keys::due_of(endpoint);
         self.overlay.scan(&from, &from.after_prefix(), false, &mut |key, _| match keys::due_parts(
             &key,
@@ -76,10 +85,13 @@ impl Shared {
     }
 
     /// Looks at one row of the due index.
-    fn pass(&self, reading: &mut Reading, id: DeliveryId, due: Timestamp) -> ControlFlow<()> {
+    fn pass(&self, reading: &mut Reading<'_>, id: DeliveryId, due: Timestamp) -> ControlFlow<()> {
         if due > reading.until || reading.page.ready.len() == reading.limit {
             reading.page.lower(due);
             return ControlFlow::Break(());
+        }
+        if reading.skipped.binary_search(&id.in_lane()).is_ok() {
+            return ControlFlow::Continue(());
         }
         let key = keys::delivery(id);
         let held: Option<Delivery> = self.overlay.get(&key).map(|bytes| self.decode(&key, &bytes));
@@ -87,8 +99,8 @@ impl Shared {
         if held.as_ref().is_some_and(|held| !is_queued(held.state)) {
             return ControlFlow::Continue(());
         }
-        let group = held.as_ref().and_then(|held| held.order_key).unwrap_or_default();
-        let group = reading.order.map(|_| group);
+        let order_key = held.as_ref().and_then(|held| held.order_key);
+        let group = reading.order.as_ref().map(|order| order.group(order_key));
         let until = held.as_ref().and_then(|held| held.held_until);
         let until = until.filter(|held_until| *held_until > reading.until);
         match (group, until) {
@@ -106,7 +118,8 @@ impl Shared {
             }
         }
         reading.passed += 1;
-        if reading.order == Some(Order::Whole) || reading.passed == ORDER_LOOKAHEAD {
+        let by_key = reading.order.as_ref().is_some_and(|order| order.by.is_some());
+        if !by_key || reading.passed == self.order_lookahead {
             reading.page.lower(due);
             reading.page.stuck = true;
             return ControlFlow::Break(());
@@ -133,16 +146,10 @@ impl Shared {
     }
 }
 
-/// What an order goes by.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Order {
-    Whole,
-    ByKey,
-}
-
-struct Reading {
+struct Reading<'held> {
     until: Timestamp,
     limit: usize,
+    skipped: &'held [LaneKey],
     order: Option<Order>,
     /// Deliveries that wait behind others of their key.
     passed: usize,

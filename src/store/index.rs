@@ -1,4 +1,4 @@
-//! sled as an index of small rows: one tree, written in small batches by one thread.
+//! sled as an index of small rows: one tree, written by one thread.
 //!
 //! It is never trusted further than the journal can prove: an error, an undecodable row or a
 //! value that should be there and is not marks it bad and ends the process, and the next start
@@ -16,15 +16,17 @@ use crate::store::memory::MemoryIndex;
 
 mod copy;
 mod split;
+mod waiting;
 mod watch;
 
 pub use copy::LiveRows;
-use split::{PART, SPLIT, may_be_split, part_key, put};
+use split::{PART, SPLIT, part_key, write};
+pub use waiting::WaitingCount;
 pub use watch::Watch;
 
 const SEGMENT_SIZE: usize = 2 << 20;
 const FLUSH_EVERY_MS: u64 = 500;
-/// Rows in one batch; larger ones cost gigabytes, see docs/storage.md.
+/// Rows written between two numbers up to which the index is complete.
 pub const BATCH_ROWS: usize = 100;
 
 /// A row to write, or to remove when there is no value.
@@ -140,35 +142,26 @@ impl Index {
         Some((key, self.whole(&key, &value)))
     }
 
-    /// Writes rows and, with them, the number up to which the index is complete. At most
+    /// Writes rows and, behind them, the number up to which the index is complete. At most
     /// [`BATCH_ROWS`] of them.
+    ///
+    /// One by one: what a crash leaves is the first so many of them, since sled recovers its log up
+    /// to some place, and the journal has all of them again. A `Batch` of sled's would keep every
+    /// read waiting until its end, and takes its rows in no order.
     pub fn apply(&self, changes: &[IndexChange], applied: u64) {
         debug_assert!(changes.len() <= BATCH_ROWS);
         let _step = self.watch.begin();
         match &self.rows {
             Rows::Memory(rows) => rows.apply(changes, applied),
             Rows::Sled { tree, .. } => {
-                let mut batch = self.batch(changes).unwrap_or_else(|error| self.fail(&error.0));
-                batch.insert(keys::applied().as_bytes(), &applied.to_be_bytes());
-                if let Err(error) = tree.apply_batch(batch) {
+                let wrote = changes.iter().try_for_each(|change| write(tree, change));
+                let number = applied.to_be_bytes();
+                let told = wrote.and_then(|()| tree.insert(keys::applied().as_bytes(), &number));
+                if let Err(error) = told {
                     self.fail(&error.to_string());
                 }
             }
         }
-    }
-
-    fn batch(&self, changes: &[IndexChange]) -> Result<sled::Batch, IndexError> {
-        let mut batch = sled::Batch::default();
-        for change in changes {
-            if !change.fresh && may_be_split(&change.key) {
-                self.remove_parts(&change.key, &mut batch)?;
-            }
-            match &change.value {
-                Some(value) => put(&change.key, value, &mut batch),
-                None => batch.remove(change.key.as_bytes()),
-            }
-        }
-        Ok(batch)
     }
 
     /// The number up to which the index is complete, `None` when it never held anything.
@@ -244,15 +237,6 @@ impl Index {
     fn read_part(&self, key: &Key, part: u16) -> Result<Option<sled::IVec>, IndexError> {
         let Rows::Sled { tree, .. } = &self.rows else { return Ok(None) };
         tree.get(part_key(key, part)).map_err(|error| IndexError(error.to_string()))
-    }
-
-    fn remove_parts(&self, key: &Key, batch: &mut sled::Batch) -> Result<(), IndexError> {
-        let mut part = 0;
-        while self.read_part(key, part)?.is_some() {
-            batch.remove(part_key(key, part));
-            part += 1;
-        }
-        Ok(())
     }
 }
 

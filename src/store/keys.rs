@@ -39,6 +39,9 @@ use crate::domain::delivery::DeliveryId;
 use crate::domain::id::{ApplicationId, AttemptId, EndpointId, Id, MessageId, Stamp, TaskId};
 use crate::domain::time::Timestamp;
 
+/// The prefix of the due index.
+const DUE: u8 = b'q';
+
 /// The longest key in bytes.
 pub const KEY_MAX: usize = 31;
 
@@ -65,6 +68,11 @@ impl Key {
     /// The prefix byte.
     pub fn prefix(&self) -> u8 {
         self.bytes[0]
+    }
+
+    /// Whether it is a row of the due index.
+    pub fn is_due(&self) -> bool {
+        self.prefix() == DUE
     }
 
     fn start(prefix: u8) -> Key {
@@ -237,12 +245,12 @@ pub fn delivery_of(key: &Key) -> Option<DeliveryId> {
 
 /// The whole due index.
 pub fn all_due() -> Key {
-    Key::start(b'q')
+    Key::start(DUE)
 }
 
 /// The due index of an endpoint.
 pub fn due_of(endpoint: EndpointId) -> Key {
-    Key::start(b'q').with_id(endpoint)
+    Key::start(DUE).with_id(endpoint)
 }
 
 /// A place in the due index.

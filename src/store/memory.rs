@@ -10,8 +10,8 @@ use bytes::Bytes;
 use crate::store::index::IndexChange;
 use crate::store::keys::{self, Key};
 
-/// Batches that a killed process can take back.
-const UNDO_MAX: usize = 16;
+/// Rows that a killed process can take back.
+const UNDO_MAX: usize = 1_600;
 
 /// Rows by key; clones share them.
 #[derive(Clone, Default)]
@@ -20,8 +20,21 @@ pub struct MemoryIndex(Arc<RwLock<Rows>>);
 #[derive(Default)]
 struct Rows {
     rows: BTreeMap<Key, Bytes>,
-    /// What stood where the last batches wrote, oldest first.
-    undo: VecDeque<Vec<(Key, Option<Bytes>)>>,
+    /// What stood where the last rows were written, oldest first.
+    undo: VecDeque<(Key, Option<Bytes>)>,
+}
+
+impl Rows {
+    fn put(&mut self, key: Key, value: Option<Bytes>) {
+        let old = match value {
+            Some(value) => self.rows.insert(key, value),
+            None => self.rows.remove(&key),
+        };
+        if self.undo.len() == UNDO_MAX {
+            self.undo.pop_front();
+        }
+        self.undo.push_back((key, old));
+    }
 }
 
 impl MemoryIndex {
@@ -61,20 +74,10 @@ impl MemoryIndex {
 
     pub(super) fn apply(&self, changes: &[IndexChange], applied: u64) {
         let mut held = self.0.write().expect("no reader panics");
-        let mut undo = Vec::with_capacity(changes.len() + 1);
         for change in changes {
-            let old = match &change.value {
-                Some(value) => held.rows.insert(change.key, value.clone()),
-                None => held.rows.remove(&change.key),
-            };
-            undo.push((change.key, old));
+            held.put(change.key, change.value.clone());
         }
-        let value = Bytes::copy_from_slice(&applied.to_be_bytes());
-        undo.push((keys::applied(), held.rows.insert(keys::applied(), value)));
-        if held.undo.len() == UNDO_MAX {
-            held.undo.pop_front();
-        }
-        held.undo.push_back(undo);
+        held.put(keys::applied(), Some(Bytes::copy_from_slice(&applied.to_be_bytes())));
     }
 
     pub(super) fn each(&self, visit: &mut dyn FnMut(Key, Bytes)) {
@@ -92,17 +95,15 @@ impl MemoryIndex {
         *self.0.write().expect("no reader panics") = Rows::default();
     }
 
-    /// What a killed process leaves: the last `batches` that were not flushed are not there.
-    pub fn lose(&self, batches: usize) {
+    /// What a killed process leaves: the last `rows` that were not flushed are not there.
+    pub fn lose(&self, rows: usize) {
         let mut held = self.0.write().expect("no reader panics");
-        for _ in 0..batches {
-            let Some(undo) = held.undo.pop_back() else { return };
-            for (key, old) in undo.into_iter().rev() {
-                match old {
-                    Some(value) => held.rows.insert(key, value),
-                    None => held.rows.remove(&key),
-                };
-            }
+        for _ in 0..rows {
+            let Some((key, old)) = held.undo.pop_back() else { return };
+            match old {
+                Some(value) => held.rows.insert(key, value),
+                None => held.rows.remove(&key),
+            };
         }
     }
 

@@ -7,6 +7,7 @@ use crate::domain::delivery::{Delivery, DeliveryId, State};
 use crate::domain::time::Timestamp;
 use crate::store::account::Place;
 use crate::store::keys::{self, Key};
+use crate::store::transaction::Transaction;
 use crate::store::{Shared, Store, WriteError};
 
 /// Rows changed in one record.
@@ -30,34 +31,11 @@ impl Store {
     pub fn mend(&self) -> Result<Mended, WriteError> {
         let dropped = self.shared.misfits();
         let (restored, orphans) = self.shared.forgotten();
-        for keys in dropped.chunks(STEP) {
-            let keys = keys.to_vec();
-            self.on_writer(move |writer| {
-                writer.transact(|transaction| {
-                    keys.into_iter().for_each(|key| transaction.delete_row(key));
-                    Ok(())
-                })
-            })??;
-        }
-        for keys in restored.chunks(STEP) {
-            let keys = keys.to_vec();
-            self.on_writer(move |writer| {
-                writer.transact(|transaction| {
-                    let put = |key| transaction.put_row(key, bytes::Bytes::new(), true);
-                    keys.into_iter().for_each(put);
-                    Ok(())
-                })
-            })??;
-        }
-        for orphans in orphans.chunks(STEP) {
-            let orphans = orphans.to_vec();
-            self.on_writer(move |writer| {
-                writer.transact(|transaction| {
-                    orphans.into_iter().for_each(|(id, due)| transaction.cancel(id, due));
-                    Ok(())
-                })
-            })??;
-        }
+        self.for_each(&dropped, STEP, |transaction, key| transaction.delete_row(key))?;
+        self.for_each(&restored, STEP, |transaction, key| {
+            transaction.put_row(key, bytes::Bytes::new(), true);
+        })?;
+        self.for_each(&orphans, STEP, |transaction, (id, due)| transaction.cancel(id, due))?;
         for source in self.sources() {
             let waiting = self.shared.count_waiting(source.id);
             self.on_writer(move |writer| {
@@ -69,6 +47,26 @@ impl Store {
         }
         self.mend_dead_letters()?;
         Ok(Mended { dropped: dropped.len() as u64, restored: restored.len() as u64 })
+    }
+
+    /// Does `work` for each of `all`, `most` of them in a record; other writes go between two. What
+    /// was written stays so when a later record fails.
+    pub(super) fn for_each<T: Clone + Send + 'static>(
+        &self,
+        all: &[T],
+        most: usize,
+        work: impl Fn(&mut Transaction<'_>, T) + Copy + Send + 'static,
+    ) -> Result<(), WriteError> {
+        for some in all.chunks(most) {
+            let some = some.to_vec();
+            self.on_writer(move |writer| {
+                writer.transact(|transaction| {
+                    some.into_iter().for_each(|one| work(transaction, one));
+                    Ok(())
+                })
+            })??;
+        }
+        Ok(())
     }
 }
 

@@ -267,6 +267,11 @@ impl Store {
         let _ = self.jobs.send(Job::End(Box::new(Ended::Attempt(settlement))));
     }
 
+    /// Deliveries that have not ended, due or not.
+    pub fn waiting_deliveries(&self) -> u64 {
+        self.shared.overlay.waiting()
+    }
+
     /// What the store did and holds, for metrics.
     pub fn figures(&self) -> Figures {
         self.shared.figures()

@@ -41,6 +41,9 @@ pub struct Options {
     pub index_cache: u64,
     /// Bytes of rows that may wait for the index.
     pub overlay: usize,
+    /// Deliveries that wait behind others of their key, past which one read looks for those that
+    /// need not.
+    pub order_lookahead: usize,
     /// Seal secrets.
     pub sealing: SealingKeys,
     /// Makes the clock; it must not start before the time it is given, the newest in the journal.
@@ -135,10 +138,7 @@ pub fn open(options: Options) -> Result<Opened, OpenError> {
 
 /// The keys that were given and those that the folder keeps.
 fn sealer(options: &Options) -> Result<Sealer, OpenError> {
-    let kept = match options.simulated {
-        Some(_) => Ok(Vec::new()),
-        None => key_files::read_previous(&*options.disk, &options.folder),
-    };
+    let kept = key_files::read_previous(&*options.disk, &options.folder);
     let at = |error| OpenError::Io(options.folder.join(PREVIOUS_KEYS), error);
     Sealer::new(&options.sealing, kept.map_err(at)?).ok_or(OpenError::SealingKey)
 }
@@ -230,6 +230,7 @@ fn assemble(
         options.notify,
         options.on_sync,
         options.overlay,
+        options.order_lookahead,
         place,
     ));
     shared.sequence.store(recovered.tail.last, Ordering::Release);

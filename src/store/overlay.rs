@@ -3,23 +3,26 @@
 //! Every read looks here first. A row that is put and deleted before the apply thread comes to it
 //! never touches the index: a delivery that is done within that time costs its last row only.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, RwLock};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, RwLock};
+use std::time::Instant;
 
 use bytes::Bytes;
 
-use crate::store::index::{BATCH_ROWS, Index, IndexChange};
+use crate::store::index::{Index, IndexChange, WaitingCount};
 use crate::store::journal::record::Change;
 use crate::store::keys::Key;
+use crate::telemetry::panic_point;
 
-/// What a row costs beside key and value: map node, queue entry, value header.
-const ROW_OVERHEAD: usize = 160;
+mod applying;
+mod pause;
+mod rows;
+#[cfg(test)]
+mod tests;
 
-/// Records that were published within this time go into the index together.
-const TICK: Duration = Duration::from_millis(20);
+use rows::Rows;
 
 /// Rows that a scan takes out of the overlay at a time.
 const SCAN_ROWS: usize = 512;
@@ -27,38 +30,13 @@ const SCAN_ROWS: usize = 512;
 /// A row as a scan holds it; no value means that it is deleted.
 type Held = (Key, Option<Bytes>);
 
-struct Row {
-    value: Option<Bytes>,
-    /// Counts the changes of this row, so that the apply thread sees one it has missed.
-    version: u64,
-    /// Waits in `order`; not while the apply thread has it.
-    queued: bool,
-    /// Known not to be in the index.
-    fresh: bool,
-}
-
-struct Rows {
-    /// What the rows here are not in yet. It is taken together with a look at them: a row leaves
-    /// only after this index has it, so that the two miss nothing, even when another index takes
-    /// its place meanwhile.
-    index: Arc<Index>,
-    rows: BTreeMap<Key, Row>,
-    order: VecDeque<(u64, Key)>,
-    /// When records were published: those up to the number, at the time or a little later.
-    published: VecDeque<(u64, Instant)>,
-    bytes: usize,
-    version: u64,
-    /// The last record whose rows are here or in the index.
-    through: u64,
-    /// The last record up to which every row is in the index.
-    applied: u64,
-}
-
 /// The overlay over one index; the two together are what the store knows.
 pub struct Overlay {
     rows: RwLock<Rows>,
     /// Held while rows go into the index; what is made to take its place gets them too.
     applying: Mutex<Option<Arc<Index>>>,
+    /// Deliveries that wait in the index.
+    waiting: Mutex<WaitingCount>,
     /// Bytes of rows that went into the index.
     moved: AtomicU64,
     wanted: Mutex<Wanted>,
@@ -76,24 +54,18 @@ struct Wanted {
 impl Overlay {
     /// Nothing over `index`, which is complete up to `applied`.
     pub fn new(index: Index, applied: u64) -> Overlay {
-        let rows = Rows {
-            index: Arc::new(index),
-            rows: BTreeMap::new(),
-            order: VecDeque::new(),
-            published: VecDeque::new(),
-            bytes: 0,
-            version: 0,
-            through: applied,
-            applied,
-        };
-        Overlay {
-            rows: RwLock::new(rows),
+        let overlay = Overlay {
+            rows: RwLock::new(Rows::new(index, applied)),
             applying: Mutex::new(None),
+            waiting: Mutex::default(),
             moved: AtomicU64::new(0),
             wanted: Mutex::new(Wanted::default()),
             changed: Condvar::new(),
             progressed: Condvar::new(),
-        }
+        };
+        // All of it when there is little, as in an index that is made anew.
+        overlay.count_some();
+        overlay
     }
 
     /// The index underneath.
@@ -109,6 +81,28 @@ impl Overlay {
     /// Memory that the rows here take, in bytes.
     pub fn bytes(&self) -> usize {
         self.read().bytes
+    }
+
+    /// Deliveries that wait, due or not: the rows of the due index. After a start those of them
+    /// that are counted already.
+    pub fn waiting(&self) -> u64 {
+        let here = self.read().waiting_here;
+        self.count().get().saturating_add_signed(here)
+    }
+
+    /// Counts some of what waits in the index; returns whether there is more to count.
+    pub fn count_some(&self) -> bool {
+        let _applying = self.applying.lock().expect("no holder panics");
+        let index = self.index();
+        let mut count = self.count();
+        if !count.is_whole() {
+            count.go_on(&index);
+        }
+        !count.is_whole()
+    }
+
+    fn count(&self) -> MutexGuard<'_, WaitingCount> {
+        self.waiting.lock().expect("no holder panics")
     }
 
     /// Takes in the rows of durable records, in their order; `(number of the record, change)`.
@@ -180,19 +174,24 @@ impl Overlay {
         (part, index)
     }
 
-    /// Moves up to [`BATCH_ROWS`] rows of the oldest records into the index; `false` when it holds
-    /// everything already. Only one thread calls it.
-    pub fn apply_some(&self) -> bool {
+    /// Moves up to [`BATCH_ROWS`] rows of the oldest records, up to `through`, into the index;
+    /// `false` when it holds all of them already. One caller waits for another.
+    ///
+    /// [`BATCH_ROWS`]: crate::store::index::BATCH_ROWS
+    pub fn apply_some(&self, through: u64) -> bool {
         let mut mirror = self.applying.lock().expect("no holder panics");
         let (index, (changes, versions, applied)) = {
             let mut rows = self.rows.write().expect("no reader panics");
-            let oldest = rows.oldest();
+            let oldest = rows.oldest(through);
             if oldest.0.is_empty() && oldest.2 == rows.applied {
                 return false;
             }
             (Arc::clone(&rows.index), oldest)
         };
+        panic_point::reach("index-apply");
+        self.count().change(&index, &changes);
         index.apply(&changes, applied);
+        panic_point::reach("index-applied");
         if let Some(other) = &*mirror
             && let Err(error) = other.mirror(&changes)
         {
@@ -206,7 +205,7 @@ impl Overlay {
         self.moved.fetch_add(moved as u64, Ordering::Relaxed);
         let mut rows = self.rows.write().expect("no reader panics");
         for (change, version) in changes.iter().zip(versions) {
-            rows.applied(&change.key, version);
+            rows.applied(change, version);
         }
         rows.applied = applied;
         while rows.published.front().is_some_and(|(through, _)| *through <= applied) {
@@ -217,7 +216,7 @@ impl Overlay {
 
     /// Moves everything into the index.
     pub fn apply_all(&self) {
-        while self.apply_some() {}
+        while self.apply_some(u64::MAX) {}
     }
 
     /// Whether every row of records up to `sequence` is in the index.
@@ -266,92 +265,3 @@ fn merge(
     }
     flow
 }
-
-fn cost(value: &Option<Bytes>) -> usize {
-    ROW_OVERHEAD + value.as_ref().map_or(0, Bytes::len)
-}
-
-impl Rows {
-    fn take(&mut self, sequence: u64, change: Change) {
-        let (key, value, new) = match change {
-            Change::PutNew(key, value) => (key, Some(value), true),
-            Change::Put(key, value) => (key, Some(value), false),
-            Change::Delete(key) => (key, None, false),
-        };
-        self.version += 1;
-        let version = self.version;
-        self.bytes += cost(&value);
-        let Some(row) = self.rows.get_mut(&key) else {
-            self.order.push_back((sequence, key));
-            self.rows.insert(key, Row { value, version, queued: true, fresh: new });
-            return;
-        };
-        self.bytes -= cost(&row.value);
-        if row.fresh && row.queued && value.is_none() {
-            // Never in the index and not on its way there; its place in `order` is passed over.
-            self.bytes -= cost(&None);
-            self.rows.remove(&key);
-            return;
-        }
-        row.value = value;
-        row.version = version;
-        if !row.queued {
-            row.queued = true;
-            self.order.push_back((sequence, key));
-        }
-    }
-
-    /// Remembers when records were published, to within [`TICK`]; returns whether that is new.
-    fn mark(&mut self, through: u64, now: Instant) -> bool {
-        let known = self.published.back().map_or(self.applied, |(last, _)| *last);
-        // A group may have changed nothing.
-        if through <= known {
-            return false;
-        }
-        match self.published.back_mut() {
-            Some((last, at)) if now < *at + TICK => {
-                *last = through;
-                false
-            }
-            _ => {
-                self.published.push_back((through, now));
-                true
-            }
-        }
-    }
-
-    /// The last record that was published as long ago as `lag`.
-    fn ripe(&self, now: Instant, lag: Duration) -> Option<u64> {
-        let old = self.published.iter().take_while(|(_, at)| *at + lag <= now);
-        old.last().map(|(through, _)| *through)
-    }
-
-    /// The next rows for the index, their versions, and the number that it is complete to then.
-    fn oldest(&mut self) -> (Vec<IndexChange>, Vec<u64>, u64) {
-        let (mut changes, mut versions) = (Vec::new(), Vec::new());
-        while changes.len() < BATCH_ROWS
-            && let Some((_, key)) = self.order.pop_front()
-        {
-            let Some(row) = self.rows.get_mut(&key).filter(|row| row.queued) else { continue };
-            row.queued = false;
-            changes.push(IndexChange { key, value: row.value.clone(), fresh: row.fresh });
-            versions.push(row.version);
-            row.fresh = false;
-        }
-        let applied = self.order.front().map_or(self.through, |(sequence, _)| sequence - 1);
-        (changes, versions, applied)
-    }
-
-    fn applied(&mut self, key: &Key, version: u64) {
-        if self.rows.get(key).is_some_and(|row| row.version == version)
-            && let Some(row) = self.rows.remove(key)
-        {
-            self.bytes -= cost(&row.value);
-        }
-    }
-}
-
-mod applying;
-mod pause;
-#[cfg(test)]
-mod tests;

@@ -83,7 +83,7 @@ impl Transaction<'_> {
         delivery.state = next_state(&delivery, settlement);
         if let (State::Retrying, Verdict::RetryAt(due)) = (delivery.state, settlement.verdict) {
             // In an order it keeps its place, and whatever is behind it waits.
-            let ordered = self.order_of(id.endpoint);
+            let ordered = self.group_of(id.endpoint, None).is_some();
             delivery.held_until = ordered.then_some(due);
             delivery.due = if ordered { delivery.due } else { due };
         }
@@ -142,9 +142,9 @@ impl Transaction<'_> {
     }
 
     /// Whether deliveries to the endpoint wait for one another.
-    pub(super) fn order_of(&self, endpoint: EndpointId) -> bool {
-        let found = self.writer.tables.endpoint_by_id(endpoint);
-        found.is_some_and(|(_, endpoint)| endpoint.delivery.order.is_some())
+    pub(super) fn group_of(&self, endpoint: EndpointId, key: Option<u64>) -> Option<u64> {
+        let (_, endpoint) = self.writer.tables.endpoint_by_id(endpoint)?;
+        Some(endpoint.delivery.order.as_ref()?.group(key))
     }
 
     /// What a person asked for is done, unless it was asked for again since: an attempt answers

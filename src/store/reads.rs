@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::domain::application::Application;
-use crate::domain::delivery::{AttemptContent, Delivery, DeliveryId};
+use crate::domain::delivery::{AttemptContent, Delivery, DeliveryId, LaneKey};
 use crate::domain::endpoint::Endpoint;
 use crate::domain::event_type::EventType;
 use crate::domain::id::{ApplicationId, AttemptId, EndpointId, MessageId};
@@ -146,8 +146,16 @@ impl Store {
         self.shared.lanes()
     }
 
-    /// The first `limit` deliveries of an endpoint that are due by `until`.
-    pub fn due(&self, endpoint: EndpointId, until: Timestamp, limit: usize) -> DuePage {
-        self.shared.due(endpoint, until, limit)
+    /// The first `limit` deliveries of an endpoint that are due by `until`, without
+    /// those of `held`, which is sorted: of them only what a person asked for is given, and all
+    /// where the endpoint keeps an order.
+    pub fn due(
+        &self,
+        endpoint: EndpointId,
+        until: Timestamp,
+        limit: usize,
+        held: &[LaneKey],
+    ) -> DuePage {
+        self.shared.due(endpoint, until, limit, held)
     }
 }

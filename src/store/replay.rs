@@ -123,11 +123,11 @@ impl Replay<'_> {
                 if count.is_multiple_of(PROGRESS_EVERY) {
                     (self.options.progress)(sequence);
                 }
-                while overlay.bytes() > most && overlay.apply_some() {}
+                while overlay.bytes() > most && overlay.apply_some(u64::MAX) {}
             })?;
             if recovered.losses.is_empty() {
                 // A start with a full overlay would refuse its first writes.
-                while overlay.bytes() > self.options.overlay / 2 && overlay.apply_some() {}
+                while overlay.bytes() > self.options.overlay / 2 && overlay.apply_some(u64::MAX) {}
                 return Ok(recovered);
             }
             if !self.options.accept_loss {

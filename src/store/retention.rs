@@ -133,7 +133,7 @@ impl Store {
         self.shared.overlay.index().flush();
         self.on_writer(move |writer| writer.say_oldest(segment + 1, through))??;
         self.shared.segments.remove(segment)?;
-        self.shared.forget_sealing_keys();
+        self.forget_sealing_keys();
         Ok(kept)
     }
 
@@ -269,7 +269,11 @@ impl Transaction<'_> {
         let held: Option<Delivery> = self.record(&key);
         let new = held.is_none();
         let mut delivery = held.unwrap_or_else(|| Delivery::waiting(due));
-        self.delete_row(keys::due(id, due));
+        let place = keys::due(id, due);
+        // What is not there is not taken off the number of those that wait.
+        if self.row(&place).is_some() {
+            self.delete_row(place);
+        }
         let ends = is_queued(delivery.state);
         if ends {
             delivery.state = state;

@@ -203,7 +203,8 @@ impl Shared {
         }
     }
 
-    /// Forgets the older keys once nothing that is kept can be sealed with them.
+    /// Forgets the older keys once nothing that is kept can be sealed with them. Only where a
+    /// rotation can't begin meanwhile: its first step makes an older key of the current one.
     pub(super) fn forget_sealing_keys(&self) {
         let previous = self.sealer.previous();
         if previous.is_empty() || self.older_are_needed() {
@@ -226,6 +227,14 @@ impl Shared {
 }
 
 impl Store {
+    /// Forgets older keys that are not needed; the writer does it, which also begins rotations.
+    pub(super) fn forget_sealing_keys(&self) {
+        if !self.shared.sealer.previous().is_empty() {
+            // One that is stopping leaves it to the next start.
+            let _ = self.on_writer(|writer| writer.shared.forget_sealing_keys());
+        }
+    }
+
     /// How the secrets on disk are sealed.
     pub fn sealing(&self) -> Sealing {
         let shared = &self.shared;

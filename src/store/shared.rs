@@ -10,6 +10,7 @@ use crate::domain::id::Ids;
 use crate::domain::time::{Clock, Timestamp};
 use crate::store::catalog::Tables;
 use crate::store::checkpoint::Checkpoint;
+use crate::store::index::BATCH_ROWS;
 use crate::store::journal::segment::Segments;
 use crate::store::keys::Key;
 use crate::store::overlay::Overlay;
@@ -39,6 +40,8 @@ pub struct Shared {
     pub notify: Box<dyn Fn(Vec<Notice>) + Send + Sync>,
     on_sync: Box<dyn Fn(Duration) + Send + Sync>,
     pub overlay_limit: usize,
+    /// See [`crate::store::Options`].
+    pub order_lookahead: usize,
     pub place: Place,
     /// Number of the last durable record.
     pub sequence: AtomicU64,
@@ -118,6 +121,7 @@ impl Shared {
         notify: Box<dyn Fn(Vec<Notice>) + Send + Sync>,
         on_sync: Box<dyn Fn(Duration) + Send + Sync>,
         overlay_limit: usize,
+        order_lookahead: usize,
         place: Place,
     ) -> Shared {
         Shared {
@@ -130,6 +134,7 @@ impl Shared {
             notify,
             on_sync,
             overlay_limit,
+            order_lookahead,
             place,
             sequence: AtomicU64::new(0),
             waiting: AtomicUsize::new(0),
@@ -224,6 +229,18 @@ impl Shared {
             return Some("the disk is full: free some space, nothing was lost".to_owned());
         }
         self.refusal.read().expect("no writer panics").clone()
+    }
+
+    /// While the overlay is nearly full, moves as many rows into the index as a group added:
+    /// whoever sends is slowed to what the index takes, rather than refused.
+    pub fn keep_up(&self, added: usize) {
+        for _ in 0..added.div_ceil(BATCH_ROWS) {
+            let nearly_full = self.overlay.bytes() > self.overlay_limit / 4 * 3;
+            if !nearly_full || !self.has_index_space() {
+                return;
+            }
+            self.overlay.apply_some(u64::MAX);
+        }
     }
 
     pub fn count_accepted(&self, deliveries: usize) {

@@ -57,7 +57,8 @@ impl Stepped {
 
     /// Moves some rows into the index; `false` when it holds everything already.
     pub fn apply(&self) -> bool {
-        self.shared.overlay.apply_some()
+        self.shared.overlay.count_some();
+        self.shared.overlay.apply_some(u64::MAX)
     }
 
     /// Ends it as a stop does, with everything synced and a clean checkpoint.
@@ -66,7 +67,7 @@ impl Stepped {
         match self.work.lock().expect("no holder panics").take() {
             Some(mut work) => {
                 // As the writer's thread does at its end, also when there is nothing new.
-                work.writer.finish_group()?;
+                work.writer.finish()?;
                 self.shared.close(work.writer.journal().synced())
             }
             None => Ok(()),

@@ -236,7 +236,7 @@ impl Transaction<'_> {
             due: delivery.due,
             attempts: 0,
             trigger: Trigger::Scheduled,
-            group: self.order_of(id.endpoint).then_some(delivery.order_key.unwrap_or_default()),
+            group: self.group_of(id.endpoint, delivery.order_key),
         }));
         self.writer.shared.count_replayed();
     }

@@ -18,6 +18,7 @@ use crate::store::journal::{Journal, record};
 use crate::store::keys::Key;
 use crate::store::transaction::Transaction;
 use crate::store::{Notice, Shared, WriteError};
+use crate::telemetry::panic_point;
 
 mod held;
 
@@ -29,6 +30,9 @@ const QUIET_SYNC: Duration = Duration::from_millis(100);
 const GROUP_BYTES: usize = 1 << 20;
 /// Writes in one group at most.
 const GROUP_WRITES: usize = 1_000;
+/// What nobody waits for is synced when the group has so many writes, long before it is full: who
+/// comes next waits for all of it.
+const QUIET_WRITES: usize = 256;
 
 /// Work for the writer.
 pub enum Job {
@@ -72,8 +76,13 @@ pub struct Writer {
     journal: Journal,
     last_stamp: Stamp,
     group: Group,
-    /// What is to be recorded, oldest first; what finds no room on a full disk stays here.
+    /// What is to be recorded, oldest first: a backlog's results, which come without an end, are
+    /// not to keep those waiting who send messages. What finds no room on a full disk stays here.
     held: VecDeque<Ended>,
+    /// The oldest of them found no room.
+    stuck: bool,
+    /// Of them so many may be recorded in this turn yet.
+    allowance: usize,
     sealed: bool,
     stopped: bool,
 }
@@ -94,6 +103,8 @@ impl Writer {
             last_stamp,
             group: Group::default(),
             held: VecDeque::new(),
+            stuck: false,
+            allowance: 0,
             sealed: true,
             stopped: false,
         }
@@ -117,7 +128,7 @@ impl Writer {
 
     /// How long it may wait for a job before its next turn; `None`: until one comes.
     pub fn patience(&self) -> Option<Duration> {
-        if self.group.urgent {
+        if self.group.urgent || self.has_recordable() {
             return Some(Duration::ZERO);
         }
         if self.group.since.is_none() && self.held.is_empty() {
@@ -126,26 +137,29 @@ impl Writer {
         Some(QUIET_SYNC.saturating_sub(self.waited()))
     }
 
-    /// One turn: the job that came in time, if one did, what waits behind it, and the sync if
-    /// someone waits for it or it is time.
+    /// One turn: the job that came in time, if one did, what waits behind it, some of what is held,
+    /// and the sync if someone waits for it or it is time.
     pub fn turn(
         &mut self,
         next: Result<Job, RecvTimeoutError>,
         jobs: &Receiver<Job>,
     ) -> Result<(), Fatal> {
+        self.allow_held();
         match next {
             Ok(job) => self.take(job)?,
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => self.stopped = true,
         }
+        let full = self.drain(jobs)?;
         // Now, not when nothing else comes: under steady traffic that would be never.
         self.record_held()?;
-        if self.drain(jobs)? {
+        let quiet = self.group.writes >= QUIET_WRITES || self.waited() >= QUIET_SYNC;
+        if full || self.group.urgent || quiet {
             self.finish_group()?;
             self.seal_if_idle(jobs)?;
         }
         if self.stopped {
-            self.finish_group()?;
+            self.finish()?;
         }
         Ok(())
     }
@@ -155,7 +169,7 @@ impl Writer {
         self.group.since.map_or(Duration::ZERO, |since| self.shared.clock.now().since(since))
     }
 
-    /// Takes what waits already, as much as one sync should carry; returns whether to sync now.
+    /// Takes what waits already; returns whether that is as much as one sync should carry.
     fn drain(&mut self, jobs: &Receiver<Job>) -> Result<bool, Fatal> {
         while !self.stopped
             && self.journal.unwritten() < GROUP_BYTES
@@ -163,7 +177,7 @@ impl Writer {
         {
             match jobs.try_recv() {
                 Ok(job) => self.take(job)?,
-                Err(_) => return Ok(self.group.urgent || self.waited() >= QUIET_SYNC),
+                Err(_) => return Ok(false),
             }
         }
         Ok(true)
@@ -173,6 +187,8 @@ impl Writer {
     pub fn take(&mut self, job: Job) -> Result<(), Fatal> {
         match job {
             Job::Write(work) => {
+                // In their order, as long as that keeps nobody waiting.
+                self.record_held()?;
                 self.group.add(self.shared.clock.now());
                 self.group.urgent = true;
                 self.make_room()?;
@@ -180,7 +196,6 @@ impl Writer {
             }
             Job::End(ended) => {
                 self.held.push_back(*ended);
-                self.record_held()?;
             }
             Job::EndSegment(before) => self.end_segment(before)?,
             Job::Stop => self.stopped = true,
@@ -229,7 +244,8 @@ impl Writer {
                     self.journal.record_max()
                 )));
             }
-            if !self.journal.fits(length) {
+            // What changes nothing is not written: a start on a full disk may have nothing to say.
+            if !parts.changes.is_empty() && !self.journal.fits(length) {
                 return Err(WriteError::Full("the disk is full".to_owned()));
             }
             Ok(done)
@@ -278,7 +294,9 @@ impl Writer {
     /// Makes the open group durable, shows it to readers, tells the scheduler, answers.
     pub fn finish_group(&mut self) -> Result<(), Fatal> {
         let began = Instant::now();
+        panic_point::reach("journal-write");
         self.journal.sync()?;
+        panic_point::reach("journal-written");
         let group = std::mem::take(&mut self.group);
         if !group.changes.is_empty() {
             self.shared.synced(began.elapsed(), group.writes);
@@ -287,6 +305,7 @@ impl Writer {
         self.shared.sequence.store(through, Ordering::Release);
         self.shared.set_segment_first(self.journal.first());
         self.shared.set_segment(self.journal.bodies_start().0);
+        let rows = group.changes.len();
         self.shared.overlay.publish(group.changes, through);
         if !group.catalog.is_empty() {
             let mut tables = self.shared.catalog.write().expect("no reader panics");
@@ -298,13 +317,14 @@ impl Writer {
             (self.shared.notify)(group.notices);
         }
         group.answers.into_iter().for_each(|answer| answer());
+        self.shared.keep_up(rows);
         Ok(())
     }
 
     /// An empty record says that the group before it was synced, so that damage to the last group
     /// is told from a torn write. It is written, not synced: it only has to outlive the process.
     fn seal_if_idle(&mut self, jobs: &Receiver<Job>) -> Result<(), Fatal> {
-        if self.sealed {
+        if self.sealed || self.has_recordable() {
             return Ok(());
         }
         match jobs.try_recv() {

@@ -19,6 +19,8 @@ import urllib.request
 TOOL = os.environ.get("HOOKBENCH", "hookbench")
 SINK = "http://127.0.0.1:59000"
 SINK_PORTS = 200
+BACKLOG = int(os.environ.get("BACKLOG", "1000000"))
+TEMPLATE = '{"eventType":"bench.event","payload":{{event}}}'
 
 
 class Relay:
@@ -106,6 +108,10 @@ class Relay:
                 fields[name] = int(value)
         return fields
 
+    def cpu(self):
+        fields = open(f"/proc/{self.process.pid}/stat").read().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     def disk(self):
         return round(sum(
             os.stat(os.path.join(root, name)).st_blocks * 512
@@ -120,7 +126,7 @@ class Relay:
         shutil.rmtree(self.folder)
 
 
-def load(relay, label, *flags, url=None, key=True, run=True):
+def load(relay, label, *flags, url=None, run=True, template=TEMPLATE):
     urls = url or [relay.messages("bench")]
     command = [TOOL, "run" if run else "load"]
     if run:
@@ -128,7 +134,7 @@ def load(relay, label, *flags, url=None, key=True, run=True):
     for one in urls:
         command += ["--url", one]
     command += ["--header", "authorization: Bearer " + relay.key]
-    command += ["--body-template", '{"eventType":"bench.event","payload":{{event}}}']
+    command += ["--body-template", template]
     return command + [str(flag) for flag in flags]
 
 
@@ -141,7 +147,7 @@ def measured(*arguments, **named):
 
 def show(name, result, relay=None, **more):
     line = {"scenario": name}
-    keep = ("deliveries_per_s", "cpu_ms_per_delivery", "latency_ms", "hung_attempts")
+    keep = ("ack_ms", "deliveries_per_s", "cpu_ms_per_delivery", "latency_ms", "hung_attempts")
     line.update({key: result[key] for key in keep if key in result})
     procs = result.get("procs", {})
     if "relay" in procs:
@@ -159,11 +165,12 @@ def one(binary):
 
 
 def fan(binary):
-    relay = Relay(binary)
-    relay.application("bench", [f"http://127.0.0.1:{59000 + i}/e/{i}" for i in range(10)])
-    flags = ("--events", 20000, "--concurrency", 64, "--fanout", 10)
-    show("fan-out 10", measured(relay, "fan", *flags), relay)
-    relay.end()
+    for events in (2000, 2000, 2000, 20000):
+        relay = Relay(binary)
+        relay.application("bench", [f"http://127.0.0.1:{59000 + i}/e/{i}" for i in range(10)])
+        flags = ("--events", events, "--concurrency", 64, "--fanout", 10)
+        show(f"fan-out 10, {events} messages", measured(relay, "fan", *flags), relay)
+        relay.end()
 
 
 def steady(binary):
@@ -217,37 +224,87 @@ def half(binary):
 
 
 def tenants(binary):
-    for backlog in (0, int(os.environ.get("BACKLOG", "1000000"))):
+    for backlog in (0, BACKLOG):
         relay = Relay(binary)
         uids = [f"t{i}" for i in range(10)]
         for i, uid in enumerate(uids):
             relay.application(uid, [f"http://127.0.0.1:{59000 + i}/e/{i}"])
         if backlog:
             # Of one tenant, all due at once while the others send.
-            flags = ("--events", backlog, "--concurrency", 64)
-            url = [relay.messages("t0")]
-            filled = load(relay, "backlog", *flags, url=url, run=False)
-            subprocess.run(filled, stdout=subprocess.DEVNULL, check=True)
+            due_at_once(relay, "t0", backlog)
         show(f"ten tenants, one with {backlog} waiting", measured(
             relay, "tenants", "--events", 3600, "--rate", 180, "--concurrency", 64, "--fanout", 1,
-            url=[relay.messages(uid) for uid in uids[1:]]), relay)
+            url=[relay.messages(uid) for uid in uids[1:]]), relay, delivered=delivered(relay))
         relay.end()
+
+
+def due_at_once(relay, uid, count):
+    """Fills an application with messages and returns when all of them become due."""
+    at = time.time() + 15 + count / 15000
+    stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at))
+    template = '{"eventType":"bench.event","deliverAt":"%s","payload":{{event}}}' % stamp
+    flags = ("--events", count, "--concurrency", 64)
+    filled = load(relay, "fill", *flags, url=[relay.messages(uid)], run=False, template=template)
+    subprocess.run(filled, stdout=subprocess.DEVNULL, check=True)
+    while time.time() < int(at):
+        time.sleep(0.01)
+
+
+def delivered(relay):
+    name = b'relay_deliveries_total{outcome="delivered"} '
+    for line in urllib.request.urlopen(relay.base + "/metrics", timeout=30).read().splitlines():
+        if line.startswith(name):
+            return int(float(line[len(name):]))
+    return 0
+
+
+def drain(binary):
+    """How fast what waited is delivered, beside how fast what is fresh is."""
+    relay = Relay(binary)
+    relay.application("bench", [SINK + "/e/0"])
+    due_at_once(relay, "bench", BACKLOG)
+    begun, before = time.time(), relay.cpu()
+    while delivered(relay) < BACKLOG:
+        time.sleep(0.2)
+    took = time.time() - begun
+    each = round((relay.cpu() - before) * 1000 / BACKLOG, 4)
+    line = {"scenario": f"{BACKLOG} due at once", "deliveries_per_s": round(BACKLOG / took)}
+    print(json.dumps({**line, "cpu_ms_per_delivery": each, **relay.status()}), flush=True)
+    relay.end()
 
 
 def dead(binary):
     relay = Relay(binary)
-    count = int(os.environ.get("BACKLOG", "1000000"))
     relay.application("dead", ["http://127.0.0.1:59999/"])
     relay.application("bench", [SINK + "/e/0"])
     flags = ("--events", 4000, "--rate", 200, "--concurrency", 16)
     show("beside nothing", measured(relay, "before", *flags), relay)
-    flags_dead = ("--events", count, "--concurrency", 64)
+    flags_dead = ("--events", BACKLOG, "--concurrency", 64)
     filled = load(relay, "dead", *flags_dead, url=[relay.messages("dead")], run=False)
     print(subprocess.run(filled, capture_output=True, text=True, check=True).stdout.strip())
-    show(f"beside {count} waiting", measured(relay, "beside", *flags), relay, disk=relay.disk())
+    show(f"beside {BACKLOG} waiting", measured(relay, "beside", *flags), relay, disk=relay.disk())
     relay.stop(signal.SIGKILL)
     ready = relay.start()
     show(f"after a kill, ready in {ready:.2f} s", measured(relay, "again", *flags), relay)
+    relay.end()
+
+
+def many(binary):
+    relay = Relay(binary)
+    applications, each = 10_000, 10
+    begun = time.time()
+    for i in range(applications):
+        ports = [59000 + (i * each + n) % SINK_PORTS for n in range(each)]
+        urls = [f"http://127.0.0.1:{port}/e/{n}" for n, port in enumerate(ports)]
+        relay.application(f"m{i}", urls)
+    made = round(time.time() - begun)
+    urls = [relay.messages(f"m{i}") for i in range(0, applications, 100)]
+    flags = ("--events", 6000, "--rate", 300, "--concurrency", 4, "--fanout", each)
+    result = measured(relay, "many", *flags, url=urls)
+    show(f"{applications * each} endpoints, made in {made} s", result, relay, disk=relay.disk())
+    relay.stop()
+    ready = relay.start()
+    show(f"after a stop, ready in {ready:.2f} s", measured(relay, "many", *flags, url=urls), relay)
     relay.end()
 
 
@@ -260,7 +317,7 @@ def slow_steady(binary):
 
 
 SCENARIOS = {run.__name__: run for run in (
-    one, fan, steady, slow, slow_steady, hang, half, tenants, dead)}
+    one, fan, steady, slow, slow_steady, hang, half, tenants, dead, drain, many)}
 
 
 def main():

@@ -47,6 +47,10 @@ fn from_a_receiver_that_is_down_to_an_empty_list() {
     assert_eq!(of(&["--status", "400"]) + of(&["--until", "1d"]) + of(&["--tag", "t"]), 0);
     run(&["dead-letters", "list", "--reason", "gone"]).expect(0, "there is none\n", "");
     run(&["dead-letters", "list", "--reason", "odd"]).expect(2, "", "possible values");
+    for class in ["404", "4xx"] {
+        run(&["dead-letters", "list", "--status", class]).expect(2, "", "300, 400 or 500");
+    }
+    run(&["dead-letters", "list", "--endpoint", "books"]).expect(2, "", "give --app too");
 
     let resend = ["dead-letters", "resend", "--type", "a.b"];
     let plan = run(&[&resend[..], &["--plan"]].concat());

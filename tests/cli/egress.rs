@@ -1,5 +1,6 @@
 //! Access tokens, credentials and proxies of a relay that serves, and what it prints of them.
 
+use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -124,6 +125,68 @@ fn credentials_of_a_file_are_sent_and_kept_with_no_attempt() {
     let (_, headers) = relay.call("GET", &path, None);
     assert_eq!(headers["sentHeaders"]["X-Team-Key"], "(redacted)", "{headers}");
     relay.stop();
+}
+
+#[test]
+fn a_transformation_takes_no_header_of_the_endpoint_elsewhere() {
+    let home = ScriptedRelay::start(|_, _| (200, "{}".to_owned()));
+    let elsewhere = ScriptedRelay::start(|_, _| (200, "{}".to_owned()));
+    let folder = Folder::new();
+    let script = format!(
+        "function handler(webhook) {{\n\
+         \x20 const away = webhook.payload.away ? \"{}\" : \"{}/other\";\n\
+         \x20 return {{ ...webhook, url: away, headers: {{ \"x-given\": \"1\" }} }};\n}}\n",
+        elsewhere.url, home.url
+    );
+    let path = folder.write("away.js", script);
+    folder.write(
+        "relay.toml",
+        format!(
+            "{LOCAL}[[endpoint]]\nuid = \"books\"\nurl = \"{}/in\"\ntransform_file = \"{}\"\n\
+             headers = {{ X-Team = \"hush\", X-Api-Key = \"hush\" }}\n",
+            home.url,
+            path.display()
+        ),
+    );
+    let relay = Live::start(&folder);
+    for away in [false, true] {
+        let message = format!(r#"{{"eventType":"a.b","payload":{{"away":{away}}}}}"#);
+        assert_eq!(relay.call("POST", "/api/v1/app/default/msg", Some(&message)).0, 202);
+        assert_eq!(attempt(&relay, if away { 2 } else { 1 })["status"], 0);
+    }
+    let asked = home.asked();
+    assert_eq!(asked[0].line, "POST /other");
+    for own in ["x-team: hush", "x-api-key: hush", "x-given: 1"] {
+        assert!(asked[0].headers.iter().any(|header| header == own), "{own}: {asked:?}");
+    }
+    let asked = elsewhere.asked();
+    assert!(asked[0].headers.iter().any(|header| header == "x-given: 1"), "{asked:?}");
+    assert!(asked[0].headers.iter().all(|header| !header.contains("hush")), "{asked:?}");
+    relay.stop();
+}
+
+#[test]
+fn a_proxy_that_hangs_up_is_named_in_the_log() {
+    let proxy = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = proxy.local_addr().unwrap().port();
+    std::thread::spawn(move || proxy.incoming().for_each(drop));
+    let folder = Folder::new();
+    let text = "[[endpoint]]\nuid = \"books\"\nurl = \"http://192.0.2.1:3000/\"\n";
+    folder.write(
+        "relay.toml",
+        format!(
+            "[guard]\nallow = [\"192.0.2.0/24\"]\n\
+             [egress]\nproxy = \"socks5://anna:hush@127.0.0.1:{port}\"\n{text}"
+        ),
+    );
+    let relay = Live::start(&folder);
+    send(&relay, "one");
+    let told = attempt(&relay, 1)["response"].as_str().unwrap().to_owned();
+    assert!(told.starts_with("no connection to the endpoint could be made"), "{told}");
+    let log = relay.stop();
+    let begin = format!("the proxy socks5://(hidden)@127.0.0.1:{port}: it closed the connection");
+    let causes: Vec<&str> = log.iter().filter_map(|line| line["cause"].as_str()).collect();
+    assert!(causes.iter().any(|cause| cause.starts_with(&begin)), "{causes:?}");
 }
 
 #[test]

@@ -17,6 +17,7 @@ mod output;
 mod own_way;
 mod permission;
 mod redact;
+mod reload;
 mod repair;
 mod sealing_key;
 mod send;

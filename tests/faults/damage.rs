@@ -26,7 +26,7 @@ const IN_A_RECORD: usize = 70;
 const BODIES_A_PAGE: usize = 40;
 
 /// A relay that was stopped, and every byte of its folder then.
-struct Folder {
+pub struct Folder {
     settings: Settings,
     load: Load,
     files: BTreeMap<PathBuf, Vec<u8>>,
@@ -37,7 +37,7 @@ struct Folder {
 
 /// What came of a damage.
 #[derive(PartialEq, Eq, PartialOrd, Ord, Clone, Copy, Debug)]
-enum Way {
+pub enum Way {
     /// Served, and all was there.
     Harmless,
     /// Served, and these bodies are shown as damaged.
@@ -56,24 +56,31 @@ impl Folder {
         let mut settings = Settings::new(&folder.path().join("data"));
         settings.set("RELAY__DATA__SEGMENT_SIZE", "2 MiB");
         settings.set("RELAY__INTAKE__MAX_BODY", "60 KiB");
-        let relay = settings.start();
-        relay.client.make_application("load", &[receiver.url("/books")]);
-        let load = Load::default();
-        let fill = |number: u64| if number.is_multiple_of(16) { 40_000 } else { 100 };
-        load.run(&relay.client, 4, &fill, |load| {
+        let (mut made, relay) = Folder::served(folder, settings, receiver, |load| {
             wait_until("enough messages", crate::support::LONG, || {
                 load.acknowledged.lock().unwrap().len() as u64 >= MESSAGES
             });
         });
-        wait_until("all is delivered", crate::support::LONG, || {
-            let (deliveries, delivered) = relay.client.account();
-            deliveries == delivered
-        });
         relay.stop();
-        let files = BTreeMap::new();
-        let mut made = Folder { settings, load, files, inode: 0, _folder: folder };
         made.remember();
         made
+    }
+
+    /// A relay that still runs, with the messages that came during `meanwhile` and nothing to do.
+    pub fn served(
+        folder: tempfile::TempDir,
+        settings: Settings,
+        receiver: &Receiver,
+        meanwhile: impl FnOnce(&Load),
+    ) -> (Folder, Relay) {
+        let relay = settings.start();
+        relay.client.make_application("load", &[receiver.url("/books")]);
+        let load = Load::default();
+        let fill = |number: u64| if number.is_multiple_of(16) { 40_000 } else { 100 };
+        load.run(&relay.client, 4, &fill, meanwhile);
+        wait_until("all has ended", crate::support::LONG, || relay.client.waiting() == 0);
+        let made = Folder { settings, load, files: BTreeMap::new(), inode: 0, _folder: folder };
+        (made, relay)
     }
 
     fn remember(&mut self) {
@@ -100,13 +107,13 @@ impl Folder {
     }
 
     /// Has the next start make the index anew.
-    fn distrust(&self) {
+    pub fn distrust(&self) {
         fs::remove_dir_all(self.settings.data.join("index")).unwrap();
     }
 
     /// Compares everything with what was acknowledged: how many are missing and how many damaged.
     /// Nothing when the relay ends meanwhile.
-    fn compare(&self, relay: &mut Relay) -> Option<(usize, usize)> {
+    pub fn compare(&self, relay: &mut Relay) -> Option<(usize, usize)> {
         let (status, _) = relay.client.get("/api/v1/app/load").ok()?;
         let acknowledged = self.load.acknowledged.lock().unwrap();
         if status == 404 {
@@ -141,7 +148,7 @@ impl Folder {
     }
 
     /// Starts on the damaged folder; `most` bodies may be unreadable.
-    fn judge(&self, what: &str, most: usize) -> Way {
+    pub fn judge(&self, what: &str, most: usize) -> Way {
         match self.settings.try_start() {
             Err(seen) => self.judge_refusal(what, most, &seen.join("\n")),
             Ok(mut relay) => match self.compare(&mut relay) {

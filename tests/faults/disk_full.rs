@@ -9,6 +9,7 @@ use std::time::Duration;
 use crate::support::client::Client;
 use crate::support::disk::LoopDisk;
 use crate::support::load::Load;
+use crate::support::namespace::with_own_mounts;
 use crate::support::process::Settings;
 use crate::support::receiver::Receiver;
 use crate::support::wait_until;
@@ -102,6 +103,11 @@ fn full_disk(min_free: &str, left: u64) -> Result<(), String> {
 
 #[test]
 fn little_space_left() {
+    match with_own_mounts("disk_full::little_space_left") {
+        Ok(true) => {}
+        Ok(false) => return,
+        Err(why) => return println!("SKIPPED: {why}"),
+    }
     if let Err(why) = full_disk("8 MiB", 12 << 20) {
         println!("SKIPPED: {why}");
     }
@@ -109,6 +115,11 @@ fn little_space_left() {
 
 #[test]
 fn no_space_left() {
+    match with_own_mounts("disk_full::no_space_left") {
+        Ok(true) => {}
+        Ok(false) => return,
+        Err(why) => return println!("SKIPPED: {why}"),
+    }
     if let Err(why) = full_disk("0", 0) {
         println!("SKIPPED: {why}");
     }

@@ -29,7 +29,7 @@ const START_MS: u64 = 500;
 const FORMAT_AT: u64 = 8;
 const CHECKSUM_AT: u64 = 32;
 /// What is asked of a folder.
-const PATHS: [&str; 7] = [
+const PATHS: [&str; 10] = [
     "/api/v1/app?limit=100",
     "/api/v1/app/books/endpoint?limit=100",
     "/api/v1/app/books/endpoint/books-0/secret",
@@ -37,7 +37,17 @@ const PATHS: [&str; 7] = [
     "/api/v1/app/books/attempt/endpoint/books-0?limit=100",
     "/api/v1/event-type?limit=100",
     "/api/v1/source?limit=100",
+    "/api/v1/app/letters/dead-letter?limit=100",
+    "/api/v1/app/held/endpoint?limit=100",
+    HELD,
 ];
+const HELD: &str = "/api/v1/app/held/attempt/endpoint/held-0?limit=100";
+/// What is failed for good at once, and what waits in its order for as long as a retry may.
+const FAILING: [(&str, u32); 2] = [("letters", 1), ("held", 30 * 86_400)];
+/// Messages to each of these.
+const FAILED: u64 = 2;
+/// Under which name the answers say how many that are; folders of format 1 have none.
+const FAILED_TOO: &str = "failed";
 
 fn frozen() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/faults/frozen")
@@ -61,6 +71,26 @@ fn post(relay: &Relay, path: &str, body: &Value, expected: u16) -> Value {
     let (status, answer) = relay.client.post(path, &body.to_string()).unwrap();
     assert_eq!(status, expected, "{answer}");
     answer
+}
+
+/// Applications whose only endpoint is down and keeps an order.
+fn fail_some(relay: &Relay, receiver: &Receiver) {
+    for (uid, retry) in FAILING {
+        relay.client.make_application(uid, &[]);
+        let endpoint = json!({
+            "uid": format!("{uid}-0"), "url": receiver.url("/down"),
+            "delivery": {"order": {}, "retryScheduleSeconds": [retry]},
+        });
+        post(relay, &format!("/api/v1/app/{uid}/endpoint"), &endpoint, 201);
+        for number in 0..FAILED {
+            let message = json!({"eventType": "frozen.test", "payload": {"number": number}});
+            post(relay, &format!("/api/v1/app/{uid}/msg"), &message, 202);
+        }
+    }
+    let count = |path: &str| relay.client.get(path).unwrap().1["data"].as_array().unwrap().len();
+    wait_until("one order has ended and one is held up", LONG, || {
+        count("/api/v1/app/letters/dead-letter") == FAILED as usize && count(HELD) == 1
+    });
 }
 
 /// Fills a folder with something of everything and packs it, with what is answered of it.
@@ -88,10 +118,12 @@ fn freeze(name: &str) {
         post(&relay, "/api/v1/app/books/msg", &message, 202);
     }
     wait_until("what is due is delivered", LONG, || relay.client.account().1 == 2 * DELIVERED);
+    fail_some(&relay, &receiver);
     let answers = PATHS.map(|path| (path.to_owned(), relay.client.get(path).unwrap().1));
     relay.stop();
     fs::remove_file(settings.data.join("ballast")).unwrap();
-    let answers: Map<String, Value> = answers.into_iter().collect();
+    let mut answers: Map<String, Value> = answers.into_iter().collect();
+    answers.insert(FAILED_TOO.to_owned(), json!(FAILED * FAILING.len() as u64));
     let text = serde_json::to_string_pretty(&answers).unwrap() + "\n";
     fs::create_dir_all(frozen()).unwrap();
     fs::write(frozen().join(format!("{name}.json")), text).unwrap();
@@ -116,12 +148,14 @@ fn holds(found: &Value, kept: &Value) -> bool {
 }
 
 fn check(relay: &Relay, kept: &Value, what: &str) {
-    for (path, kept) in kept.as_object().unwrap() {
+    let paths = kept.as_object().unwrap().iter().filter(|(path, _)| path.starts_with('/'));
+    for (path, kept) in paths {
         let (status, found) = relay.client.get(path).unwrap();
         assert_eq!(status, 200, "{what}, {path}: {found}");
         assert!(holds(&found, kept), "{what}, {path}: {found:#} instead of {kept:#}");
     }
-    let deliveries = 2 * (DELIVERED + WAITING);
+    let failed = kept.get(FAILED_TOO).map_or(0, |failed| failed.as_u64().unwrap());
+    let deliveries = 2 * (DELIVERED + WAITING) + failed;
     assert_eq!(relay.client.account(), (deliveries, 2 * DELIVERED), "{what}");
 }
 

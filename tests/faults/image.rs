@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::support::disk::LoopDisk;
 use crate::support::load::Load;
+use crate::support::namespace::with_own_mounts;
 use crate::support::process::Settings;
 use crate::support::receiver::Receiver;
 use crate::support::{Random, pause, variable};
@@ -30,6 +31,11 @@ fn fill(number: u64) -> usize {
 
 #[test]
 fn an_image_at_any_moment_holds_all_that_was_acknowledged() {
+    match with_own_mounts("image::an_image_at_any_moment_holds_all_that_was_acknowledged") {
+        Ok(true) => {}
+        Ok(false) => return,
+        Err(why) => return println!("SKIPPED: {why}"),
+    }
     let images = variable("RELAY_FAULT_IMAGES", 3);
     let mut random = Random(variable("RELAY_SEED", 13));
     let (mut taken, mut compared) = (0, 0);

@@ -15,7 +15,8 @@ use std::time::{Duration, Instant};
 const READERS: usize = 8;
 const STALL: Duration = Duration::from_secs(30);
 const WINDOW: u64 = 200_000;
-const ROWS_PER_BATCH: u64 = 100;
+/// Rows between two looks of the readers at how far it is.
+const ROWS: u64 = 100;
 
 /// One thread's sign of life: how often it moved, and the longest it stood still.
 struct Pulse {
@@ -49,22 +50,20 @@ fn write(tree: &sled::Db, newest: &AtomicU64, pulse: &Pulse, stop: &AtomicBool) 
     let value = vec![0x5A; 120];
     let mut number = 0u64;
     while !stop.load(Ordering::Relaxed) {
-        let mut batch = sled::Batch::default();
-        for _ in 0..ROWS_PER_BATCH / 4 {
+        for _ in 0..ROWS / 4 {
             for prefix in [b'm', b'd', b'a', b'q'] {
-                batch.insert(&key(prefix, number)[..], value.as_slice());
+                tree.insert(key(prefix, number), value.as_slice()).expect("a row is written");
             }
             if number >= 1_000 {
-                batch.remove(&key(b'q', number - 1_000)[..]);
+                tree.remove(key(b'q', number - 1_000)).expect("a row is removed");
             }
             if number >= WINDOW {
                 for prefix in [b'm', b'd', b'a'] {
-                    batch.remove(&key(prefix, number - WINDOW)[..]);
+                    tree.remove(key(prefix, number - WINDOW)).expect("a row is removed");
                 }
             }
             number += 1;
         }
-        tree.apply_batch(batch).expect("a batch is applied");
         newest.store(number, Ordering::Release);
         pulse.beats.fetch_add(1, Ordering::Relaxed);
     }

@@ -178,6 +178,7 @@ fn drain(client: &Client, receiver: &Receiver, load: &Load, kills: u64) {
         assert_eq!(deliveries, wanted as u64);
         delivered == deliveries
     });
+    assert_eq!(client.metric("relay_deliveries_waiting"), 0);
     // Settled last, so that nothing more is under way.
     let duplicates = receiver.counts().values().map(|count| count - 1).sum::<u64>();
     println!(

@@ -9,8 +9,9 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use crate::support::disk::{LoopDisk, no_disks};
+use crate::support::disk::LoopDisk;
 use crate::support::load::Load;
+use crate::support::namespace::with_own_mounts;
 use crate::support::process::{Relay, Settings};
 use crate::support::{variable, wait_until};
 
@@ -62,7 +63,6 @@ fn namespace() -> Vec<String> {
 
 #[test]
 fn many_waiting_and_kills() {
-    let _alone = no_disks();
     let folder = tempfile::tempdir().unwrap();
     let mut settings = settings(folder.path());
     settings.wrapper = namespace();
@@ -89,6 +89,11 @@ fn many_waiting_and_kills() {
 
 #[test]
 fn many_waiting_and_a_power_cut() {
+    match with_own_mounts("many::many_waiting_and_a_power_cut") {
+        Ok(true) => {}
+        Ok(false) => return,
+        Err(why) => return println!("SKIPPED: {why}"),
+    }
     let count = variable("RELAY_FAULT_WAITING", SHORT);
     let mut disk = match LoopDisk::new(DISK + count * BYTES_EACH) {
         Ok(disk) => disk,

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::support::disk::LoopDisk;
 use crate::support::load::Load;
+use crate::support::namespace::with_own_mounts;
 use crate::support::process::Settings;
 use crate::support::receiver::Receiver;
 use crate::support::{Random, pause, variable};
@@ -58,6 +59,11 @@ struct Totals {
 
 #[test]
 fn power_cut_under_load() {
+    match with_own_mounts("power_cut::power_cut_under_load") {
+        Ok(true) => {}
+        Ok(false) => return,
+        Err(why) => return println!("SKIPPED: {why}"),
+    }
     let cuts = variable("RELAY_FAULT_CUTS", 20);
     let mut random = Random(variable("RELAY_SEED", 2));
     let mut totals = Totals::default();

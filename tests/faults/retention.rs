@@ -71,14 +71,6 @@ impl Most {
     }
 }
 
-/// A figure of `/metrics`.
-fn metric(client: &Client, name: &str) -> u64 {
-    let (_, text) = client.get("/metrics").unwrap();
-    let text = text.as_str().unwrap().to_owned();
-    let value = text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse::<f64>().ok());
-    value.unwrap_or_else(|| panic!("no {name} in {text}")) as u64
-}
-
 fn waiting(client: &Client, receiver: &Receiver) -> BTreeSet<String> {
     client.make_application("down", &[receiver.url("/down")]);
     let send = |number| {
@@ -140,7 +132,7 @@ fn stays_in_bounds(traffic: &Traffic) {
         began.elapsed(),
         most.folder.load(Ordering::SeqCst) / MIB,
         most.index.load(Ordering::SeqCst) / MIB,
-        metric(&relay.client, "relay_index_compactions_total"),
+        relay.client.metric("relay_index_compactions_total"),
         load.refused.lock().unwrap(),
     );
     assert!(stored < acknowledged, "nothing went: the load was too small");

@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::support::cgroup::Group;
 use crate::support::disk::LoopDisk;
 use crate::support::load::Load;
+use crate::support::namespace::with_own_mounts;
 use crate::support::process::Settings;
 use crate::support::receiver::Receiver;
 use crate::support::trace::injecting;
@@ -59,6 +60,11 @@ fn every_sync_takes_half_a_second() {
 
 #[test]
 fn the_disk_takes_little_in_a_second() {
+    match with_own_mounts("slow_disk::the_disk_takes_little_in_a_second") {
+        Ok(true) => {}
+        Ok(false) => return,
+        Err(why) => return println!("SKIPPED: {why}"),
+    }
     let made = LoopDisk::new(DISK).and_then(|disk| Ok((disk, Group::new("blkio", "slow")?)));
     let (mut disk, group) = match made {
         Ok(made) => made,

@@ -53,6 +53,35 @@ fn resend(relay: &Relay, event_id: &str, status_code: u16) {
     while !matches!(relay.open.as_ref().unwrap().notice(), Notice::Settled { .. }) {}
 }
 
+/// Dead letters and what waits, as `/metrics` tells them.
+fn counted(relay: &Relay) -> (u64, u64) {
+    let asked = b"GET /metrics HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+    let metrics = String::from_utf8(relay.raw(asked)).unwrap();
+    let of = |name| {
+        let line = metrics.lines().find_map(|line| line.strip_prefix(name));
+        line.unwrap().trim().parse().unwrap()
+    };
+    (of("relay_dead_letters "), of("relay_deliveries_waiting "))
+}
+
+/// Whoever asks is told of what just happened; nothing goes round meanwhile.
+#[test]
+fn metrics_are_exact() {
+    let relay = acme();
+    assert_eq!(counted(&relay), (0, 0));
+    for (event_id, dead) in [("one", 1), ("two", 2)] {
+        die(&relay, event_id, "a.b", 500, DeadReason::Exhausted);
+        assert_eq!(counted(&relay), (dead, 0));
+    }
+    resend(&relay, "one", 500);
+    assert_eq!(counted(&relay), (2, 0), "it failed once more");
+    resend(&relay, "one", 200);
+    assert_eq!(counted(&relay), (1, 0));
+    send(&relay, "three", "a.b");
+    let relay = relay.restart();
+    assert_eq!(counted(&relay), (1, 1));
+}
+
 #[test]
 fn pages_newest_first() {
     let relay = acme();

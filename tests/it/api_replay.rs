@@ -203,7 +203,7 @@ fn a_replay_that_waits_outlives_its_segment() {
     fill();
     assert_eq!(status(&relay, "late", "first"), "pending");
     let store = &relay.state.store;
-    let page = store.due(replay.endpoint, relay.state.clock.now(), 10);
+    let page = store.due(replay.endpoint, relay.state.clock.now(), 10, &[]);
     assert_eq!(page.ready.len(), 1);
     assert_eq!(
         (page.ready[0].replay, page.ready[0].message.message.id),

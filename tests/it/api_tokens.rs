@@ -123,12 +123,20 @@ fn secrets_and_headers_need_their_capability() {
     let path = "/app/acme/endpoint/e/headers";
     let shown = with(&relay, &base, "GET", path).expect(200).json;
     assert_eq!(shown, json!({"headers": {}, "sensitive": ["authorization", "x-tenant"]}));
+    relay.post("/app/acme/msg", json!({"eventType": "a.b", "payload": {}})).expect(202);
+    let polled = |token: &str| {
+        let page = with(&relay, token, "GET", "/app/acme/poller/e").expect(200).json;
+        page["data"][0]["headers"].clone()
+    };
+    assert_eq!(polled(&base), json!({"content-type": "application/json"}));
     let refused = with(&relay, &base, "GET", "/app/acme/endpoint/e/secret").expect(403);
     assert!(refused.text("detail").contains("ViewEndpointSecret"), "{}", refused.json);
     let all = access(&relay, "acme", json!({}));
     let shown = with(&relay, &all, "GET", path).expect(200).json;
     assert_eq!(shown["headers"], json!({"x-tenant": "hunter2"}));
     assert_eq!(shown["sensitive"], json!(["authorization"]));
+    let own = json!({"content-type": "application/json", "x-tenant": "hunter2"});
+    assert_eq!(polled(&all), own);
     with(&relay, &all, "GET", "/app/acme/endpoint/e/secret").expect(200);
 }
 

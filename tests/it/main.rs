@@ -32,6 +32,7 @@ mod providers_sign;
 mod redaction;
 mod schemas;
 mod sealing;
+mod sealing_meanwhile;
 mod sources;
 mod sources_handshakes;
 mod store;

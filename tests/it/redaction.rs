@@ -51,6 +51,8 @@ fn plant(hide: bool, others: bool) -> Planted {
     let filter = json!({"body": {"card": {"number": "1"}}});
     let filtered = json!({"url": "https://h.example/", "filter": filter});
     relay.post(&format!("/app/{app}/endpoint"), filtered).expect(201);
+    let own = first.path("/app/{app_id}/endpoint/{endpoint_id}/headers");
+    relay.patch(&own, json!({"headers": {"X-CARD": CARD}})).expect(204);
     let messages = format!("/app/{app}/msg");
     let mut bodies = vec![json!({"eventType": "a.b", "payload": json()})];
     if others {
@@ -166,6 +168,20 @@ fn text_is_shown_unless_it_is_hidden() {
     let shown = walk(&planted);
     let with = |part: &str| shown.iter().any(|(_, answer)| answer.to_string().contains(part));
     assert!(with(&format!("\"rawPayload\":\"{}\"", text())) && with("\"plain\":\"seen\""));
+}
+
+#[test]
+fn an_endpoint_is_exported_without_it_unless_with_secrets() {
+    let Planted { relay, seeds } = plant(false, false);
+    let exported = |query: &str| {
+        let answer = relay.post(&format!("/environment/export{query}"), json!({})).expect(200);
+        answer.json.to_string()
+    };
+    let shown = relay.get(&seeds[0].path("/app/{app_id}/endpoint/{endpoint_id}/headers"));
+    let sensitive = shown.expect(200).json["sensitive"].clone();
+    assert!(sensitive.as_array().unwrap().contains(&json!("X-CARD")), "{sensitive}");
+    assert!(exported("").contains("\"X-CARD\"") && !exported("").contains(CARD));
+    assert!(exported("?with_secrets=true").contains(CARD));
 }
 
 #[test]

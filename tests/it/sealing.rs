@@ -28,7 +28,7 @@ fn configured(current: u8, previous: &[u8]) -> Option<SealingKeys> {
     Some(SealingKeys { current: key(current), origin: KeyOrigin::Configuration, previous })
 }
 
-fn rotate(store: &Store) -> Result<TaskId, WriteError> {
+pub fn rotate(store: &Store) -> Result<TaskId, WriteError> {
     let written = store.write_blocking(None, |transaction| {
         Ok(Reply::Task(Box::new(transaction.rotate_sealing_key()?)))
     });
@@ -46,7 +46,7 @@ fn refused(result: Result<TaskId, WriteError>) -> String {
 }
 
 /// Goes on with what a start finds begun.
-fn finish(store: &Store) {
+pub fn finish(store: &Store) {
     for task in store.running_tasks() {
         while store.advance_task(task).unwrap() {}
     }
@@ -78,7 +78,7 @@ fn describe(open: &Open, application: ApplicationId, uid: &str, number: u8) -> b
 }
 
 /// An application with endpoints, and a reply that holds one of them.
-fn seed(open: &Open) -> ApplicationId {
+pub fn seed(open: &Open) -> ApplicationId {
     let application = open.application("acme");
     for number in 0..ENDPOINTS {
         open.endpoint(application, &format!("e{number}"));
@@ -88,7 +88,7 @@ fn seed(open: &Open) -> ApplicationId {
 }
 
 /// Writes until the oldest segment is beyond `through`, removing what is oldest.
-fn let_segments_go(open: &Open, application: ApplicationId, through: u32) {
+pub fn let_segments_go(open: &Open, application: ApplicationId, through: u32) {
     while open.store.sealing().oldest_segment <= through {
         while open.store.oldest_segment().unwrap().is_none() {
             open.accept(application, None, NOTHING).unwrap();
@@ -103,7 +103,7 @@ fn remove_index(folder: &Folder) {
 }
 
 #[track_caller]
-fn opens(folder: &Folder, application: ApplicationId, expected: &Sealing) {
+pub fn opens(folder: &Folder, application: ApplicationId, expected: &Sealing) {
     remove_index(folder);
     let open = folder.open();
     assert!(open.rebuilt);

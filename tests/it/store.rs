@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use relay::domain::delivery::{AttemptContent, DeliveryId, Outcome, State, Trigger};
-use relay::domain::id::{ApplicationId, EndpointId};
+use relay::domain::id::{ApplicationId, EndpointId, MessageId};
 use relay::store::{
-    MessageFilter, Notice, OpenError, PageRequest, PageStart, Reference, Refusal, Settlement,
-    StoredMessage, Verdict, WriteError,
+    MessageFilter, Notice, OpenError, PageRequest, PageStart, Reference, Refusal, Reply,
+    Settlement, StoredMessage, Verdict, WriteError,
 };
 
 use crate::support::folder::{Folder, Open};
@@ -69,7 +69,7 @@ fn check(open: &Open, expected: &Expected) {
     let attempt = store.attempt(&found[0], delivery.attempt_ids[0]).unwrap();
     assert_eq!(store.attempt_content(&attempt.content).unwrap().response_body, b"ok");
     assert_eq!(store.lanes(), [(expected.endpoint, expected.waiting.message.first_due())]);
-    let page = store.due(expected.endpoint, store.now(), 10);
+    let page = store.due(expected.endpoint, store.now(), 10, &[]);
     assert_eq!(page.ready.len(), 1);
     assert_eq!(page.ready[0].message, expected.waiting);
     let named = store.message(expected.application, &Reference::Name("two".to_owned()));
@@ -174,6 +174,32 @@ fn the_torn_end_of_a_write_is_dropped_and_its_numbers_are_not_used_again() {
 }
 
 #[test]
+fn what_the_scheduler_holds_is_not_read_again() {
+    let folder = Folder::new();
+    let open = folder.open();
+    let application = open.application("acme");
+    let endpoint = open.endpoint(application, "books");
+    let made: Vec<_> = (0..5).map(|_| open.accept(application, None, b"{}").unwrap()).collect();
+    let due = |limit, held: &[(MessageId, u16)]| -> Vec<MessageId> {
+        let page = open.store.due(endpoint, open.store.now(), limit, held);
+        page.ready.iter().map(|ready| ready.message.message.id).collect()
+    };
+    let id = |at: usize| made[at].message.id;
+    assert_eq!(due(2, &[]), [id(0), id(1)]);
+    assert_eq!(due(2, &[(id(0), 0), (id(2), 0)]), [id(1), id(3)]);
+    assert_eq!(due(9, &[(id(0), 1)]).len(), 5, "another time round");
+    // What a person asked for is told all the same.
+    let asked = made[0].clone();
+    let written = open.store.write_blocking(None, move |transaction| {
+        transaction.resend(&asked, endpoint)?;
+        Ok(Reply::Done)
+    });
+    written.unwrap();
+    assert_eq!(due(2, &[(id(0), 0)]), [id(0), id(1), id(2)]);
+    open.stop();
+}
+
+#[test]
 fn a_retry_moves_in_the_due_index_and_a_late_success_stands() {
     let folder = Folder::new();
     let open = folder.open();
@@ -188,8 +214,8 @@ fn a_retry_moves_in_the_due_index_and_a_late_success_stands() {
     };
     settled(&open, failed);
     assert_eq!(open.store.lanes(), [(endpoint, later)]);
-    assert!(open.store.due(endpoint, open.store.now(), 10).ready.is_empty());
-    let page = open.store.due(endpoint, later, 10);
+    assert!(open.store.due(endpoint, open.store.now(), 10, &[]).ready.is_empty());
+    let page = open.store.due(endpoint, later, 10, &[]);
     assert_eq!((page.ready.len(), page.ready[0].attempts), (1, 1));
     settled(&open, settlement(&stored, endpoint, Verdict::Delivered));
     assert!(open.store.lanes().is_empty());

@@ -5,6 +5,7 @@
 
 mod bodies;
 mod connections;
+mod crowds;
 mod framing;
 mod heads;
 mod keys;

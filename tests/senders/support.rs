@@ -124,6 +124,12 @@ impl Relay {
         names.filter(|name| name != "default").collect()
     }
 
+    /// By the shell's own `kill`.
+    pub fn signal(&self, name: &str) {
+        let words = format!("kill -{name} {}", self.child.id());
+        assert!(Command::new("sh").args(["-c", &words]).status().unwrap().success());
+    }
+
     /// Resident memory in KiB.
     pub fn resident(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();

@@ -1,7 +1,7 @@
 //! How a process ends and begins again, and what must be there then.
 
 use relay::engine::scheduler::{Input, Scheduler};
-use relay::store::{OpenError, ReclaimError};
+use relay::store::{OpenError, ReclaimError, Reply, Transaction};
 
 use crate::reading::read;
 use crate::reference::{Broken, Reference, hold};
@@ -60,7 +60,8 @@ impl World {
             self.count("crash");
             self.note(|| "crash".to_owned());
             self.machine.disk.killed();
-            self.machine.rows.lose(self.random.below(4) as usize);
+            // In the midst of rows that went in together, too.
+            self.machine.rows.lose(self.random.below(400) as usize);
         }
     }
 
@@ -77,7 +78,10 @@ impl World {
         self.stopping = false;
         self.disturbed = self.now;
         self.was_full = self.was_full.min(self.now);
-        self.reference = Reference::default();
+        self.reference = match self.swarm.jumps {
+            true => Reference::default(),
+            false => std::mem::take(&mut self.reference).restarted(),
+        };
         self.scheduler = Scheduler::new(self.swarm.settings.clone(), self.random.next());
         self.carry_on();
         let lanes = self.process.store.lanes();
@@ -125,6 +129,17 @@ impl World {
         hold(report.is_sound() && account.is_some(), || format!("repair says {report:#?}"))
     }
 
+    /// Another sealing key; there may be a rotation already, or too many older keys.
+    pub fn rotate(&mut self) {
+        self.note(|| "rotate".to_owned());
+        let begin = |transaction: &mut Transaction<'_>| {
+            Ok(Reply::Task(Box::new(transaction.rotate_sealing_key()?)))
+        };
+        if self.process.store.submit(None, begin, drop).is_ok() {
+            self.write_at = Some(self.write_at.map_or(self.now, |at| at.min(self.now)));
+        }
+    }
+
     /// What the janitor does now and then.
     pub fn tidy(&mut self) -> Result<(), Broken> {
         if self.reclaiming {
@@ -134,6 +149,11 @@ impl World {
         // What fails here is tried again; a process that ended is found out.
         let _ = store.checkpoint();
         let _ = store.tidy();
+        for task in store.running_tasks() {
+            if let Ok(false) = store.advance_task(task) {
+                self.count("resealed");
+            }
+        }
         self.listen()?;
         if self.swarm.segments == 0 || self.over {
             return Ok(());

@@ -93,11 +93,11 @@ impl World {
                 self.on_its_way(Write::Expire(id));
                 self.process.store.expire(id);
             }
-            Output::Feed { endpoint, until, limit } => {
+            Output::Feed { endpoint, until, limit, held } => {
                 self.count("page");
                 hold(until <= self.now, || "a page of the future".to_owned())?;
                 self.note(|| format!("feed {endpoint:?} {limit}"));
-                self.after(late, Event::ReadPage { endpoint, until, limit });
+                self.after(late, Event::ReadPage { endpoint, until, limit, held });
             }
             Output::Look(endpoint) => self.after(late, Event::Look(endpoint)),
             Output::Disable { endpoint, why } => {

@@ -1,14 +1,18 @@
 //! The machine that the relay runs on: disk, index, clocks, and the process with its store.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD as STANDARD;
 use relay::domain::secret::Secret;
 use relay::domain::time::{Clock, Timestamp};
+use relay::store::disk::Disk;
 use relay::store::{
-    CheckOptions, KeyOrigin, MemoryIndex, Mended, Notice, OpenError, Options, Reply, Report,
-    SealingKeys, Stepped, Store, WriteError, Written, check, open,
+    CheckOptions, KEY_BYTES, KeyOrigin, MemoryIndex, Mended, Notice, OpenError, Options, Reply,
+    Report, SEALING_KEY, SealingKeys, Stepped, Store, WriteError, Written, check, open,
 };
 
 use crate::disk::FaultyDisk;
@@ -109,11 +113,8 @@ impl Machine {
             segment_size: self.segment_size,
             index_cache: 0,
             overlay: 64 << 20,
-            sealing: SealingKeys {
-                current: Secret::new(vec![7; 32]),
-                origin: KeyOrigin::Configuration,
-                previous: Vec::new(),
-            },
+            order_lookahead: 20,
+            sealing: self.sealing().map_err(|error| OpenError::Io(FOLDER.into(), error))?,
             clock: Box::new(move |floor| {
                 let began = clocks.passed.load(Ordering::Relaxed);
                 Arc::new(EngineTime { start: clocks.wall().max(floor), began, clocks })
@@ -129,6 +130,21 @@ impl Machine {
         let (rebuilt, lost) = (opened.rebuilt, opened.accepted.len());
         let (store, stepped) = opened.step_by_step();
         Ok(Process { store, stepped, rebuilt, lost })
+    }
+
+    /// The key that lies in the folder, or the first one.
+    fn sealing(&self) -> io::Result<SealingKeys> {
+        let current = match self.disk.open(&Path::new(FOLDER).join(SEALING_KEY)) {
+            Ok(file) => {
+                let mut text = vec![0; file.length()? as usize];
+                file.read_at(&mut text, 0)?;
+                STANDARD.decode(text.trim_ascii()).map_err(io::Error::other)?
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => vec![7; KEY_BYTES],
+            Err(error) => return Err(error),
+        };
+        let (current, origin) = (Secret::new(current), KeyOrigin::Folder);
+        Ok(SealingKeys { current, origin, previous: Vec::new() })
     }
 
     /// What `relay repair` says of the folder of a process that has ended.

@@ -330,37 +330,6 @@ impl Model {
         found.map(|(number, _)| *number)
     }
 
-    /// A delivery that this one has to wait for.
-    pub fn before(&self, id: DeliveryId) -> Option<DeliveryId> {
-        let order = self.durable.endpoints.get(&id.endpoint)?.order;
-        let own = self.durable.rows.get(&id)?;
-        let event_type = |id: &DeliveryId| {
-            self.durable.messages.get(&id.message).map(|kept| kept.message.event_type.clone())
-        };
-        let mut rows = self.durable.rows.iter();
-        let found = rows.find(|(other, row)| {
-            let earlier = row.waits() && (row.place, other.message) < (own.place, id.message);
-            let same = match order {
-                Ordered::No => false,
-                Ordered::Whole => true,
-                Ordered::ByType => event_type(other) == event_type(&id),
-            };
-            earlier && same && other.endpoint == id.endpoint && !self.ends(**other)
-        });
-        found.map(|(id, _)| *id)
-    }
-
-    /// Whether what is on its way ends it.
-    fn ends(&self, id: DeliveryId) -> bool {
-        self.pending.values().any(|pending| match pending.write {
-            Write::Settle { delivery, verdict, .. } => {
-                delivery == id && !matches!(verdict, Verdict::RetryAt(_) | Verdict::Unchanged)
-            }
-            Write::Expire(delivery) => delivery == id,
-            _ => false,
-        })
-    }
-
     /// A write is durable.
     pub fn done(&mut self, number: u64) {
         if let Some(pending) = self.pending.remove(&number) {

@@ -24,7 +24,11 @@ for name in "$@"; do
     (cd "$root" && tar -cf - --exclude=target --exclude=./data --exclude=./.git .) |
         tar -xf - -C "$copy/tree"
     cd "$copy/tree"
-    patch -s -p1 <"$root/tests/simulation/mutants/$name.patch"
+    if ! patch -s -p1 <"$root/tests/simulation/mutants/$name.patch" >"$copy/log" 2>&1; then
+        echo "$name: does not apply"
+        missed=$((missed + 1))
+        continue
+    fi
     if ! cargo test --quiet --test simulation --no-run >"$copy/log" 2>&1; then
         echo "$name: does not compile"
         sed 's/^/    /' "$copy/log"

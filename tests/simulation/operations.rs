@@ -59,7 +59,9 @@ impl World {
         if self.random.one_in(20) {
             return self.tidy();
         }
-        if self.random.one_in(self.swarm.change_endpoints) {
+        if self.random.one_in(self.swarm.rotate) {
+            self.rotate();
+        } else if self.random.one_in(self.swarm.change_endpoints) {
             self.change_endpoint();
         } else if self.random.one_in(self.swarm.by_person) {
             self.ask();
@@ -199,6 +201,13 @@ impl World {
                 let facts = EndpointFacts { throttle_rate: self.a_rate(), ..row.facts };
                 self.put(id, EndpointRow { facts, ..row });
             }
+            5 if self.swarm.ordered > 0 => {
+                // By type again it would count from then alone.
+                let order = if row.order == Ordered::Whole { Ordered::No } else { Ordered::Whole };
+                self.count("order changed");
+                self.note(|| format!("{id:?} from {:?} to {order:?}", row.order));
+                self.put(id, EndpointRow { order, ..row });
+            }
             _ => {
                 self.note(|| format!("enable {id:?}"));
                 self.put(id, EndpointRow { disabled: None, ..row });
@@ -250,6 +259,7 @@ impl World {
             let changed = Endpoint {
                 disabled: row.disabled,
                 throttle_rate: row.facts.throttle_rate,
+                delivery: settings(row.order),
                 ..found.as_ref().clone()
             };
             let endpoint = transaction.put_endpoint(changed, Author::Caller)?;
@@ -344,7 +354,6 @@ fn random_bytes(random: &mut Random, length: usize) -> Bytes {
 }
 
 fn endpoint(id: EndpointId, row: EndpointRow, transaction: &Transaction<'_>) -> Endpoint {
-    let key = SigningKey::Hmac(Secret::new(vec![9; 24]));
     Endpoint {
         id,
         application: row.facts.application,
@@ -354,22 +363,29 @@ fn endpoint(id: EndpointId, row: EndpointRow, transaction: &Transaction<'_>) -> 
         subscription: Subscription::default(),
         disabled: None,
         throttle_rate: row.facts.throttle_rate,
-        delivery: DeliverySettings { order: order(row.order), ..DeliverySettings::default() },
+        delivery: settings(row.order),
         metadata: Default::default(),
         transformation: None,
         headers: Default::default(),
-        keys: vec![EndpointKey { key, expires_at: None }],
+        keys: keys(),
         managed: false,
         created_at: transaction.now(),
         updated_at: transaction.now(),
     }
 }
 
-fn order(order: Ordered) -> Option<Order> {
+/// What every endpoint signs with.
+pub fn keys() -> Vec<EndpointKey> {
+    let key = SigningKey::Hmac(Secret::new(vec![9; 24]));
+    vec![EndpointKey { key, expires_at: None }]
+}
+
+fn settings(order: Ordered) -> DeliverySettings {
     let by = Selector::try_from("event_type".to_owned()).expect("a place");
-    match order {
+    let order = match order {
         Ordered::No => None,
         Ordered::Whole => Some(Order { by: None }),
         Ordered::ByType => Some(Order { by: Some(by) }),
-    }
+    };
+    DeliverySettings { order, ..DeliverySettings::default() }
 }

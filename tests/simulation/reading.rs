@@ -11,6 +11,7 @@ use relay::engine::scheduler::EndpointFacts;
 use relay::store::{MessageFilter, PageRequest, PageStart, Store};
 
 use crate::model::{EndpointRow, Kept, Ordered, Row, Tables};
+use crate::operations::keys;
 use crate::reference::{Broken, hold};
 
 /// Reads everything, and checks that the due index says the same as the deliveries do.
@@ -35,6 +36,7 @@ pub fn read(store: &Store, applications: &[ApplicationId]) -> Result<Tables, Bro
                 Some(order) if order.by.is_some() => Ordered::ByType,
                 Some(_) => Ordered::Whole,
             };
+            hold(endpoint.keys == keys(), || format!("another secret: {:?}", endpoint.id))?;
             let row = EndpointRow { facts, disabled: endpoint.disabled, order };
             tables.endpoints.insert(endpoint.id, row);
         }
@@ -109,7 +111,7 @@ fn due(store: &Store, tables: &mut Tables) -> Result<(), Broken> {
         tables.rows.iter().filter(|(_, row)| row.waits()).map(|(id, _)| *id).collect();
     let endpoints: Vec<_> = tables.endpoints.keys().copied().collect();
     for endpoint in endpoints {
-        for ready in store.due(endpoint, Timestamp::MAX, 1_000_000).ready {
+        for ready in store.due(endpoint, Timestamp::MAX, 1_000_000, &[]).ready {
             let id: DeliveryId = ready.delivery();
             let row = tables.rows.get_mut(&id);
             let row = row.ok_or_else(|| format!("I2: {id:?} is due and is not there"))?;

@@ -43,6 +43,7 @@ pub struct Swarm {
     pub deliver_at: u64,
     /// Endpoints that keep an order.
     pub ordered: u64,
+    pub rotate: u64,
 }
 
 fn maybe(random: &mut Random, on_in: u64, rate: u64) -> u64 {
@@ -84,6 +85,7 @@ impl Swarm {
             application_throttle: random.one_in(6).then_some(2),
             deliver_at: maybe(random, 4, 6),
             ordered: maybe(random, 3, 2),
+            rotate: maybe(random, 3, 20),
         }
     }
 

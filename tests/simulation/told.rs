@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use relay::domain::delivery::DeliveryId;
-use relay::domain::id::MessageId;
+use relay::domain::delivery::{DeliveryId, State};
+use relay::domain::id::{EndpointId, MessageId};
 use relay::domain::time::Timestamp;
 use relay::engine::scheduler::Input;
 use relay::store::{Notice, Reference, Refusal, Reply, StoredMessage, WriteError, Written};
@@ -43,6 +43,11 @@ impl World {
             return self.restart();
         }
         self.in_time()?;
+        for notice in &notices {
+            if let Notice::EndpointChanged(endpoint) = notice {
+                self.reference.changing(*endpoint);
+            }
+        }
         for notice in notices {
             if let Notice::EndpointChanged(endpoint) | Notice::EndpointDeleted(endpoint) = &notice {
                 self.disturbed = self.now;
@@ -75,17 +80,41 @@ impl World {
                 }
             }
         }
+        let mut deaths = Vec::new();
         for (number, what) in durable {
             match what {
                 Ok(result) => self.answered(number, result)?,
                 Err(Notice::Settled { delivery, due }) => {
+                    let was_dead = self.is_dead(delivery);
                     self.model.done(number);
+                    let died = !was_dead && self.is_dead(delivery);
+                    deaths.extend(died.then_some(delivery.endpoint));
                     self.settled(delivery, due)?;
                 }
                 Err(_) => {}
             }
         }
+        self.died(&notices, deaths)?;
         Ok(notices)
+    }
+
+    fn is_dead(&self, id: DeliveryId) -> bool {
+        let row = self.model.durable.rows.get(&id);
+        row.is_some_and(|row| matches!(row.state, State::Dead(_)))
+    }
+
+    /// Of every death whoever alerts the operator is told once.
+    fn died(&self, notices: &[Notice], mut deaths: Vec<EndpointId>) -> Result<(), Broken> {
+        let of = |notice: &Notice| match notice {
+            Notice::Died(endpoint) => Some(*endpoint),
+            _ => None,
+        };
+        let mut told: Vec<EndpointId> = notices.iter().filter_map(of).collect();
+        for all in [&mut told, &mut deaths] {
+            all.retain(|endpoint| self.model.durable.endpoints.contains_key(endpoint));
+            all.sort_unstable();
+        }
+        hold(told == deaths, || format!("deaths of {deaths:?}, told of {told:?}"))
     }
 
     fn settled(&self, id: DeliveryId, said: Option<Timestamp>) -> Result<(), Broken> {

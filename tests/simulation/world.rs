@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use relay::domain::application::Application;
-use relay::domain::delivery::DeliveryId;
+use relay::domain::delivery::{DeliveryId, LaneKey};
 use relay::domain::endpoint::Disabled;
 use relay::domain::id::{ApplicationId, EndpointId, MessageId};
 use relay::domain::time::Timestamp;
@@ -36,6 +36,7 @@ pub enum Event {
         endpoint: EndpointId,
         until: Timestamp,
         limit: usize,
+        held: Vec<LaneKey>,
     },
     Page {
         endpoint: EndpointId,
@@ -243,8 +244,8 @@ impl World {
                 self.flights.remove(&ready.delivery());
                 self.step(Input::Released(ready))
             }
-            Event::ReadPage { endpoint, until, limit } => {
-                let page = self.process.store.due(endpoint, until, limit);
+            Event::ReadPage { endpoint, until, limit, held } => {
+                let page = self.process.store.due(endpoint, until, limit, &held);
                 let late = self.random.below(40);
                 self.after(late, Event::Page { endpoint, page });
                 Ok(())

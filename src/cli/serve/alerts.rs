@@ -1,7 +1,7 @@
 //! The thread that alerts, and where alerts go.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use anyhow::anyhow;
 
@@ -11,43 +11,100 @@ use crate::config::Config;
 use crate::config::alert::DeclaredAlert;
 use crate::config::load::Loaded;
 use crate::domain::time::Clock;
-use crate::engine::alert::{self, Alerts, Outlet, Tally};
+use crate::engine::alert::{self, Alerts, Change, Outlet, Tally};
 use crate::engine::clock::EngineClock;
-use crate::engine::driver::Engine;
+use crate::engine::driver::{Engine, Handle};
 use crate::engine::guard::{AddressGuard, own_addresses};
 use crate::engine::intake::Intake;
 use crate::http::public;
 use crate::metrics::Metrics;
 use crate::store::Store;
 
-/// What counts for alerts, when there are any.
-pub(super) fn tally(config: &Config) -> Option<Arc<Tally>> {
-    (!config.declared_alerts.is_empty()).then(Arc::default)
+/// The thread that alerts, from the first time on that there is anybody to tell.
+pub(super) struct Alerting {
+    min_free: u64,
+    relay: String,
+    store: Store,
+    scheduler: Handle,
+    /// Counts whether there are any or not.
+    tally: Arc<Tally>,
+    ways: Ways,
+    metrics: Metrics,
+    thread: Mutex<Option<Alerts>>,
 }
 
-/// Starts the thread, when there is anybody to tell.
-pub(super) fn start(
-    loaded: &Loaded,
-    address: SocketAddr,
-    tally: Option<Arc<Tally>>,
-    ways: &Ways,
-    (store, engine, intake): (&Store, &Engine, &Intake),
-    metrics: &Metrics,
-) -> Result<Option<Alerts>, Failure> {
-    let Some(tally) = tally else { return Ok(None) };
-    intake.count_for(Arc::clone(&tally));
-    let config = &loaded.config;
-    Ok(Some(Alerts::start(alert::Parts {
-        alerts: outlets(loaded)?,
-        settings: config.alerts.clone(),
-        min_free: config.data.min_free.0,
-        relay: public::base(config.server.public_url.as_ref(), address),
-        store: store.clone(),
-        scheduler: engine.handle(),
-        tally,
-        ways: connected(config, ways),
-        metrics: metrics.clone(),
-    })))
+impl Alerting {
+    /// Has the alerts of the file told.
+    pub fn start(
+        loaded: &Loaded,
+        address: SocketAddr,
+        tally: Arc<Tally>,
+        ways: Ways,
+        (store, engine, intake): (&Store, &Engine, &Intake),
+        metrics: &Metrics,
+    ) -> Result<Alerting, Failure> {
+        intake.count_for(Arc::clone(&tally));
+        let config = &loaded.config;
+        let alerting = Alerting {
+            min_free: config.data.min_free.0,
+            relay: public::base(config.server.public_url.as_ref(), address),
+            store: store.clone(),
+            scheduler: engine.handle(),
+            tally,
+            ways,
+            metrics: metrics.clone(),
+            thread: Mutex::default(),
+        };
+        alerting.apply(loaded)?;
+        Ok(alerting)
+    }
+
+    /// Has these told from now on, and no others.
+    fn apply(&self, loaded: &Loaded) -> Result<(), Failure> {
+        let (alerts, settings) = (outlets(loaded)?, loaded.config.alerts.clone());
+        let ways = connected(&loaded.config, &self.ways);
+        let mut thread = self.thread();
+        match &*thread {
+            Some(running) => running.change(Change { alerts, settings, ways }),
+            None if alerts.is_empty() => {}
+            None => {
+                *thread = Some(Alerts::start(alert::Parts {
+                    alerts,
+                    settings,
+                    min_free: self.min_free,
+                    relay: self.relay.clone(),
+                    store: self.store.clone(),
+                    scheduler: self.scheduler.clone(),
+                    tally: Arc::clone(&self.tally),
+                    ways,
+                    metrics: self.metrics.clone(),
+                }));
+            }
+        }
+        Ok(())
+    }
+
+    /// The same for a reload: what was counted while there was nobody to tell is nothing new.
+    pub fn reload(&self, loaded: &Loaded) -> Result<(), Failure> {
+        if self.thread().is_none() {
+            self.tally.forget();
+        }
+        self.apply(loaded)
+    }
+
+    /// Has the thread end soon, without waiting for it.
+    pub fn ask_to_stop(&self) {
+        self.thread().iter().for_each(Alerts::ask_to_stop);
+    }
+
+    /// Ends it after what it is sending.
+    pub fn stop(&self) {
+        self.thread().take().into_iter().for_each(Alerts::stop);
+    }
+
+    fn thread(&self) -> MutexGuard<'_, Option<Alerts>> {
+        self.thread.lock().expect("no holder panics")
+    }
 }
 
 /// Every entry with its destination.

@@ -15,7 +15,7 @@ use crate::config::Config;
 use crate::config::load::{FlagValue, Loaded};
 use crate::domain::endpoint_url::parse_endpoint_url;
 use crate::domain::time::Clock;
-use crate::engine::alert::{Alerts, Tally};
+use crate::engine::alert::Tally;
 use crate::engine::attempt::Attempter;
 use crate::engine::clock::EngineClock;
 use crate::engine::driver::{Channel, Engine, Event};
@@ -25,6 +25,7 @@ use crate::engine::scheduler::Settings;
 use crate::engine::tasks::{TaskChannel, Tasks};
 use crate::engine::transport::UreqTransport;
 use crate::http::auth::Access;
+use crate::http::in_force::InForce;
 use crate::http::server;
 use crate::http::state::{CheckUrl, Readiness, State, TRIES};
 use crate::metrics::Metrics;
@@ -39,6 +40,7 @@ mod reload;
 mod service;
 mod waiting_room;
 
+use alerts::Alerting;
 use keys::Keys;
 
 /// The arguments of `relay serve`.
@@ -79,6 +81,9 @@ pub(super) fn run(arguments: &ServeArguments, common: &Common) -> Outcome {
         common: common.clone(),
         arguments: arguments.clone(),
         store: relay.store.clone(),
+        in_force: relay.state.in_force.clone(),
+        transport: Arc::clone(&relay.transport),
+        alerts: Arc::clone(&relay.alerts),
     };
     relay.serve(reloading)
 }
@@ -96,7 +101,7 @@ pub(super) struct Relay {
     engine: Engine,
     janitor: Janitor,
     tasks: Tasks,
-    alerts: Option<Alerts>,
+    alerts: Arc<Alerting>,
     transport: Arc<UreqTransport>,
     state: State,
 }
@@ -113,8 +118,8 @@ impl Relay {
         let keys = Keys::find_or_make(&config.data.dir, &loaded.secrets)?;
         let (channel, task_channel) = (Channel::default(), TaskChannel::default());
         let metrics = Metrics::new();
-        let tally = alerts::tally(&config);
-        let notify = notify(&channel, &task_channel, tally.clone());
+        let tally = Arc::<Tally>::default();
+        let notify = notify(&channel, &task_channel, &tally);
         let (opened, clock) = open(&config, &keys, notify, &listener, &metrics)?;
         for loss in &opened.accepted {
             tracing::warn!(%loss, "given up");
@@ -146,8 +151,8 @@ impl Relay {
         let intake = parts::intake(&config, &store, &clock, address, &transport);
         let janitor = parts::janitor(&config, &store, &intake, &metrics);
         // Behind the first look at the space that is left.
-        let alerts =
-            alerts::start(&loaded, address, tally, &ways, (&store, &engine, &intake), &metrics)?;
+        let parts = (&store, &engine, &intake);
+        let alerts = Arc::new(Alerting::start(&loaded, address, tally, ways, parts, &metrics)?);
         let state = State {
             store: store.clone(),
             intake,
@@ -155,6 +160,7 @@ impl Relay {
             tries: Arc::new(Semaphore::new(TRIES)),
             clock,
             config: Arc::clone(&config),
+            in_force: InForce::new(Arc::clone(&config)),
             access: Arc::new(access(&config, keys)),
             check_url: check_url(guard),
             metrics,
@@ -221,12 +227,12 @@ impl Relay {
         // Requests had the first part of it.
         let passed = self.stopping.get().map_or(Duration::ZERO, Instant::elapsed);
         let left = self.config.server.drain.0.saturating_sub(passed);
-        self.alerts.iter().for_each(Alerts::ask_to_stop);
+        self.alerts.ask_to_stop();
         self.engine.stop(left, || transport.shutdown());
         self.running.release_waiters();
         self.janitor.stop();
         self.tasks.stop();
-        self.alerts.into_iter().for_each(Alerts::stop);
+        self.alerts.stop();
         self.running.stop().map_err(Failure::failed)?;
         tracing::info!("stopped");
         Ok(Exit::Success)
@@ -280,13 +286,13 @@ impl Signals {
 fn notify(
     channel: &Channel,
     tasks: &TaskChannel,
-    tally: Option<Arc<Tally>>,
+    tally: &Arc<Tally>,
 ) -> Box<dyn Fn(Vec<Notice>) + Send + Sync> {
-    let (events, tasks) = (channel.sender.clone(), tasks.listener());
+    let (events, tasks, tally) = (channel.sender.clone(), tasks.listener(), Arc::clone(tally));
     // Whoever hears of it begins to listen later; nothing is lost meanwhile.
     Box::new(move |notices: Vec<Notice>| {
         tasks.hear(&notices);
-        tally.iter().for_each(|tally| tally.hear(&notices));
+        tally.hear(&notices);
         drop(events.send(Event::Notices(notices)));
     })
 }
@@ -308,6 +314,7 @@ fn open(
         segment_size: config.data.segment_size.0,
         index_cache: config.data.index_cache.0,
         overlay: usize::try_from(config.data.overlay.0).unwrap_or(usize::MAX),
+        order_lookahead: config.delivery.order_lookahead,
         sealing: keys.sealing.clone(),
         clock: Box::new(move |floor| {
             let clock: Arc<dyn Clock> = Arc::new(EngineClock::going_on(floor));

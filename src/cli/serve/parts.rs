@@ -1,5 +1,6 @@
 //! The parts of a relay that its configuration makes.
 
+use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
@@ -28,7 +29,14 @@ use crate::metrics::Metrics;
 use crate::store::Store;
 
 pub(super) fn listen(config: &Config) -> Result<TcpListener, Failure> {
-    TcpListener::bind(config.server.listen)
+    let listen = || -> io::Result<TcpListener> {
+        let listener = TcpListener::bind(config.server.listen)?;
+        // A second time, for the standard library lets 128 connections wait.
+        let backlog = i32::try_from(config.server.backlog).unwrap_or(i32::MAX);
+        rustix::net::listen(&listener, backlog)?;
+        Ok(listener)
+    };
+    listen()
         .with_context(|| format!("can't listen on {}", config.server.listen))
         .map_err(|error| Failure::new(Exit::Failed, error).hint("set server.listen"))
 }

@@ -1,9 +1,18 @@
-//! SIGHUP: what `relay.toml` declares and the log level are taken anew.
+//! SIGHUP: what `relay.toml` declares, whom it tells, what it hides, its proxies and the log level
+//! are taken anew.
+
+use std::sync::Arc;
 
 use super::ServeArguments;
+use super::alerts::Alerting;
 use crate::cli::Common;
 use crate::cli::failure::Failure;
+use crate::config::Config;
+use crate::config::load::Loaded;
 use crate::engine::declare::{self, Declared};
+use crate::engine::proxy::Proxies;
+use crate::engine::transport::UreqTransport;
+use crate::http::in_force::InForce;
 use crate::store::Store;
 use crate::telemetry::LogLevel;
 
@@ -13,6 +22,9 @@ pub(super) struct Reloading {
     pub common: Common,
     pub arguments: ServeArguments,
     pub store: Store,
+    pub in_force: InForce,
+    pub transport: Arc<UreqTransport>,
+    pub alerts: Arc<Alerting>,
 }
 
 impl Reloading {
@@ -29,11 +41,14 @@ impl Reloading {
         if let Err(error) = self.level.change(&loaded.config.log.level) {
             tracing::error!(%error, "the log level stays");
         }
+        // Before what is declared, for an endpoint may choose a new proxy.
+        let settings = self.take(&loaded);
         let declared = Declared::of(&loaded.config, &loaded.secrets);
         let store = self.store.clone();
         let applied = tokio::task::spawn_blocking(move || declare::apply(&store, declared)).await;
         match applied {
             Ok(Ok(changes)) => {
+                let changes: Vec<_> = settings.into_iter().chain(changes).collect();
                 for change in &changes {
                     tracing::info!(change, "relay.toml");
                 }
@@ -44,4 +59,28 @@ impl Reloading {
             Err(error) => tracing::error!(%error, "what relay.toml declares was not applied"),
         }
     }
+
+    /// Takes the settings that need no restart; a line for each that is another now.
+    fn take(&self, loaded: &Loaded) -> Vec<String> {
+        let old = self.in_force.config();
+        let mut new = old.reloaded(&loaded.config);
+        if let Err(Failure::Told { error, .. }) = self.alerts.reload(loaded) {
+            tracing::error!(%error, "the alerts stay as they were");
+            new.declared_alerts.clone_from(&old.declared_alerts);
+            new.alerts = old.alerts.clone();
+        }
+        let proxies = self.transport.set_proxies(Proxies::new(&new));
+        let changed = changed(&old, &new, proxies);
+        self.in_force.set(Arc::new(new));
+        changed
+    }
+}
+
+fn changed(old: &Config, new: &Config, proxies: bool) -> Vec<String> {
+    let alerts = old.declared_alerts != new.declared_alerts || old.alerts != new.alerts;
+    [("alerts", alerts), ("redact", old.redact != new.redact), ("proxies", proxies)]
+        .into_iter()
+        .filter(|(_, changed)| *changed)
+        .map(|(what, _)| format!("{what}: changed"))
+        .collect()
 }

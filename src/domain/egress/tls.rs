@@ -77,7 +77,7 @@ impl EndpointTls {
         let mut found = Vec::new();
         match (&self.client_certificate, self.client_key.is_left_out()) {
             (None, false) => {
-                let words = "stands without its certificate: give client_certificate too";
+                let words = "stands without its certificate: give that too";
                 found.push(("tls.client_key", words.to_owned()));
             }
             (Some(chain), true) => {

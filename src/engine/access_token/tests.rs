@@ -204,6 +204,10 @@ fn failures_are_told_without_secrets_and_kept_for_a_moment() {
         Outcome::Token,
         "the token endpoint answered 400: x",
     );
+    for echoed in ["client_secret=hush%3A%26", "Basic YTpodXNoJTNBJTI2"] {
+        let body = format!("{{\"error\":\"x\",\"error_description\":\"I was sent {echoed}\"}}");
+        check(400, body.leak(), Outcome::Token, "the token endpoint answered 400: x");
+    }
     check(200, "{}", Outcome::Token, none);
     check(200, "{\"access_token\":\"a\\r\\nb: c\"}", Outcome::Token, none);
 }

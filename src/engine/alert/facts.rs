@@ -1,6 +1,7 @@
 //! What a look finds: which troubles are there, and which are over.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::hash::Hash;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -38,6 +39,16 @@ pub(super) struct Watch {
     requests: BTreeMap<Duration, Window<SourceId>>,
 }
 
+/// The windows that are wanted: those that there were, and new ones.
+fn windows<K: Copy + Eq + Hash>(
+    mut held: BTreeMap<Duration, Window<K>>,
+    wanted: impl Iterator<Item = Duration>,
+) -> BTreeMap<Duration, Window<K>> {
+    let kept = |within| (within, held.remove(&within).unwrap_or_else(|| Window::new(within)));
+    // Two alerts may want the same one.
+    wanted.collect::<BTreeSet<_>>().into_iter().map(kept).collect()
+}
+
 /// What was seen at one moment.
 pub(super) struct Facts {
     pub store: Store,
@@ -64,17 +75,24 @@ impl Watch {
         min_free: u64,
         alerts: &[DeclaredAlert],
     ) -> Watch {
+        let (dead, requests) = (BTreeMap::new(), BTreeMap::new());
+        let started = store.now();
+        let mut watch = Watch { store, scheduler, tally, min_free, started, dead, requests };
+        watch.change(alerts);
+        watch
+    }
+
+    /// Counts for these alerts from now on; what it has counted for one that stays it keeps.
+    pub fn change(&mut self, alerts: &[DeclaredAlert]) {
         let dead = alerts.iter().map(|alert| alert.dead_letters.within.0);
+        self.dead = windows(std::mem::take(&mut self.dead), dead);
         let requests = alerts.iter().map(|alert| alert.source_refusing.within.0);
-        Watch {
-            started: store.now(),
-            dead: dead.map(|within| (within, Window::new(within))).collect(),
-            requests: requests.map(|within| (within, Window::new(within))).collect(),
-            store,
-            scheduler,
-            tally,
-            min_free,
-        }
+        self.requests = windows(std::mem::take(&mut self.requests), requests);
+    }
+
+    /// What was counted while nobody looked is nothing new.
+    pub fn forget(&self) {
+        self.tally.forget();
     }
 
     /// Looks once, for all alerts.

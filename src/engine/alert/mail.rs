@@ -5,6 +5,7 @@
 //! here one deadline holds for all of it; it looks the host up itself, where here the addresses are
 //! those that the guard let through; and one recipient that is refused fails the mail for all.
 
+use std::io;
 use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::Instant;
@@ -21,6 +22,7 @@ use crate::config::alert::{Smtp, SmtpTls};
 use crate::domain::secret::Secret;
 use crate::domain::time::Timestamp;
 use crate::engine::tls::Tls;
+use crate::engine::tls_failure::TlsFailure;
 
 /// Bytes of base64 in a line.
 const LINE: usize = 76;
@@ -82,12 +84,12 @@ impl Mailer {
         let mut stream = StreamOwned::new(session.map_err(|error| error.to_string())?, timed);
         while stream.conn.is_handshaking() {
             let shaken = stream.conn.complete_io(&mut stream.sock);
-            shaken.map_err(|error| format!("the TLS handshake failed: {error}"))?;
+            shaken.map_err(|error| format!("the TLS handshake failed: {}", words(&error)))?;
         }
         Ok(stream)
     }
 
-    fn give<S: std::io::Read + std::io::Write>(
+    fn give<S: io::Read + io::Write>(
         &self,
         mut dialogue: Dialogue<S>,
         mail: &str,
@@ -133,6 +135,22 @@ impl Mailer {
             to.join(">,\r\n <"),
             lines.join("\r\n"),
         ))
+    }
+}
+
+/// Why TLS failed, and which setting mends it here.
+fn words(error: &io::Error) -> String {
+    match TlsFailure::of_io(error) {
+        TlsFailure::UnknownIssuer | TlsFailure::SelfSigned => {
+            "nobody who is believed here signed its certificate: name who did in smtp.ca_file"
+                .to_owned()
+        }
+        TlsFailure::NotTls => {
+            "what answers does not speak TLS: smtp.tls is \"starttls\" where the server begins in \
+             the clear"
+                .to_owned()
+        }
+        other => other.to_string(),
     }
 }
 

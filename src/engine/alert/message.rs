@@ -228,9 +228,9 @@ fn begun(trouble: &Trouble, named: &Named) -> String {
              {path}/replay-missing {{\"since\": \"{since}\"}}."
         ),
         Condition::DeadLetters => format!(
-            "{detail}. They are not tried again by themselves: find them with GET \
-             /api/v1/app/{{app}}/attempt/endpoint/{{endpoint}}?status=2, and put them back with \
-             POST /api/v1/app/{{app}}/endpoint/{{endpoint}}/recover {{\"since\": …}}."
+            "{detail}. They are not tried again by themselves: find them with relay dead-letters \
+             list (GET /api/v1/dead-letter), and put them back with relay dead-letters resend \
+             --app {{app}} (POST /api/v1/app/{{app}}/dead-letter/resend)."
         ),
         Condition::BacklogAge => format!(
             "What is due for {shown} waits since {since} though it takes deliveries: its receiver \

@@ -13,7 +13,7 @@ mod smtp;
 mod tally;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -22,6 +22,7 @@ use crate::config::alert::DeclaredAlert;
 use crate::engine::driver::Handle;
 use crate::metrics::{AlertEnd, AlertLabels, Metrics};
 use crate::store::{Store, WriteError};
+use crate::telemetry::panic_point;
 use book::Book;
 use facts::Watch;
 
@@ -51,47 +52,83 @@ pub struct Parts {
     pub metrics: Metrics,
 }
 
+/// What of [`Parts`] a reload changes.
+pub struct Change {
+    /// Every entry, with where it goes.
+    pub alerts: Vec<(DeclaredAlert, Outlet)>,
+    /// `[alerts]`.
+    pub settings: config::Alerts,
+    /// How destinations are reached.
+    pub ways: Ways,
+}
+
 /// The thread; ends when told to.
 pub struct Alerts {
-    stop: Arc<Stop>,
+    desk: Arc<Desk>,
     thread: JoinHandle<()>,
 }
 
+/// Where the thread is told what to do.
 #[derive(Default)]
-struct Stop {
-    asked: Mutex<bool>,
+struct Desk {
+    asked: Mutex<Asked>,
     bell: Condvar,
 }
 
-impl Stop {
-    fn is_asked(&self) -> bool {
-        *self.asked.lock().expect("no holder panics")
+#[derive(Default)]
+struct Asked {
+    stop: bool,
+    change: Option<Box<Change>>,
+}
+
+impl Desk {
+    fn asked(&self) -> MutexGuard<'_, Asked> {
+        self.asked.lock().expect("no holder panics")
     }
 
-    /// Waits to be asked, so long at most; whether it was.
-    fn wait(&self, pause: Duration) -> bool {
-        let asked = self.asked.lock().expect("no holder panics");
-        let waited = self.bell.wait_timeout_while(asked, pause, |asked| !*asked);
-        *waited.expect("no holder panics").0
+    /// Whether what it is at is to be left.
+    fn is_asked(&self) -> bool {
+        let asked = self.asked();
+        asked.stop || asked.change.is_some()
+    }
+
+    /// Waits to be asked, so long at most, for ever without an end; what came.
+    fn wait(&self, pause: Option<Duration>) -> Asked {
+        let nothing = |asked: &mut Asked| !asked.stop && asked.change.is_none();
+        let mut asked = match pause {
+            None => self.bell.wait_while(self.asked(), nothing).expect("no holder panics"),
+            Some(pause) => {
+                let waited = self.bell.wait_timeout_while(self.asked(), pause, nothing);
+                waited.expect("no holder panics").0
+            }
+        };
+        Asked { stop: asked.stop, change: asked.change.take() }
     }
 }
 
 impl Alerts {
     /// Starts it.
     pub fn start(parts: Parts) -> Alerts {
-        let stop = Arc::new(Stop::default());
-        let asked = Arc::clone(&stop);
+        let desk = Arc::new(Desk::default());
+        let asked = Arc::clone(&desk);
         let thread = thread::Builder::new()
             .name("alerts".to_owned())
             .spawn(move || Round::new(parts, asked).run())
             .expect("a thread can be started");
-        Alerts { stop, thread }
+        Alerts { desk, thread }
+    }
+
+    /// Has it go on with other alerts. What it knows of those that stay it keeps: nothing is told
+    /// twice.
+    pub fn change(&self, change: Change) {
+        self.desk.asked().change = Some(Box::new(change));
+        self.desk.bell.notify_all();
     }
 
     /// Has it end soon, without waiting for it.
     pub fn ask_to_stop(&self) {
-        *self.stop.asked.lock().expect("no holder panics") = true;
-        self.stop.bell.notify_all();
+        self.desk.asked().stop = true;
+        self.desk.bell.notify_all();
     }
 
     /// Ends it after what it is sending.
@@ -119,13 +156,13 @@ struct Round {
     metrics: Metrics,
     watch: Watch,
     book: Book,
-    stop: Arc<Stop>,
+    desk: Arc<Desk>,
     /// The store could not keep what was seen: said once.
     unkept: bool,
 }
 
 impl Round {
-    fn new(parts: Parts, stop: Arc<Stop>) -> Round {
+    fn new(parts: Parts, desk: Arc<Desk>) -> Round {
         let Parts { alerts, settings, min_free, relay, store, scheduler, tally, ways, metrics } =
             parts;
         let outlets: (Vec<DeclaredAlert>, Vec<Outlet>) = alerts.into_iter().unzip();
@@ -142,7 +179,7 @@ impl Round {
             store,
             ways,
             metrics,
-            stop,
+            desk,
             unkept: false,
         }
     }
@@ -159,14 +196,40 @@ impl Round {
             self.metrics.alerts_firing.set(firing);
             let again = self.retries.values().filter_map(|retry| retry.at).min();
             let until = again.map_or(next, |again| again.min(next));
-            if self.stop.wait(until.saturating_duration_since(Instant::now())) {
+            // With nobody to tell there is nothing to look for.
+            let pause = until.saturating_duration_since(Instant::now());
+            let asked = self.desk.wait((!self.alerts.is_empty()).then_some(pause));
+            if asked.stop {
                 return;
+            }
+            if let Some(change) = asked.change {
+                self.change(*change);
+                next = Instant::now();
             }
         }
     }
 
+    fn change(&mut self, change: Change) {
+        // The new book is read from the store.
+        self.keep();
+        let (alerts, outlets): (Vec<DeclaredAlert>, Vec<Outlet>) =
+            change.alerts.into_iter().unzip();
+        let names = alerts.iter().map(|alert| alert.name.clone());
+        self.outlets = names.zip(outlets).collect();
+        self.retries.clear();
+        if self.alerts.is_empty() {
+            self.watch.forget();
+        }
+        self.watch.change(&alerts);
+        self.book = Book::open(&self.store, &alerts);
+        self.alerts = alerts;
+        self.settings = change.settings;
+        self.ways = change.ways;
+    }
+
     /// What is told is kept before: a restart in between tells it all the same.
     fn look(&mut self) {
+        panic_point::reach("alert");
         let facts = self.watch.look(&self.alerts);
         for alert in &self.alerts {
             self.book.look(alert, &facts);
@@ -206,12 +269,13 @@ impl Round {
         for ((_, over), troubles) in self.book.untold(name) {
             let few = troubles.len() <= self.settings.summary_above;
             for part in troubles.chunks(if few { 1 } else { troubles.len() }) {
-                if self.stop.is_asked() {
+                if self.desk.is_asked() {
                     return Ok(());
                 }
                 let message = Message::of(&self.store, &self.relay, part, over);
                 let outlet = self.outlets.get(name).expect("invariant: each has one");
                 let sent = outlet.send(&message, &self.ways);
+                panic_point::reach("alert-sent");
                 let outcome = if sent.is_ok() { AlertEnd::told } else { AlertEnd::failed };
                 self.metrics.alert_messages.get_or_create(&AlertLabels { outcome }).inc();
                 let answer = sent?;

@@ -67,6 +67,11 @@ impl Tally {
         }
     }
 
+    /// Forgets what was counted: nobody looked.
+    pub fn forget(&self) {
+        drop(self.take());
+    }
+
     /// What was counted since the last time.
     pub(super) fn take(&self) -> (Dead, Requests) {
         let Counts { dead, requests } = std::mem::take(&mut *self.counts());

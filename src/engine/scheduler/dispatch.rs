@@ -1,9 +1,10 @@
 //! What goes out: pages asked for, turns given, deliveries sent.
 
-use super::lane::{Feeding, Knowledge, Lane, Place, key};
+use super::feeding::Feeding;
+use super::lane::{Knowledge, Lane, Place, key};
 use super::ring::Class;
 use super::words::Output;
-use super::{Scheduler, Sleeper};
+use super::{IDLE_LANES, Scheduler, Sleeper};
 use crate::domain::delivery::Trigger;
 use crate::domain::id::EndpointId;
 use crate::domain::time::Timestamp;
@@ -16,10 +17,12 @@ impl Scheduler {
     /// Asks for what the lane needs next: a look, a page, a turn, or to be woken.
     pub(super) fn refresh(&mut self, endpoint: EndpointId, outputs: &mut Vec<Output>) {
         let (now, most, draining) = (self.now, self.settings.lane_memory, self.draining);
+        let many = self.lanes.len() > IDLE_LANES;
         let Some(lane) = self.lanes.get_mut(&endpoint) else { return };
         if lane.groups.end(now) {
             lane.lower(now);
         }
+        self.queued -= lane.reorder(now);
         let mut wake = None;
         if draining || lane.deleted {
         } else if let Some(facts) = lane.open().copied() {
@@ -33,8 +36,9 @@ impl Scheduler {
                 lane.listed = Some(class);
                 self.ring.push(class, facts.application, endpoint);
             }
-            let later = [send, lane.next_read(), lane.groups.next_end()].into_iter().flatten();
-            let later = later.filter(|at| *at > now);
+            let paid = lane.paid_at(now).filter(|_| many);
+            let later = [send, lane.next_read(), lane.groups.next_end(), paid];
+            let later = later.into_iter().flatten().filter(|at| *at > now);
             wake = later.min();
         } else if lane.knowledge == Knowledge::None {
             if !lane.queue.is_empty() || lane.disk.is_some_and(|due| due <= now) {
@@ -69,9 +73,8 @@ impl Scheduler {
                 let want = appetite.min(share);
                 lane.feeding = Some(Feeding::new(want));
                 self.queued += want;
-                // What the lane holds may be in the page again.
-                let limit = want + lane.held.len();
-                outputs.push(Output::Feed { endpoint, until: now, limit });
+                let held = lane.held.keys().copied().collect();
+                outputs.push(Output::Feed { endpoint, until: now, limit: want, held });
             }
             self.refresh(endpoint, outputs);
         }

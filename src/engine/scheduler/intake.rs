@@ -8,7 +8,7 @@ use super::words::{EndpointFacts, Output};
 use super::{IDLE_LANES, Scheduler, Sleeper};
 use crate::domain::delivery::{DeliveryId, Trigger};
 use crate::domain::id::EndpointId;
-use crate::domain::throttle::Rate;
+use crate::domain::throttle::{Rate, Throttle};
 use crate::domain::time::Timestamp;
 use crate::store::{DuePage, Notice, Ready};
 
@@ -27,6 +27,12 @@ impl Scheduler {
                     lane.knowledge = Knowledge::Asked;
                     lane.health.forgive(self.now);
                     lane.rest_until = self.now;
+                    // What waits in memory may wait for others than before.
+                    lane.turn();
+                    self.queued -= lane.give_back(0);
+                    if let Some(feeding) = &mut lane.feeding {
+                        feeding.changed = true;
+                    }
                     outputs.push(Output::Look(endpoint));
                 }
             }
@@ -88,7 +94,7 @@ impl Scheduler {
             }
             None => again = due.is_none() && lane.groups.look_again(),
         }
-        lane.outdate(name);
+        lane.outdate(name, due.is_some());
         if let Some(due) = due {
             lane.lower(due);
         }
@@ -102,22 +108,31 @@ impl Scheduler {
     pub(super) fn fed(&mut self, endpoint: EndpointId, page: DuePage, outputs: &mut Vec<Output>) {
         let (now, memory, most) = (self.now, self.settings.memory, self.settings.lane_memory);
         let Some(lane) = self.lanes.get_mut(&endpoint) else { return };
-        let Some(feeding) = lane.arrive(page.next_due) else { return };
+        let Some(mut feeding) = lane.arrive(page.next_due) else { return };
         self.queued -= feeding.want;
-        let stuck = page.stuck;
-        lane.groups.held(page.held, page.stuck);
+        if feeding.changed {
+            // Read under the settings of before: nothing is known of what waits for its time.
+            lane.lower(now);
+        } else {
+            lane.groups.held(page.held, page.stuck);
+        }
         let open = lane.open().is_some() && !self.draining;
         let mut fresh = 0;
         for ready in page.ready {
             let name = key(ready.delivery());
-            if feeding.is_outdated(name) {
-                continue;
-            }
+            let outdated = feeding.is_outdated(name);
             if lane.held.contains_key(&name) {
                 // The row of what is held, or that a person asked for it too.
-                if ready.trigger == Trigger::Manual {
-                    lane.ask_again(ready);
+                match ready.trigger {
+                    Trigger::Manual if outdated => {}
+                    Trigger::Manual => lane.ask_again(ready),
+                    // Settled since it was asked for, and sent by a person once more, too.
+                    Trigger::Scheduled => lane.goes_beside(name, ready.group),
                 }
+                continue;
+            }
+            if outdated {
+                feeding.pass_over(name, ready.group);
                 continue;
             }
             fresh += 1;
@@ -134,9 +149,9 @@ impl Scheduler {
                 lane.lower(ready.due);
             }
         }
-        let hungry = lane.disk.is_some_and(|due| due <= now) && !stuck;
+        let hungry = lane.disk.is_some_and(|due| due <= now) && lane.groups.may_read();
         if fresh == 0 && !feeding.overtaken() && hungry {
-            lane.disk = Some(now + FRUITLESS);
+            lane.read_after = now + FRUITLESS;
         }
         self.refresh(endpoint, outputs);
     }
@@ -153,9 +168,9 @@ impl Scheduler {
             lane.application = Some(facts.application);
             self.ring.join(facts.application);
         }
-        self.ring.set_rate(facts.application, facts.application_throttle_rate);
+        self.ring.set_rate(facts.application, facts.application_throttle_rate, self.started);
         lane.knowledge = Knowledge::Facts(facts);
-        lane.throttle = renewed(lane.throttle, facts.rate());
+        lane.throttle = renewed(lane.throttle, facts.rate(), self.started);
         if lane.groups.look_again() {
             lane.lower(self.now);
         }
@@ -175,7 +190,9 @@ impl Scheduler {
         let Some(lane) = self.lanes.get_mut(&endpoint) else { return };
         let Knowledge::Facts(facts) = &mut lane.knowledge else { return };
         (facts.allowed_rate, facts.unasked) = (rate, false);
-        lane.throttle = renewed(lane.throttle, facts.rate());
+        // What was sent before it was asked went at no rate.
+        let asked = lane.throttle.or_else(|| facts.rate().map(Throttle::new));
+        lane.throttle = renewed(asked, facts.rate(), self.started);
         if let Some(throttle) = lane.throttle.as_mut().filter(|_| rate.is_some()) {
             // The delivery that asked was paid for at another rate.
             throttle.take(self.now);
@@ -201,8 +218,9 @@ impl Scheduler {
     /// Drops a lane that is of no use: deleted, or idle among too many.
     pub(super) fn remove_if_done(&mut self, endpoint: EndpointId) {
         let many = self.lanes.len() > IDLE_LANES;
+        let now = self.now;
         let Some(lane) = self.lanes.get(&endpoint) else { return };
-        if lane.deleted && lane.in_flight == 0 || many && lane.idle() {
+        if lane.deleted && lane.in_flight == 0 || many && lane.idle(now) {
             if let Some(application) = lane.application {
                 self.ring.leave(application, self.now);
             }

@@ -1,26 +1,27 @@
 //! The deliveries of one endpoint: what waits in memory, what is with a sender, what is on disk.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use super::dispatch::expired;
+use super::feeding::Feeding;
 use super::health::Health;
 use super::order::Groups;
 use super::ring::Class;
 use super::words::EndpointFacts;
-use crate::domain::delivery::{DeliveryId, Trigger};
+use crate::domain::delivery::{DeliveryId, LaneKey, Trigger};
 use crate::domain::delivery_settings::Batch;
-use crate::domain::id::{ApplicationId, MessageId};
+use crate::domain::id::ApplicationId;
 use crate::domain::throttle::{Rate, Throttle};
 use crate::domain::time::Timestamp;
 use crate::store::Ready;
 
 /// A delivery within its lane: the message and which time round.
-pub(super) type Key = (MessageId, u16);
+pub(super) type Key = LaneKey;
 
 /// The name of a delivery within its lane.
 pub(super) fn key(delivery: DeliveryId) -> Key {
-    (delivery.message, delivery.replay)
+    delivery.in_lane()
 }
 
 /// Where a delivery that the lane holds is. Rows read from disk that name one are skipped.
@@ -43,7 +44,7 @@ pub(super) enum Place {
     Unsettled {
         /// Asked for again meanwhile.
         again: bool,
-        /// The group that waits for it, for it failed.
+        /// The group that waits for it, for it failed or died.
         group: Option<u64>,
         /// A person asked for the attempt.
         manual: bool,
@@ -61,19 +62,6 @@ pub(super) enum Knowledge {
     Facts(EndpointFacts),
 }
 
-/// A page on its way from disk.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Feeding {
-    /// Room kept for it.
-    pub want: usize,
-    /// The earliest due time heard of since it was asked for: the page may not have it.
-    noticed: Option<Timestamp>,
-    /// Settled since it was asked for: the page may have them as they stood before.
-    settled: BTreeSet<Key>,
-    /// Groups one of which failed or came back since: the page may have what waits behind it.
-    held: BTreeSet<u64>,
-}
-
 /// One endpoint's share of the scheduler.
 pub(super) struct Lane {
     pub knowledge: Knowledge,
@@ -81,6 +69,9 @@ pub(super) struct Lane {
     pub held: BTreeMap<Key, Place>,
     /// Nothing on disk is due before it, what is held aside; `None`: nothing is on disk.
     pub disk: Option<Timestamp>,
+    /// A page had nothing to send: the next is not read before.
+    pub read_after: Timestamp,
+    /// A page on its way from disk.
     pub feeding: Option<Feeding>,
     pub groups: Groups,
     pub in_flight: usize,
@@ -97,6 +88,12 @@ pub(super) struct Lane {
     pub wake: Option<Timestamp>,
     /// Its deliveries in flight are counted as strained.
     pub strained: bool,
+    /// Its order may have changed: what has one goes when what is under way is on disk.
+    pub turning: bool,
+    /// What a person has sent while it waits in an order itself, and the group that it holds up.
+    pub beside: BTreeMap<Key, u64>,
+    /// Whether what was queued last has an order.
+    ordered: bool,
     /// The endpoint was deleted; the lane goes when nothing is in flight.
     pub deleted: bool,
 }
@@ -109,6 +106,7 @@ impl Lane {
             queue: VecDeque::new(),
             held: BTreeMap::new(),
             disk: None,
+            read_after: Timestamp::default(),
             feeding: None,
             groups: Groups::default(),
             in_flight: 0,
@@ -120,6 +118,9 @@ impl Lane {
             hungry: false,
             wake: None,
             strained: false,
+            turning: false,
+            beside: BTreeMap::new(),
+            ordered: false,
             deleted: false,
         }
     }
@@ -164,12 +165,12 @@ impl Lane {
 
     /// How many rows it wants read now.
     pub fn appetite(&self, now: Timestamp, most: usize) -> usize {
-        let due = self.disk.is_some_and(|due| due <= now);
+        let due = self.disk.is_some_and(|due| due.max(self.read_after) <= now);
         if self.feeding.is_some() || !due || !self.groups.may_read() {
             return 0;
         }
         let capacity = self.capacity(now, most);
-        if self.queue.len() > capacity / 4 { 0 } else { capacity - self.queue.len() }
+        if self.queue.len() > capacity / 2 { 0 } else { capacity - self.queue.len() }
     }
 
     /// When the front of the queue may go as far as the lane decides; `None`: not before
@@ -238,11 +239,6 @@ impl Lane {
         others
     }
 
-    /// The first in the queue that need not wait for another.
-    pub fn next(&self) -> Option<usize> {
-        self.queue.iter().position(|ready| self.groups.may_send(ready.group))
-    }
-
     /// Whether to remember that the disk has this one. What waits behind one that failed is read
     /// when that goes on, and asking for it before would be in vain.
     pub fn must_note(&self, ready: &Ready, now: Timestamp) -> bool {
@@ -252,7 +248,7 @@ impl Lane {
     /// One of a group failed or came back unsent: those behind it go back to the disk. How many.
     pub fn hold_back(&mut self, group: u64) -> usize {
         if let Some(feeding) = &mut self.feeding {
-            feeding.held.insert(group);
+            feeding.hold_back(group);
         }
         let before = self.queue.len();
         let queue = std::mem::take(&mut self.queue);
@@ -277,8 +273,8 @@ impl Lane {
         }
         match self.health.park() {
             Some(park) if park.probing.is_some() => None,
-            Some(park) => self.disk.map(|due| due.max(park.probe_at)),
-            None => self.disk,
+            Some(park) => self.disk.map(|due| due.max(park.probe_at).max(self.read_after)),
+            None => self.disk.map(|due| due.max(self.read_after)),
         }
     }
 
@@ -290,30 +286,34 @@ impl Lane {
     /// Something on disk is due at `due`.
     pub fn lower(&mut self, due: Timestamp) {
         self.disk = Some(self.disk.map_or(due, |known| known.min(due)));
+        self.read_after = Timestamp::default();
         if let Some(feeding) = &mut self.feeding {
-            feeding.noticed = Some(feeding.noticed.map_or(due, |known| known.min(due)));
+            feeding.notice(due);
         }
     }
 
     /// A delivery is settled: what a page that is on its way says of it is out of date.
-    pub fn outdate(&mut self, key: Key) {
+    pub fn outdate(&mut self, key: Key, waits: bool) {
         if let Some(feeding) = &mut self.feeding {
-            feeding.settled.insert(key);
+            feeding.outdate(key, waits);
         }
     }
 
     /// Takes the page that was waited for: the room kept for it, and what it cannot know.
     pub fn arrive(&mut self, next_due: Option<Timestamp>) -> Option<Feeding> {
         let feeding = self.feeding.take()?;
-        self.disk = match (next_due, feeding.noticed) {
-            (Some(page), Some(noticed)) => Some(page.min(noticed)),
-            (page, noticed) => page.or(noticed),
-        };
+        self.disk = next_due.into_iter().chain(feeding.noticed()).min();
+        self.read_after = Timestamp::default();
         Some(feeding)
     }
 
     /// Queues a delivery, before all others if a person asked for it.
     pub fn enqueue(&mut self, ready: Ready) {
+        let scheduled = ready.trigger == Trigger::Scheduled;
+        if scheduled && self.ordered != ready.group.is_some() {
+            self.ordered = !self.ordered;
+            self.turn();
+        }
         self.held.insert(key(ready.delivery()), Place::Queued);
         match ready.trigger {
             Trigger::Scheduled => self.queue.push_back(ready),
@@ -328,8 +328,9 @@ impl Lane {
         match self.held.get_mut(&name) {
             Some(Place::Flying { again, .. } | Place::Unsettled { again, .. }) => *again = true,
             Some(Place::Queued) if ready.trigger == Trigger::Manual => {
-                if self.withdraw(name).is_some() {
+                if let Some(scheduled) = self.withdraw(name) {
                     self.enqueue(ready);
+                    self.goes_beside(name, scheduled.group);
                 }
             }
             Some(Place::Queued) | None => {}
@@ -356,7 +357,16 @@ impl Lane {
     }
 
     /// Whether nothing would be lost if the lane were forgotten but what it learned.
-    pub fn idle(&self) -> bool {
+    pub fn idle(&self, now: Timestamp) -> bool {
+        self.paid_at(now).is_none_or(|at| at <= now) && self.rests()
+    }
+
+    /// When the throttle of a lane without work has nothing more to remember.
+    pub fn paid_at(&self, now: Timestamp) -> Option<Timestamp> {
+        self.throttle.filter(|_| self.rests()).map(|throttle| throttle.paid_at(now))
+    }
+
+    fn rests(&self) -> bool {
         self.held.is_empty()
             && self.disk.is_none()
             && self.feeding.is_none()
@@ -365,27 +375,5 @@ impl Lane {
             && !self.hungry
             && self.health.failing_since().is_none()
             && self.health.park().is_none()
-    }
-}
-
-impl Feeding {
-    /// With room kept for `want` rows.
-    pub fn new(want: usize) -> Feeding {
-        Feeding { want, ..Feeding::default() }
-    }
-
-    /// Whether the page may show it as it stood before it was settled.
-    pub fn is_outdated(&self, key: Key) -> bool {
-        self.settled.contains(&key)
-    }
-
-    /// Whether the page may show what waits behind one that failed since.
-    pub fn is_held(&self, group: Option<u64>) -> bool {
-        group.is_some_and(|group| self.held.contains(&group))
-    }
-
-    /// Whether anything happened since it was asked for.
-    pub fn overtaken(&self) -> bool {
-        self.noticed.is_some() || !self.settled.is_empty()
     }
 }

@@ -17,6 +17,7 @@ use lane::Lane;
 use ring::Ring;
 
 mod dispatch;
+mod feeding;
 mod health;
 mod intake;
 mod lane;
@@ -44,6 +45,8 @@ pub struct Scheduler {
     settings: Settings,
     random: u64,
     now: Timestamp,
+    /// When it had its first input.
+    started: Timestamp,
     lanes: BTreeMap<EndpointId, Lane>,
     ring: Ring,
     turn: usize,
@@ -77,6 +80,7 @@ impl Scheduler {
             settings,
             random: seed,
             now: Timestamp::default(),
+            started: Timestamp::MAX,
             lanes: BTreeMap::new(),
             ring: Ring::default(),
             turn: 0,
@@ -94,6 +98,7 @@ impl Scheduler {
     /// Takes one input at engine time `now` and appends what is to be done to `outputs`.
     pub fn step(&mut self, now: Timestamp, input: Input, outputs: &mut Vec<Output>) {
         self.now = self.now.max(now);
+        self.started = self.started.min(self.now);
         match input {
             Input::Lanes(lanes) => {
                 for (endpoint, due) in lanes {
@@ -171,6 +176,7 @@ impl Scheduler {
                         lane.wake = None;
                     }
                     self.refresh(endpoint, outputs);
+                    self.remove_if_done(endpoint);
                 }
             }
         }

@@ -3,6 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::lane::{Key, Lane, Place};
+use crate::domain::delivery::Trigger;
 use crate::domain::time::Timestamp;
 
 /// Why a group sends nothing.
@@ -10,7 +12,7 @@ use crate::domain::time::Timestamp;
 enum Hold {
     /// One is with a sender.
     Flying,
-    /// One failed, and that is on its way to the disk.
+    /// One failed or died, and that is on its way to the disk.
     Failed,
     /// One came back unsent.
     Released(Timestamp),
@@ -66,7 +68,7 @@ impl Groups {
         self.hold(group, None);
     }
 
-    /// One failed and is to be tried again.
+    /// One failed, to be tried again or for good.
     pub fn failed(&mut self, group: u64) {
         self.hold(group, Some(Hold::Failed));
     }
@@ -98,6 +100,8 @@ impl Groups {
     pub fn shown(&mut self, group: u64) -> bool {
         if matches!(self.holds.get(&group), Some(Hold::Until(_))) {
             self.hold(group, None);
+            // What waits for its time is behind this one: it shows again when this one is done.
+            self.stuck = false;
         }
         matches!(self.holds.get(&group), None | Some(Hold::Flying))
     }
@@ -145,5 +149,58 @@ impl Groups {
         if let Some(at) = hold.as_ref().and_then(end) {
             self.ends.insert((at, group));
         }
+    }
+}
+
+impl Lane {
+    /// The first in the queue that need not wait for another.
+    pub fn next(&self) -> Option<usize> {
+        let waits = |group| self.turning || self.beside.values().any(|held| *held == group);
+        self.queue
+            .iter()
+            .position(|ready| !ready.group.is_some_and(waits) && self.groups.may_send(ready.group))
+    }
+
+    /// The order may have changed: what has one waits for what is under way.
+    pub fn turn(&mut self) {
+        self.turning = self.held.values().any(|place| *place != Place::Queued);
+    }
+
+    /// A delivery waits in a group while a person has it sent, which does not count there: those
+    /// behind it wait for that too, for it may fail.
+    pub fn goes_beside(&mut self, key: Key, group: Option<u64>) {
+        let Some(group) = group else { return };
+        let by_person = match self.held.get(&key) {
+            Some(Place::Flying { trigger, .. }) => *trigger == Trigger::Manual,
+            Some(Place::Unsettled { manual, .. }) => *manual,
+            Some(Place::Queued) => {
+                let manual = self.queue.iter().take_while(|one| one.trigger == Trigger::Manual);
+                manual.into_iter().any(|ready| super::lane::key(ready.delivery()) == key)
+            }
+            None => false,
+        };
+        if by_person {
+            self.beside.insert(key, group);
+        }
+    }
+
+    /// Ends these waits where all is on disk, which knows now what goes first: how many go back to
+    /// it.
+    pub fn reorder(&mut self, now: Timestamp) -> usize {
+        let mut given = 0;
+        if self.turning {
+            self.turn();
+            if !self.turning && self.queue.iter().any(|ready| ready.group.is_some()) {
+                given += self.give_back(0);
+            }
+        }
+        let over = self.beside.iter().filter(|(key, _)| !self.held.contains_key(key));
+        let over: Vec<(Key, u64)> = over.map(|(key, group)| (*key, *group)).collect();
+        for (key, group) in over {
+            self.beside.remove(&key);
+            given += self.hold_back(group);
+            self.lower(now);
+        }
+        given
     }
 }

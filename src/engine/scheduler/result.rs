@@ -54,7 +54,9 @@ impl Scheduler {
             lane.held.remove(&name);
             return;
         }
-        let failed = group.filter(|_| matches!(verdict, Verdict::RetryAt(_)));
+        // One that died would be tried again after a crash before that is on disk.
+        let waits = matches!(verdict, Verdict::RetryAt(_) | Verdict::Dead(_));
+        let failed = group.filter(|_| waits);
         let manual = trigger == Trigger::Manual;
         lane.held.insert(name, Place::Unsettled { again, group: failed, manual });
         self.unsettled += 1;
@@ -85,6 +87,9 @@ impl Scheduler {
                 if let Some(group) = group {
                     lane.groups.released(group, until);
                     self.queued -= lane.hold_back(group);
+                } else if lane.turning {
+                    // It may have an order by now, before what waits.
+                    self.queued -= lane.give_back(0);
                 }
             }
         }

@@ -44,6 +44,8 @@ pub(super) struct Application {
 pub(super) struct Ring {
     applications: BTreeMap<ApplicationId, Application>,
     order: [VecDeque<ApplicationId>; 3],
+    /// Without a lane, and kept for what their throttle remembers.
+    left: VecDeque<ApplicationId>,
 }
 
 impl Ring {
@@ -53,9 +55,10 @@ impl Ring {
     }
 
     /// How many deliveries a second all its lanes together may send.
-    pub fn set_rate(&mut self, id: ApplicationId, rate: Option<u16>) {
+    pub fn set_rate(&mut self, id: ApplicationId, rate: Option<u16>, start: Timestamp) {
         if let Some(application) = self.applications.get_mut(&id) {
-            application.throttle = renewed(application.throttle, rate.map(Rate::per_second));
+            let rate = rate.map(Rate::per_second);
+            application.throttle = renewed(application.throttle, rate, start);
         }
     }
 
@@ -63,9 +66,19 @@ impl Ring {
     pub fn leave(&mut self, id: ApplicationId, now: Timestamp) {
         if let Some(application) = self.applications.get_mut(&id) {
             application.lanes -= 1;
-            let paid = application.throttle.is_none_or(|throttle| throttle.next_at(now) <= now);
-            if application.lanes == 0 && paid {
+            if application.lanes == 0 {
+                self.left.push_back(id);
+            }
+        }
+        // Two for each that leaves, so that none stays for good.
+        for _ in 0..self.left.len().min(2) {
+            let Some(id) = self.left.pop_front() else { return };
+            let empty = |application: &&Application| application.lanes == 0;
+            let Some(left) = self.applications.get(&id).filter(empty) else { continue };
+            if left.throttle.is_none_or(|throttle| throttle.paid_at(now) <= now) {
                 self.applications.remove(&id);
+            } else {
+                self.left.push_back(id);
             }
         }
     }
@@ -132,8 +145,14 @@ impl Ring {
     }
 }
 
-/// The throttle at a rate that may have changed; what was let through still counts.
-pub(super) fn renewed(throttle: Option<Throttle>, rate: Option<Rate>) -> Option<Throttle> {
+/// The throttle at a rate that may have changed; what was let through still counts. What went
+/// before `start` nobody knows: it may have been as much as could go.
+pub(super) fn renewed(
+    throttle: Option<Throttle>,
+    rate: Option<Rate>,
+    start: Timestamp,
+) -> Option<Throttle> {
     let rate = rate?;
-    Some(throttle.map_or_else(|| Throttle::new(rate), |throttle| throttle.with_rate(rate)))
+    let known = throttle.map(|throttle| throttle.with_rate(rate));
+    Some(known.unwrap_or_else(|| Throttle::spent(rate, start)))
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::config;
-use crate::domain::delivery::{Asks, DeliveryId, Outcome, Trigger};
+use crate::domain::delivery::{Asks, DeliveryId, LaneKey, Outcome, Trigger};
 use crate::domain::delivery_settings::Batch;
 use crate::domain::endpoint::Disabled;
 use crate::domain::id::{ApplicationId, EndpointId};
@@ -179,6 +179,8 @@ pub enum Output {
         until: Timestamp,
         /// At most so many.
         limit: usize,
+        /// What is in memory already, in order.
+        held: Vec<LaneKey>,
     },
     /// Look the endpoint up; answered by [`Input::Facts`].
     Look(EndpointId),

@@ -15,6 +15,7 @@ use super::console::Console;
 use super::sandbox;
 use super::wire::{Found, Job, Reply, read_job, write_reply};
 use crate::domain::transform::Failure;
+use crate::telemetry::panic_point;
 
 /// Of the stack, what is there beside QuickJS's own limit: for our frames, and for those of its
 /// functions that look at the limit only when they are entered.
@@ -34,6 +35,7 @@ pub fn serve_scripts() -> io::Result<()> {
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(()),
             read => read?,
         };
+        panic_point::reach("script-process");
         let (mut reply, ended) = answer(job);
         write_reply(&mut stream, &mut reply)?;
         if !ended {
@@ -68,6 +70,7 @@ fn answer(job: Job) -> (Reply, bool) {
 }
 
 fn found(job: &Job, lines: &sandbox::Lines) -> Result<Found, Failure> {
+    panic_point::reach("script");
     let Some((outgoing, context)) = &job.call else {
         return sandbox::check(&job.code, &job.limits, lines).map(Found::Handler);
     };

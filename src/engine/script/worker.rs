@@ -12,6 +12,7 @@ use rustix::process::Signal;
 
 use super::wire::{Asked, Reply, read_reply, write_job};
 use crate::domain::transform::Failure;
+use crate::telemetry::panic_point;
 
 /// The hidden command of the binary that calls [`super::serve_scripts`].
 pub const COMMAND: &str = "run-scripts";
@@ -34,6 +35,7 @@ impl Worker {
         let child = Command::new(program)
             .arg(COMMAND)
             .env_clear()
+            .envs(panic_point::inherited())
             .current_dir("/")
             // An interrupt from the terminal is for relay, which goes on until its work is done.
             .process_group(0)

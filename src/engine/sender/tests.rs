@@ -1,6 +1,6 @@
 use std::sync::mpsc;
 
-use super::{Arc, Duration, Instant, Mutex, SenderPool, thread};
+use super::{Arc, Duration, Instant, Mutex, SenderPool, drain, thread};
 
 const LONG: Duration = Duration::from_secs(20);
 
@@ -74,7 +74,7 @@ fn grows_while_jobs_wait_and_never_beyond_its_limit() {
 #[test]
 fn idle_threads_end_and_come_back() {
     let (done, results) = mpsc::channel();
-    let pool = SenderPool::with_idle(1, Duration::from_millis(1), move |job: usize| {
+    let pool = SenderPool::with_idle(1, Duration::from_millis(1), false, move |job: usize| {
         let _ = done.send(job);
     });
     for job in 0..200 {
@@ -92,7 +92,7 @@ fn a_drain_releases_what_was_not_begun_and_waits_for_the_rest() {
     gated.submit(5);
     gated.await_begun(2);
     drop(gated.gate);
-    let drained = gated.pool.drain(LONG, || panic!("nothing had to be interrupted"));
+    let drained = drain(&[&gated.pool], LONG, || panic!("nothing had to be interrupted"));
     // The gate opened first, so threads may have taken more in between.
     let begun = 2 + gated.begun.try_iter().count();
     assert_eq!(drained.released, (begun..5).collect::<Vec<_>>());
@@ -106,9 +106,23 @@ fn a_drain_interrupts_what_does_not_end() {
     gated.submit(3);
     gated.await_begun(1);
     let gate = gated.gate;
-    let drained = gated.pool.drain(Duration::from_millis(20), move || drop(gate));
+    let drained = drain(&[&gated.pool], Duration::from_millis(20), move || drop(gate));
     assert_eq!(drained.released, [1, 2]);
     assert_eq!((drained.interrupted, drained.running), (true, 0));
+}
+
+#[test]
+fn a_pool_that_steps_back_leaves_the_processors_to_others() {
+    let (done, results) = mpsc::channel();
+    let priority = move |()| {
+        let _ = done.send(rustix::process::getpriority_process(None).unwrap());
+    };
+    let usual = rustix::process::getpriority_process(None).unwrap();
+    let pools = [SenderPool::new(1, priority.clone()), SenderPool::stepping_back(1, priority)];
+    for (pool, back) in pools.iter().zip([0, super::STEP_BACK]) {
+        pool.submit(()).unwrap();
+        assert_eq!(results.recv_timeout(LONG), Ok((usual + back).min(19)));
+    }
 }
 
 #[test]
@@ -122,5 +136,5 @@ fn a_panic_costs_its_thread_and_no_more() {
     until(|| pool.load().threads == 0);
     pool.submit(1).unwrap();
     assert_eq!(results.recv_timeout(LONG), Ok(1));
-    assert_eq!(pool.drain(LONG, || ()).running, 0);
+    assert_eq!(drain(&[&pool], LONG, || ()).running, 0);
 }

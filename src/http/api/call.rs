@@ -75,7 +75,7 @@ impl Call {
 
     /// What of content is not shown.
     pub fn redaction(&self) -> Arc<Redaction> {
-        Arc::clone(&self.shared.redaction)
+        self.shared.state.in_force.redaction()
     }
 
     /// The query parameters.

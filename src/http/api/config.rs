@@ -60,7 +60,7 @@ struct KeyIn {
 pub(super) async fn plan(mut call: Call) -> Result<HttpResponse, ApiError> {
     call.operator_only()?;
     let body = call.body().await?;
-    let declared = read(body.json()?, &call.shared.state.config)?;
+    let declared = read(body.json()?, &call.shared.state.in_force.config())?;
     let changes = call.read(move |store| Ok(declare::plan(store, declared)?)).await?;
     Ok(HttpResponse::Ok().json(json!({ "changes": changes })))
 }

@@ -30,13 +30,15 @@ struct HeadersPatchIn {
     delete_headers: Option<Vec<String>>,
 }
 
-/// Row 15: the headers; of sensitive ones only the names. They may carry credentials under any
-/// name: who may not change them is told of every one as sensitive.
+/// Row 15: the headers; of sensitive ones, and of those that `[redact]` names, only the names. They
+/// may carry credentials under any name: who may not change them is told of every one as sensitive.
 pub(super) async fn get(call: Call) -> Result<HttpResponse, ApiError> {
     let endpoint = call.endpoint(&*call.owner()?)?;
     let hidden = !call.caller.capabilities.allow(Capability::ManageEndpoint);
+    let redaction = call.redaction();
+    let secret = |name: &str| hidden || is_sensitive_header(name) || redaction.hides_header(name);
     let (sensitive, shown): (BTreeMap<_, _>, BTreeMap<_, _>) =
-        endpoint.headers.iter().partition(|(name, _)| hidden || is_sensitive_header(name));
+        endpoint.headers.iter().partition(|(name, _)| secret(name));
     let sensitive: Vec<_> = sensitive.into_keys().collect();
     Ok(HttpResponse::Ok().json(json!({"headers": shown, "sensitive": sensitive})))
 }

@@ -18,6 +18,7 @@ use crate::domain::endpoint::Endpoint;
 use crate::domain::event_type::EventType;
 use crate::domain::headers::is_sensitive_header;
 use crate::domain::id::ApplicationId;
+use crate::domain::redact::Redaction;
 use crate::http::error::ApiError;
 use crate::store::{Page, PageRequest, PageStart, Store};
 
@@ -62,10 +63,14 @@ pub(super) async fn export(mut call: Call) -> Result<HttpResponse, ApiError> {
     if with_secrets {
         tracing::warn!(owner = call.caller.owner, "the secrets of every endpoint are exported");
     }
-    call.read(move |store| document(store, with_secrets)).await.map(page::ok)
+    let redaction = call.redaction();
+    call.read(move |store| document(store, &redaction, with_secrets)).await.map(page::ok)
 }
 
-fn document(store: &Store, with_secrets: bool) -> Result<Bytes, ApiError> {
+fn document(store: &Store, redaction: &Redaction, with_secrets: bool) -> Result<Bytes, ApiError> {
+    // With secrets nothing is left out.
+    let hides =
+        |name: &str| !with_secrets && (is_sensitive_header(name) || redaction.hides_header(name));
     let event_types = all(|page| store.list_event_types(page, |_| true), |held| held.name.clone());
     let applications = all(|page| store.list_applications(page), |held| held.id);
     let owned: Vec<_> = applications
@@ -80,7 +85,7 @@ fn document(store: &Store, with_secrets: bool) -> Result<Bytes, ApiError> {
         application: ApplicationOut::new(ids, application),
         endpoints: endpoints
             .iter()
-            .map(|endpoint| entry(EndpointOut::new(ids, endpoint), endpoint, with_secrets))
+            .map(|endpoint| entry(EndpointOut::new(ids, endpoint), endpoint, &hides, with_secrets))
             .collect(),
     });
     page::encode(&EnvironmentOut {
@@ -100,10 +105,15 @@ fn endpoints(store: &Store, application: ApplicationId) -> Vec<Arc<Endpoint>> {
     all(|page| store.list_endpoints(application, page), |held| held.id)
 }
 
-fn entry<'a>(shown: EndpointOut<'a>, endpoint: &'a Endpoint, secrets: bool) -> EndpointEntry<'a> {
+fn entry<'a>(
+    shown: EndpointOut<'a>,
+    endpoint: &'a Endpoint,
+    hides: &impl Fn(&str) -> bool,
+    secrets: bool,
+) -> EndpointEntry<'a> {
     let headers = endpoint.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
     let (hidden, headers): (BTreeMap<_, _>, BTreeMap<_, _>) =
-        headers.partition(|(name, _)| !secrets && is_sensitive_header(name));
+        headers.partition(|(name, _)| hides(name));
     let key = endpoint.keys.first().filter(|_| secrets);
     let shown = if secrets { shown.with_credentials(endpoint) } else { shown };
     EndpointEntry {

@@ -3,7 +3,7 @@
 //! Each entry is read by itself, so that one that is wrong need not hold up the others; what is
 //! then done with them is in [`environment_apply`](super::environment_apply).
 
-use std::sync::{Arc, mpsc};
+use std::sync::mpsc;
 
 use actix_web::HttpResponse;
 use serde::Deserialize;
@@ -86,7 +86,7 @@ pub(super) async fn import(mut call: Call) -> Result<HttpResponse, ApiError> {
     let body = call.body().await?;
     let entries = read(&call, body.json()?).await?;
     let ids = call.ids().clone();
-    let config = Arc::clone(&call.shared.state.config);
+    let config = call.shared.state.in_force.config();
     let (sender, done) = mpsc::channel();
     let written = call
         .write(move |transaction| {

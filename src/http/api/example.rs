@@ -60,7 +60,7 @@ pub(super) async fn send(mut call: Call) -> Result<HttpResponse, ApiError> {
         })
         .await?;
     let Reply::Message(stored) = &written.reply else { return Err(unexpected(&written.reply)) };
-    let shown = Some(shapes::shown(&call.shared.redaction, &payload));
+    let shown = Some(shapes::shown(&call.redaction(), &payload));
     Ok(HttpResponse::Ok().json(MessageOut::new(call.ids(), &stored.message, shown)))
 }
 

@@ -60,7 +60,7 @@ pub(super) async fn create(mut call: Call) -> Result<HttpResponse, ApiError> {
         call.shared.state.metrics.messages_accepted.inc();
     }
     // The same key came with the same body, so a replayed reply shows the same payload.
-    let shown = with_content.then(|| shapes::shown(&call.shared.redaction, &payload));
+    let shown = with_content.then(|| shapes::shown(&call.redaction(), &payload));
     Ok(HttpResponse::Accepted().json(MessageOut::new(call.ids(), &stored.message, shown)))
 }
 

@@ -17,6 +17,7 @@ use crate::domain::headers::is_sensitive_header;
 use crate::domain::id::MessageId;
 use crate::domain::redact::Redaction;
 use crate::domain::time::Timestamp;
+use crate::domain::token::Capability;
 use crate::http::error::ApiError;
 use crate::store::{
     EndpointReference, PollFilter, Polled, Reply, START, Store, StoredMessage, position_at,
@@ -148,9 +149,12 @@ async fn answer(
     start: MessageId,
     limit: usize,
 ) -> Result<HttpResponse, ApiError> {
+    // As where headers are read: any of them may be a credential to who may not change them.
+    let whole = call.caller.capabilities.allow(Capability::ManageEndpoint);
+    let own = if whole { own_headers(&endpoint) } else { BTreeMap::new() };
     call.read(move |store| {
         let Polled { messages, position, done } = store.poll(&endpoint, &filter, start, limit);
-        let shown = messages.iter().map(|stored| shown(store, &endpoint, stored));
+        let shown = messages.iter().map(|stored| shown(store, &own, stored));
         let data = shown.collect();
         page::encode(&PolledOut { data, iterator: store.ids().text(position), done })
     })
@@ -158,14 +162,19 @@ async fn answer(
     .map(page::ok)
 }
 
+/// The headers of an endpoint's own that who polls it is told.
+pub(super) fn own_headers(endpoint: &Endpoint) -> BTreeMap<String, String> {
+    let own = endpoint.headers.iter().filter(|(name, _)| !is_sensitive_header(name));
+    own.map(|(name, value)| (name.clone(), value.clone())).collect()
+}
+
 /// With the headers that a delivery would have, but for those that are secret and the signature.
 pub(super) fn shown(
     store: &Store,
-    endpoint: &Endpoint,
+    own: &BTreeMap<String, String>,
     stored: &StoredMessage,
 ) -> PolledMessageOut {
-    let own = endpoint.headers.iter().filter(|(name, _)| !is_sensitive_header(name));
-    let own = own.map(|(name, value)| (name.clone(), value.clone()));
+    let own = own.iter().map(|(name, value)| (name.clone(), value.clone()));
     let content_type = ("content-type".to_owned(), stored.message.content_type.clone());
     PolledMessageOut {
         headers: [content_type].into_iter().chain(own).collect(),

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::call::Call;
 use super::limits::{LEASE_DEFAULT, LEASE_MAX};
 use super::page;
-use super::poller::{PolledMessageOut, consumer, limit, shown, sink};
+use super::poller::{PolledMessageOut, consumer, limit, own_headers, shown, sink};
 use super::query::{Query, wrong};
 use crate::http::error::ApiError;
 use crate::store::StartingPosition;
@@ -40,11 +40,12 @@ pub(super) async fn poll(call: Call) -> Result<HttpResponse, ApiError> {
     let consumer = consumer(&call)?;
     let query = call.query()?;
     let (limit, lease, start) = (limit(&query)?, lease(&query)?, starting_position(&query)?);
+    let own = own_headers(&endpoint);
     call.read(move |store| {
         let leased = store.lease(&endpoint, &consumer, limit, lease, start)?;
         let data = leased.messages.iter().map(|(offset, stored)| LeasedMessageOut {
             offset: *offset,
-            message: shown(store, &endpoint, stored),
+            message: shown(store, &own, stored),
         });
         page::encode(&LeasedOut { data: data.collect(), done: leased.done })
     })

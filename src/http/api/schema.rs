@@ -62,7 +62,8 @@ pub(super) async fn check(call: &Call, payload: Payload<'_>) -> Result<(), ApiEr
     let answer = if refused { SchemaAnswer::refused } else { SchemaAnswer::accepted };
     state.metrics.schema_faults.get_or_create(&SchemaLabels { answer }).inc();
     if refused {
-        let hidden = |fault: Fault| match call.shared.redaction.touches(&fault.path) {
+        let redaction = call.redaction();
+        let hidden = |fault: Fault| match redaction.touches(&fault.path) {
             // The words quote what stands there.
             true => Fault { words: HIDDEN_FAULT.to_owned(), ..fault },
             false => fault,

@@ -40,6 +40,7 @@ fn opened(folder: &std::path::Path) -> (Store, Stepped) {
         segment_size: 1 << 20,
         index_cache: 0,
         overlay: 64 << 20,
+        order_lookahead: 20_000,
         sealing: SealingKeys {
             current: Secret::new(vec![7; 32]),
             origin: KeyOrigin::Configuration,

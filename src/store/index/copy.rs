@@ -1,6 +1,6 @@
 //! Making another index beside this one, range by range, and counting what it would hold.
 
-use super::{BATCH_ROWS, Index, IndexChange, IndexError, Rows};
+use super::{BATCH_ROWS, Index, IndexChange, IndexError, Rows, write};
 use crate::store::keys;
 
 /// Rows found by one step of a count.
@@ -17,17 +17,15 @@ impl Index {
     /// none left. An error of the other index is not one of this.
     pub fn copy_some(&self, cursor: &mut Vec<u8>, to: &Index) -> Result<bool, IndexError> {
         let Rows::Sled { tree: target, .. } = &to.rows else { return Ok(false) };
-        let mut batch = sled::Batch::default();
-        let mut copied = 0;
+        let (mut copied, mut wrote) = (0, Ok(()));
         self.rows_behind(cursor, BATCH_ROWS, &mut |key, value| {
-            batch.insert(key, value);
             copied += 1;
+            if wrote.is_ok() {
+                wrote = target.insert(key, value).map(drop);
+            }
         });
-        if copied == 0 {
-            return Ok(false);
-        }
-        target.apply_batch(batch).map_err(|error| IndexError(error.to_string()))?;
-        Ok(true)
+        wrote.map_err(|error| IndexError(error.to_string()))?;
+        Ok(copied > 0)
     }
 
     /// Counts up to `most` rows behind `cursor` and moves it; `None` when there are none left.
@@ -73,8 +71,8 @@ impl Index {
     /// rows of is not complete yet.
     pub fn mirror(&self, changes: &[IndexChange]) -> Result<(), IndexError> {
         let Rows::Sled { tree, .. } = &self.rows else { return Ok(()) };
-        let batch = self.batch(changes)?;
-        tree.apply_batch(batch).map_err(|error| IndexError(error.to_string()))
+        let wrote = changes.iter().try_for_each(|change| write(tree, change));
+        wrote.map_err(|error| IndexError(error.to_string()))
     }
 
     /// Says that the rows are complete up to `applied`, and hands that to the file system.

@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Overlay, TICK};
+use super::Overlay;
+use super::rows::TICK;
 
 /// Looks for space on the disk again after this time.
 const STARVED: Duration = Duration::from_millis(500);
@@ -15,11 +16,13 @@ impl Overlay {
     /// As steadily as they came: a read waits while a batch goes into the index, and the writer,
     /// which reads, would stand still as long as a burst of them lasts.
     pub fn run(&self, lag: Duration, soft_limit: usize, may_write: impl Fn() -> bool) {
-        while let Some(through) = self.wait_ripe(lag, soft_limit) {
+        let mut counts = true;
+        while let Some(through) = self.wait_ripe(lag, soft_limit, counts) {
             let mut starved = false;
-            while !starved && !self.is_applied(through) {
-                starved = !may_write() || !self.apply_some();
+            while !starved && self.has_more(through) {
+                starved = !may_write() || !self.apply_some(through);
             }
+            counts = !starved && self.count_some();
             // Taking the lock first: whoever has looked and is about to wait is not passed over.
             let wanted = self.wanted.lock().expect("no holder panics");
             self.progressed.notify_all();
@@ -32,9 +35,15 @@ impl Overlay {
         }
     }
 
-    /// Waits for records whose rows are to go into the index and gives the last one's number;
-    /// `None` when [`Overlay::stop`] came.
-    fn wait_ripe(&self, lag: Duration, soft_limit: usize) -> Option<u64> {
+    fn has_more(&self, through: u64) -> bool {
+        let rows = self.read();
+        rows.has_gone() || rows.applied < through
+    }
+
+    /// Waits for records whose rows are to go into the index and gives the last one's number; that
+    /// of the last applied when rows are to go out of their turn alone, or while what waits is
+    /// still counted. `None` when [`Overlay::stop`] came.
+    fn wait_ripe(&self, lag: Duration, soft_limit: usize, counts: bool) -> Option<u64> {
         let mut wanted = self.wanted.lock().expect("no holder panics");
         loop {
             if wanted.stop {
@@ -45,8 +54,10 @@ impl Overlay {
                 let rows = self.read();
                 let hurry = wanted.hurry || rows.bytes >= soft_limit;
                 let ripe = if hurry { Some(rows.through) } else { rows.ripe(now, lag) };
+                let ripe = ripe.filter(|through| *through > rows.applied);
+                let ripe = ripe.or_else(|| (counts || rows.has_gone()).then_some(rows.applied));
                 let next = rows.published.front().map(|(_, at)| (*at + lag).max(now + TICK));
-                (ripe.filter(|through| *through > rows.applied), next)
+                (ripe, next)
             };
             wanted.hurry = false;
             if ripe.is_some() {

@@ -183,7 +183,7 @@ impl Store {
             })
         })??;
         if !more {
-            self.shared.forget_sealing_keys();
+            self.forget_sealing_keys();
         }
         Ok(more)
     }

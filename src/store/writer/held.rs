@@ -1,6 +1,6 @@
 //! Results that nobody waits for and that must not get lost: they are held until there is room.
 
-use super::{Fatal, Writer};
+use super::{Fatal, GROUP_WRITES, Writer};
 use crate::domain::delivery::DeliveryId;
 use crate::store::transaction::Transaction;
 use crate::store::{Settlement, WriteError};
@@ -31,18 +31,49 @@ impl Ended {
     }
 }
 
+/// So many are recorded in one turn, some 20 µs each: what somebody waits for then goes first.
+const AT_ONCE: usize = 64;
+/// Or this share of what is held, so that it does not grow without end.
+const SHARE: usize = 4;
+
 impl Writer {
-    /// Records what is held, oldest first, as far as there is room.
+    /// Whether anything is held that may find room.
+    pub(super) fn has_recordable(&self) -> bool {
+        !self.stuck && !self.held.is_empty()
+    }
+
+    /// Says that a turn begins.
+    pub(super) fn allow_held(&mut self) {
+        self.stuck = false;
+        self.allowance = AT_ONCE.max(self.held.len() / SHARE).min(GROUP_WRITES);
+    }
+
+    /// Records what is held, oldest first, as far as there is room and the turn allows.
     pub(super) fn record_held(&mut self) -> Result<(), Fatal> {
-        while let Some(ended) = self.held.pop_front() {
+        while self.allowance > 0 && !self.stuck {
+            let Some(ended) = self.held.pop_front() else { return Ok(()) };
+            self.allowance -= 1;
             self.make_room()?;
             if let Err(WriteError::Full(_)) = self.record(&ended) {
                 self.held.push_front(ended);
+                self.stuck = true;
                 return Ok(());
             }
             self.group.add(self.shared.clock.now());
         }
         Ok(())
+    }
+
+    /// Records all that is held and finds room, and syncs: the last thing that is done.
+    pub fn finish(&mut self) -> Result<(), Fatal> {
+        loop {
+            self.allow_held();
+            self.record_held()?;
+            self.finish_group()?;
+            if !self.has_recordable() {
+                return Ok(());
+            }
+        }
     }
 
     /// Records one, and tells the operator of it, if there is room for that too.

@@ -91,7 +91,7 @@ fn many_dead_letters_and_where_most_are() {
     let text = told["text"].as_str().unwrap();
     let most = format!("3 of them of endpoint {}", endpoint["id"].as_str().unwrap());
     assert!(text.starts_with("3 deliveries became dead letters within 2s, "), "{text}");
-    assert!(text.contains(&most), "{text}");
+    assert!(text.contains(&most) && text.contains("relay dead-letters list"), "{text}");
     assert_eq!(told["subjects"], serde_json::json!([{"since": told["since"]}]), "{told}");
     world.expect("dead_letters", "recovered");
     world.end(relay);

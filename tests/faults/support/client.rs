@@ -52,6 +52,12 @@ impl Client {
         read(request.header("content-type", "application/json").send(body)?)
     }
 
+    pub fn patch(&self, path: &str, body: &str) -> Answer {
+        let request = self.agent.patch(format!("{}{path}", self.base));
+        let request = request.header("authorization", &self.authorization);
+        read(request.header("content-type", "application/json").send(body)?)
+    }
+
     /// A provider's post; its status, or that no answer came.
     pub fn provide(
         &self,
@@ -116,10 +122,27 @@ impl Client {
 
     /// The relay's own account: it holds at any moment. Deliveries, and how many are delivered.
     pub fn account(&self) -> (u64, u64) {
+        let [deliveries, delivered] = self.counted(["deliveries", "delivered"]);
+        (deliveries, delivered)
+    }
+
+    /// Deliveries that have not ended.
+    pub fn waiting(&self) -> u64 {
+        self.counted(["waiting", "retrying"]).iter().sum()
+    }
+
+    /// A figure of `/metrics`, without what stands behind its point.
+    pub fn metric(&self, name: &str) -> u64 {
+        let (_, text) = self.get("/metrics").unwrap();
+        let text = text.as_str().unwrap();
+        let value = |line: &str| line.strip_prefix(name)?.trim().parse::<f64>().ok();
+        text.lines().find_map(value).unwrap_or_else(|| panic!("no {name} in {text}")) as u64
+    }
+
+    fn counted<const N: usize>(&self, names: [&str; N]) -> [u64; N] {
         let (status, account) = self.get("/api/v1/stats/accounting").unwrap();
         assert_eq!((status, &account["holds"]), (200, &json!(true)), "{account}");
-        let count = |name: &str| account[name].as_u64().unwrap();
-        (count("deliveries"), count("delivered"))
+        names.map(|name| account[name].as_u64().unwrap())
     }
 }
 

@@ -1,40 +1,30 @@
-//! A file system of our own in a file: it can be filled, and its power can be cut.
+//! A file system of our own in a file: it can be filled, and its power can be cut. It is mounted
+//! where nobody else is: a mount namespace that another process makes would keep what is unmounted
+//! here, and mounting the image again would give back the one that was cut off.
 
 use std::fs::{self, File};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use super::namespace::run;
+use super::namespace::{has_own_mounts, run};
 
 /// `EXT4_IOC_SHUTDOWN`, `_IOR('X', 125, u32)`, with 2: neither data nor log is flushed.
 const SHUTDOWN: &str = "import fcntl, os, struct, sys; \
     fcntl.ioctl(os.open(sys.argv[1], os.O_RDONLY), 0x8004587d, struct.pack('I', 2))";
 
-/// A mount namespace that is made meanwhile would keep a disk that is unmounted here. So it would
-/// from another process: one run of these tests at a time.
-static MOUNTS: RwLock<()> = RwLock::new(());
-
-/// As long as this is held no disk is mounted, and mount namespaces may be made.
-pub fn no_disks() -> RwLockWriteGuard<'static, ()> {
-    // A test that failed leaves nothing mounted.
-    MOUNTS.write().unwrap_or_else(PoisonError::into_inner)
-}
-
 /// A mounted ext4; unmounted and removed with the value.
 pub struct LoopDisk {
     folder: tempfile::TempDir,
     mounted: bool,
-    /// That of a copy is the original's.
-    _mounts: Option<RwLockReadGuard<'static, ()>>,
 }
 
 impl LoopDisk {
-    /// Makes and mounts one; why that can't be done otherwise.
+    /// Makes and mounts one, in a test that asked for mounts of its own; why that can't be done
+    /// otherwise.
     pub fn new(bytes: u64) -> Result<LoopDisk, String> {
+        assert!(has_own_mounts(), "a test with a disk begins with with_own_mounts");
         let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
-        let mounts = MOUNTS.read().unwrap_or_else(PoisonError::into_inner);
-        let mut disk = LoopDisk { folder, mounted: false, _mounts: Some(mounts) };
+        let mut disk = LoopDisk { folder, mounted: false };
         let image = File::create(disk.image()).map_err(|error| error.to_string())?;
         image.set_len(bytes).map_err(|error| error.to_string())?;
         fs::create_dir(disk.path()).map_err(|error| error.to_string())?;
@@ -46,7 +36,7 @@ impl LoopDisk {
     /// What has reached the image by now, mounted as another disk that goes before this one.
     pub fn copy(&self) -> Result<LoopDisk, String> {
         let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
-        let copy = LoopDisk { folder, mounted: false, _mounts: None };
+        let copy = LoopDisk { folder, mounted: false };
         run("cp", &["--sparse=always", &text(&self.image()), &text(&copy.image())])?;
         fs::create_dir(copy.path()).map_err(|error| error.to_string())?;
         Ok(copy)

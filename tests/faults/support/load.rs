@@ -24,6 +24,15 @@ pub struct Load {
     stop: AtomicBool,
 }
 
+/// Has the writers end, and so the test, when what is done beside them panics too.
+struct Stop<'load>(&'load Load);
+
+impl Drop for Stop<'_> {
+    fn drop(&mut self) {
+        self.0.stop();
+    }
+}
+
 impl Load {
     /// Lets `writers` post until the relay goes away or [`Load::stop`]; `meanwhile` runs beside
     /// them. Returns the ids acknowledged in this round.
@@ -40,8 +49,8 @@ impl Load {
             for _ in 0..writers {
                 scope.spawn(|| self.write(client, fill, &round));
             }
+            let _stop = Stop(self);
             meanwhile(self);
-            self.stop();
         });
         round.into_inner().unwrap()
     }

@@ -6,6 +6,7 @@ pub mod disk;
 pub mod dns;
 pub mod faketime;
 pub mod load;
+pub mod lying;
 pub mod namespace;
 pub mod process;
 pub mod receiver;

@@ -1,22 +1,43 @@
-//! A test that runs again in a network and mount namespace of its own.
+//! A test that runs again in namespaces of its own.
 
 use std::env;
 use std::process::Command;
 
-use super::disk::no_disks;
-
 const INSIDE: &str = "RELAY_FAULT_INSIDE";
 
-/// Runs the test of this name once more, in namespaces of its own whose loopback is up, and says
-/// whether the caller is that run. Why that can't be done otherwise.
+const MOUNTS: [&str; 3] = ["--mount", "--propagation", "private"];
+
+/// Runs the test of this name once more, in network and mount namespaces of its own whose loopback
+/// is up, and says whether the caller is that run. Why that can't be done otherwise.
 pub fn inside(test: &str) -> Result<bool, String> {
-    if env::var(INSIDE).is_ok_and(|name| name == test) {
-        run("ip", &["link", "set", "lo", "up"])?;
+    const UP: [&str; 5] = ["ip", "link", "set", "lo", "up"];
+    if is_inside(test) {
+        run(UP[0], &UP[1..])?;
         return Ok(true);
     }
-    let _alone = no_disks();
-    let own = ["--net", "--mount", "--propagation", "private"];
-    run("unshare", &[&own[..], &["ip", "link", "set", "lo", "up"]].concat())?;
+    again(test, &[&["--net"][..], &MOUNTS].concat(), &UP)
+}
+
+/// The same in a mount namespace alone: what is mounted there is nobody else's, and gone with it.
+pub fn with_own_mounts(test: &str) -> Result<bool, String> {
+    if is_inside(test) {
+        return Ok(true);
+    }
+    again(test, &MOUNTS, &["true"])
+}
+
+/// Whether this process was started by one of these.
+pub fn has_own_mounts() -> bool {
+    env::var_os(INSIDE).is_some()
+}
+
+fn is_inside(test: &str) -> bool {
+    env::var(INSIDE).is_ok_and(|name| name == test)
+}
+
+/// Starts the test where `own` leads, provided that `tried` can be run there.
+fn again(test: &str, own: &[&str], tried: &[&str]) -> Result<bool, String> {
+    run("unshare", &[own, tried].concat())?;
     let program = env::current_exe().map_err(|error| error.to_string())?;
     let mut again = Command::new("unshare");
     again.args(own).arg(program).args(["--exact", test, "--nocapture"]).env(INSIDE, test);

@@ -14,7 +14,7 @@ use relay::domain::id::{ApplicationId, EndpointId};
 use relay::domain::secret::Secret;
 use relay::domain::signature::SigningKey;
 use relay::domain::subscription::Subscription;
-use relay::store::disk::RealDisk;
+use relay::store::disk::{Disk, RealDisk};
 use relay::store::{
     Author, KeyOrigin, NewMessage, Notice, OpenError, Options, Reply, Running, SEALING_KEY,
     SealingKeys, Store, StoredMessage, WriteError, open,
@@ -29,6 +29,7 @@ pub struct Folder {
     pub segment_size: u64,
     /// What is configured; else as the binary finds it in the folder.
     pub sealing: Option<SealingKeys>,
+    pub disk: Arc<dyn Disk>,
     /// What it is served when it fetches a provider's key.
     pub provider: Arc<Provider>,
 }
@@ -48,6 +49,7 @@ impl Folder {
             clock: ManualClock::at(START),
             segment_size: 1 << 20,
             sealing: None,
+            disk: Arc::new(RealDisk),
             provider: Arc::default(),
         }
     }
@@ -79,10 +81,11 @@ impl Folder {
         let clock = self.clock.clone();
         let opened = open(Options {
             folder: self.data().to_owned(),
-            disk: Arc::new(RealDisk),
+            disk: Arc::clone(&self.disk),
             segment_size: self.segment_size,
             index_cache: 4 << 20,
             overlay: 64 << 20,
+            order_lookahead: 20_000,
             sealing: self.sealing(),
             clock: Box::new(move |floor| {
                 clock.go_on(floor);

@@ -229,7 +229,7 @@ impl Model {
             if let Some((first, _)) = expected.first() {
                 lanes.insert(*endpoint, *first);
             }
-            let page = open.store.due(*endpoint, late, usize::MAX);
+            let page = open.store.due(*endpoint, late, usize::MAX, &[]);
             let found: Vec<_> =
                 page.ready.iter().map(|ready| (ready.due, ready.message.message.id)).collect();
             assert_eq!(found, expected);

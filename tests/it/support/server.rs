@@ -15,6 +15,7 @@ use relay::engine::provider_keys::ProviderKeys;
 use relay::engine::script::{ScriptLimits, Scripts};
 use relay::engine::transport::Transport;
 use relay::http::auth::Access;
+use relay::http::in_force::InForce;
 use relay::http::server;
 use relay::http::state::{Readiness, State, TRIES};
 use relay::metrics::Metrics;
@@ -117,6 +118,7 @@ impl Relay {
         let open = folder.open();
         let mut config = Config::default();
         change(&mut config);
+        let config = Arc::new(config);
         let provider = Arc::clone(&folder.provider) as Arc<dyn Transport>;
         let state = State {
             store: open.store.clone(),
@@ -139,7 +141,8 @@ impl Relay {
                 config.sources.clone(),
                 ProviderKeys::new(provider, Arc::new(folder.clock.clone())),
             ),
-            config: Arc::new(config),
+            in_force: InForce::new(Arc::clone(&config)),
+            config,
             check_url: Arc::new(|text| match parse_endpoint_url(text) {
                 Ok(url) => Ok(url.to_string()),
                 Err(error) => Err(error.to_string()),

@@ -97,6 +97,53 @@ fn throttles_pace_a_lane_and_an_application() {
     assert_eq!(bench.scheduler.next_wake(), None);
 }
 
+/// Nobody knows what was sent right before a start: no second that goes over it has more than the
+/// rate allows.
+#[test]
+fn a_throttle_is_spent_at_a_start() {
+    let mut bench = Bench::new(|_| {});
+    bench.rate = Some(20);
+    let settings = Settings::from(&config::Delivery::default());
+    bench.scheduler = Scheduler::new(settings, 1);
+    bench.step(Input::Lanes(Vec::new()));
+    for message in 0..3 {
+        assert_eq!(sent(&bench.accept(100, message)), []);
+    }
+    for _ in 0..3 {
+        bench.now = bench.now + Duration::from_millis(50);
+        assert_eq!(sent(&bench.step(Input::Tick)).len(), 1);
+    }
+    bench.wait(1);
+    let sent: usize = (3..9).map(|message| sent(&bench.accept(100, message)).len()).sum();
+    assert_eq!(sent, 2, "a tenth of a second's, once it had time to save that up");
+    assert_eq!(bench.scheduler.next_wake(), Some(bench.now + Duration::from_millis(50)));
+}
+
+/// A lane that is forgotten among many would forget with it what its throttle let through.
+#[test]
+fn a_lane_is_not_forgotten_before_its_throttle_is_paid() {
+    let mut bench = Bench::new(|_| {});
+    for number in 0..4_096 {
+        let delivery = bench.ready(1_000 + number, number).delivery();
+        bench.accept(1_000 + number, number);
+        bench.succeed(delivery);
+        bench.settled(delivery, None);
+    }
+    bench.rate = Some(1);
+    let first = bench.ready(100, 9_000).delivery();
+    assert_eq!(sent(&bench.accept(100, 9_000)), [first]);
+    bench.succeed(first);
+    bench.settled(first, None);
+    assert_eq!(bench.scheduler.load().lanes, 4_097);
+    assert_eq!(sent(&bench.accept(100, 9_001)), []);
+    let second = bench.ready(100, 9_001).delivery();
+    assert_eq!(sent(&bench.wait(1)), [second]);
+    bench.succeed(second);
+    bench.settled(second, None);
+    bench.wait(1);
+    assert_eq!(bench.scheduler.load().lanes, 4_096, "it is forgotten then");
+}
+
 /// Until the receiver has said how much it takes there is one delivery at a time; what it says
 /// holds beside the throttle, and says nothing of how well the receiver is.
 #[test]

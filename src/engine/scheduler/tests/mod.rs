@@ -15,6 +15,7 @@ use crate::store::{BodyLocation, DuePage, Notice, Ready, StoredMessage};
 
 mod disk;
 mod fairness;
+mod order;
 mod rules;
 mod wishes;
 
@@ -40,7 +41,9 @@ impl Bench {
         let mut settings = Settings::from(&config::Delivery::default());
         settings.retry.jitter = 0.0;
         adjust(&mut settings);
-        let scheduler = Scheduler::new(settings, 1);
+        let mut scheduler = Scheduler::new(settings, 1);
+        // Long ago, as far as throttles go.
+        scheduler.step(Timestamp::default(), Input::Tick, &mut Vec::new());
         Bench {
             scheduler,
             now: START,
@@ -174,10 +177,12 @@ fn sent(outputs: &[Output]) -> Vec<DeliveryId> {
     sent.collect()
 }
 
-/// The pages asked for: whose, and how many rows.
+/// The pages asked for: whose, and how many rows, with those that are held.
 fn feeds(outputs: &[Output]) -> Vec<(u64, usize)> {
     let feeds = outputs.iter().filter_map(|output| match output {
-        Output::Feed { endpoint, limit, .. } => Some((endpoint.stamp().0, *limit)),
+        Output::Feed { endpoint, limit, held, .. } => {
+            Some((endpoint.stamp().0, *limit + held.len()))
+        }
         _ => None,
     });
     feeds.collect()

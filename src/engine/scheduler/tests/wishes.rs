@@ -69,6 +69,17 @@ fn a_receiver_ends_a_message_or_all() {
     assert!(outputs.contains(&Output::Disable { endpoint: endpoint(100), why }), "{outputs:?}");
 }
 
+#[test]
+fn a_receiver_takes_a_message_and_wants_no_more() {
+    let mut bench = Bench::new(|_| {});
+    bench.accept(100, 1);
+    bench.asks = Some(Asks::Disable);
+    let outputs = bench.succeed(bench.ready(100, 1).delivery());
+    assert_eq!(verdicts(&outputs), [Verdict::Delivered]);
+    let why = Disabled::Gone;
+    assert!(outputs.contains(&Output::Disable { endpoint: endpoint(100), why }), "{outputs:?}");
+}
+
 fn together(outputs: &[Output]) -> Vec<usize> {
     let count = |output: &Output| match output {
         Output::SendTogether(all) => Some(all.len()),

@@ -1,0 +1,40 @@
+//! The pools that perform deliveries: one for what has just become due, and one for what waited
+//! long, whose threads step back before all others. A tenant's backlog is drained with the
+//! processor time that nobody else wants.
+
+use std::time::Duration;
+
+use super::Job;
+use crate::domain::time::Timestamp;
+use crate::engine::sender::{Drained, SenderPool, drain};
+
+/// What has been due for longer is no longer waited for by the millisecond.
+const BEHIND: Duration = Duration::from_secs(1);
+
+/// Both pools.
+pub(super) struct Senders {
+    timely: SenderPool<Job>,
+    behind: SenderPool<Job>,
+}
+
+impl Senders {
+    /// Pools of at most `threads` threads each; together they never have more jobs than the
+    /// scheduler lets be in flight.
+    pub fn new(threads: usize, handler: impl Fn(Job) + Clone + Send + Sync + 'static) -> Senders {
+        Senders {
+            timely: SenderPool::new(threads, handler.clone()),
+            behind: SenderPool::stepping_back(threads, handler),
+        }
+    }
+
+    /// Queues a job; gives it back when the pool is stopping or no thread can be had for it.
+    pub fn submit(&self, job: Job, now: Timestamp) -> Result<(), Job> {
+        let waited = job.due().is_some_and(|due| now.since(due) > BEHIND);
+        if waited { self.behind.submit(job) } else { self.timely.submit(job) }
+    }
+
+    /// See [`drain`].
+    pub fn drain(&self, patience: Duration, interrupt: impl FnOnce()) -> Drained<Job> {
+        drain(&[&self.timely, &self.behind], patience, interrupt)
+    }
+}
