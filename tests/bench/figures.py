@@ -4,7 +4,7 @@
     HOOKBENCH=path/to/hookbench python3 tests/bench/figures.py RELAY SCENARIO...
 
 RELAY is a release binary. HOOKBENCH is the load tool: its receiver, its generator and relay share
-the machine. Prints a line of JSON a run; asserts nothing. `all` runs every scenario."""
+the machine. Prints a line of JSON a run; asserts nothing. `all` runs every scenario but `hour`."""
 
 import json
 import os
@@ -20,6 +20,11 @@ TOOL = os.environ.get("HOOKBENCH", "hookbench")
 SINK = "http://127.0.0.1:59000"
 SINK_PORTS = 200
 BACKLOG = int(os.environ.get("BACKLOG", "1000000"))
+# Of the steady load: messages a second, for so long, in windows of so many seconds, over a cap.
+RATE = int(os.environ.get("RATE", "6000"))
+MINUTES = int(os.environ.get("MINUTES", "60"))
+WINDOW = 30
+CAP = os.environ.get("CAP", "4 GiB")
 TEMPLATE = '{"eventType":"bench.event","payload":{{event}}}'
 
 
@@ -316,8 +321,24 @@ def slow_steady(binary):
     relay.end()
 
 
+def hour(binary):
+    """Steady load; a line for each window. `python3 tests/bench/chart.py` draws them."""
+    relay = Relay(binary, RELAY__RETENTION__MAX_BYTES=CAP)
+    relay.application("bench", [SINK + "/e/0"])
+    flags = ("--events", RATE * WINDOW, "--rate", RATE, "--concurrency", 64)
+    begun, before = time.time(), relay.cpu()
+    for _ in range(MINUTES * 60 // WINDOW):
+        result = measured(relay, "hour", *flags)
+        now = relay.cpu()
+        show("steady", {"latency_ms": result["latency_ms"]}, relay, disk=relay.disk(),
+             seconds=round(time.time() - begun), cpu=round(now - before, 1), lost=result["lost"],
+             errors=result["ingest"]["errors"], deliveries=result["delivered"])
+        before = now
+    relay.end()
+
+
 SCENARIOS = {run.__name__: run for run in (
-    one, fan, steady, slow, slow_steady, hang, half, tenants, dead, drain, many)}
+    one, fan, steady, slow, slow_steady, hang, half, tenants, dead, drain, many, hour)}
 
 
 def main():
@@ -326,7 +347,8 @@ def main():
                             stdout=subprocess.DEVNULL)
     try:
         time.sleep(0.5)
-        for name in SCENARIOS if names == ["all"] else names:
+        every = [name for name in SCENARIOS if name != "hour"]
+        for name in every if names == ["all"] else names:
             SCENARIOS[name](os.path.abspath(binary))
     finally:
         sink.kill()

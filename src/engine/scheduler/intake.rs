@@ -30,6 +30,10 @@ impl Scheduler {
                     // What waits in memory may wait for others than before.
                     lane.turn();
                     self.queued -= lane.give_back(0);
+                    // And what waits on disk may wait in other groups, which are read first.
+                    if lane.groups.look_again() {
+                        lane.lower(self.now);
+                    }
                     if let Some(feeding) = &mut lane.feeding {
                         feeding.changed = true;
                     }
@@ -53,7 +57,9 @@ impl Scheduler {
         if lane.held.contains_key(&name) {
             lane.ask_again(ready);
         } else {
-            let next = lane.feeding.is_none() && lane.disk.is_none_or(|due| due > ready.due);
+            // In an order whatever is yet to be read may go before it.
+            let before = if ready.group.is_some() { now } else { ready.due };
+            let next = lane.feeding.is_none() && lane.disk.is_none_or(|due| due > before);
             let capacity = lane.capacity(now, most).max(usize::from(manual));
             let fits = room > 0 && lane.queue.len() < capacity;
             let in_turn = (next || manual) && lane.groups.may_queue(ready.group);
