@@ -229,7 +229,8 @@ pub struct Delivery {
     pub jitter: f64,
     /// From the request's begin to the end of the answer's head.
     pub timeout: Span,
-    /// Senders at most; threads are started as receivers keep them waiting.
+    /// Requests under way at most; threads are started as receivers keep them waiting, as many
+    /// again for what is more than a second late.
     pub threads: usize,
     /// After it a delivery not yet made is dead; `None`: the schedule alone decides.
     #[serde(skip_serializing_if = "Option::is_none")]

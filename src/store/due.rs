@@ -86,7 +86,8 @@ impl Shared {
 
     /// Looks at one row of the due index.
     fn pass(&self, reading: &mut Reading<'_>, id: DeliveryId, due: Timestamp) -> ControlFlow<()> {
-        if due > reading.until || reading.page.ready.len() == reading.limit {
+        // What persons asked for may be more than the rest of the page.
+        if due > reading.until || reading.page.ready.len() >= reading.limit {
             reading.page.lower(due);
             return ControlFlow::Break(());
         }

@@ -189,13 +189,19 @@ fn what_the_scheduler_holds_is_not_read_again() {
     assert_eq!(due(2, &[(id(0), 0), (id(2), 0)]), [id(1), id(3)]);
     assert_eq!(due(9, &[(id(0), 1)]).len(), 5, "another time round");
     // What a person asked for is told all the same.
-    let asked = made[0].clone();
-    let written = open.store.write_blocking(None, move |transaction| {
-        transaction.resend(&asked, endpoint)?;
-        Ok(Reply::Done)
-    });
-    written.unwrap();
+    let ask = |at: usize| {
+        let asked = made[at].clone();
+        let written = open.store.write_blocking(None, move |transaction| {
+            transaction.resend(&asked, endpoint)?;
+            Ok(Reply::Done)
+        });
+        written.unwrap();
+    };
+    ask(0);
     assert_eq!(due(2, &[(id(0), 0)]), [id(0), id(1), id(2)]);
+    // Nor does a page grow when they asked for more than it has room for.
+    ask(1);
+    assert_eq!(due(1, &[(id(3), 0)]), [id(0), id(1)]);
     open.stop();
 }
 

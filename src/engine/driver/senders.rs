@@ -19,7 +19,8 @@ pub(super) struct Senders {
 
 impl Senders {
     /// Pools of at most `threads` threads each; together they never have more jobs than the
-    /// scheduler lets be in flight.
+    /// scheduler lets be in flight. Threads of one may be idle while the other has as many
+    /// (`TasksMax` of the service allows for it); they end after half a minute.
     pub fn new(threads: usize, handler: impl Fn(Job) + Clone + Send + Sync + 'static) -> Senders {
         Senders {
             timely: SenderPool::new(threads, handler.clone()),

@@ -52,6 +52,11 @@ impl Feeding {
         self.settled.contains_key(&key)
     }
 
+    /// Whether something it may show as waiting for its time waits no longer.
+    pub fn took_away(&self) -> bool {
+        self.settled.values().any(|waits| !waits)
+    }
+
     /// Passes over one that is outdated: those of its group wait behind it, if it waits still.
     pub fn pass_over(&mut self, key: Key, group: Option<u64>) {
         let waits = self.settled.get(&key).is_some_and(|waits| *waits);

@@ -116,8 +116,9 @@ impl Scheduler {
         let Some(lane) = self.lanes.get_mut(&endpoint) else { return };
         let Some(mut feeding) = lane.arrive(page.next_due) else { return };
         self.queued -= feeding.want;
-        if feeding.changed {
-            // Read under the settings of before: nothing is known of what waits for its time.
+        if feeding.changed || !page.held.is_empty() && feeding.took_away() {
+            // Read under the settings of before, or with what holds nobody up any more: nothing is
+            // known of what waits for its time.
             lane.lower(now);
         } else {
             lane.groups.held(page.held, page.stuck);

@@ -77,6 +77,8 @@ impl Groups {
     pub fn settled(&mut self, group: u64) {
         if self.holds.get(&group) == Some(&Hold::Failed) {
             self.hold(group, None);
+            // Its own time may be the first that ends: a page tells.
+            self.stuck = false;
         }
     }
 

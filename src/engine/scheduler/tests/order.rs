@@ -130,3 +130,31 @@ fn one_before_another_that_waits_for_its_time_holds_up_nothing() {
     outputs.extend(bench.wait(1));
     assert!(!feeds(&outputs).is_empty());
 }
+
+/// The page was read when the first waited for its time, which somebody took away before it came.
+#[test]
+fn a_page_does_not_hold_up_what_waited_for_one_that_is_gone() {
+    let mut bench = Bench::new(|_| {});
+    let first = ordered(&bench, 1);
+    assert_eq!(feeds(&bench.step(Input::Lanes(vec![(endpoint(100), START)]))).len(), 1);
+    assert_eq!(bench.settled(first.delivery(), None), []);
+    let held = [(0, START + Duration::from_secs(3_600))].into_iter().collect();
+    let page = DuePage { next_due: Some(first.due), held, stuck: true, ..DuePage::default() };
+    let outputs = bench.step(Input::Fed { endpoint: endpoint(100), page });
+    assert_eq!(feeds(&outputs).len(), 1, "as things stand now");
+}
+
+/// Ordered by a key, one fails while the page had nothing but what waits longer than it will.
+#[test]
+fn one_that_failed_is_tried_again_before_another_key_goes_on() {
+    let mut bench = Bench::new(|_| {});
+    assert_eq!(feeds(&bench.step(Input::Lanes(vec![(endpoint(100), START)]))).len(), 1);
+    let first = ordered(&bench, 1);
+    let held = [(7, START + Duration::from_secs(3_600))].into_iter().collect();
+    let (ready, next_due) = (vec![first.clone()], Some(first.due));
+    let page = DuePage { ready, next_due, held, stuck: true };
+    assert_eq!(sent(&bench.step(Input::Fed { endpoint: endpoint(100), page })), [first.delivery()]);
+    bench.fail(first.delivery());
+    let outputs = bench.settled(first.delivery(), Some(START + Duration::from_secs(5)));
+    assert_eq!(feeds(&outputs).len(), 1, "the disk tells whose time comes first");
+}
