@@ -23,7 +23,8 @@ pub fn write(tree: &sled::Tree, change: &IndexChange) -> sled::Result<()> {
             0
         }
     };
-    for part in new..old {
+    // From the last on: what a crash leaves is found by `parts_of` again.
+    for part in (new..old).rev() {
         tree.remove(part_key(key, part))?;
     }
     Ok(())
