@@ -33,7 +33,7 @@ const examples = (type) => {
 
 // Sends it an example of an event type.
 export async function test(app, endpoint, done) {
-  const types = (await all('event-type', { with_schemas: true })).filter((type) => examples(type).length);
+  const types = (await all('event-type', { with_content: true })).filter((type) => examples(type).length);
   if (types.length === 0) {
     dialog('Send a test', [h('p', null, 'No event type has an example yet. Add “examples” to the schema of an event type, then it can be sent from here.'),
       h('p', null, h('a', { href: to('event-types') }, 'To the event types'))]);

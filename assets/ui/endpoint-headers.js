@@ -24,7 +24,7 @@ export function endpointHeaders(app, endpoint, may) {
       show(place, table([
         ['Name', (row) => h('code', null, row.name)],
         ['Value', (row) => (row.value === null ? h('span', { class: 'faint' }, 'set, and not shown again') : h('code', null, row.value))],
-        ...(may ? [['', (row) => button('Take away', () => remove(row.name), { kind: 'plain small', 'aria-label': `Take ${row.name} away` })]] : []),
+        ...(may ? [['', (row) => button('Take away', () => remove(row.name), { kind: 'plain small', 'aria-label': `Take away ${row.name}` })]] : []),
       ], [...rows, ...hidden], { caption: 'Headers', empty: 'None but those of relay itself.' }));
     } catch (error) { show(place, problem(error)); }
   }

@@ -6,7 +6,7 @@ import { h, show, to } from './dom.js';
 import { field, form, json, read } from './forms.js';
 import { id, plural, pretty, when } from './format.js';
 import { button, card, code, notice, pill, problem } from './parts.js';
-import { capital, outcome } from './words.js';
+import { outcome } from './words.js';
 
 // How long nobody types before it is tried.
 const QUIET_MILLIS = 600;
@@ -52,7 +52,7 @@ function result(app, row) {
   const [words, tone] = outcome(row.outcome);
   const place = h('div', { class: 'opened' });
   const element = h('details', { class: 'line' }, h('summary', null, pill(words, tone), ' ', h('span', null, row.eventType || 'no event type'), ' ', id(row.msgId), ' ',
-    h('span', { class: 'faint' }, when(row.timestamp)), row.reason ? h('p', { class: 'reason' }, capital(row.reason)) : null), place);
+    h('span', { class: 'faint' }, when(row.timestamp)), row.reason ? h('p', { class: 'reason' }, row.reason) : null), place);
   element.addEventListener('toggle', async () => {
     if (!element.open || place.childNodes.length) return;
     show(place, h('p', { class: 'faint' }, 'Reading …'));
@@ -134,7 +134,7 @@ function fields(endpoint, held) {
     field('filter', 'Filter, as JSON', { kind: 'textarea', rows: 6, value: endpoint.filter ? JSON.stringify(endpoint.filter, null, 2) : '', placeholder: '{"body": {"amount": {"$gte": 1000}}}', hint: 'What must hold of the content. Empty: every message of its event types and channels.' }),
     field('kind', 'Transformation', { kind: 'select', options: KINDS, value: kind, onchange: (event) => choose(event.target.value) }),
     script, steps, rest,
-    field('limit', 'Try it on', { kind: 'select', options: LIMITS, value: '10' }),
+    field('limit', 'Try it on', { kind: 'select', options: LIMITS, value: '50' }),
   ];
 }
 

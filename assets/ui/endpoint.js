@@ -89,9 +89,9 @@ function overTime() {
   return { draw, element: card(null, h('div', { class: 'head' }, h('h2', null, 'Over time'), h('div', { class: 'actions', role: 'group', 'aria-label': 'Period of the chart' }, buttons)), drawn) };
 }
 
-function heading(endpoint) {
+function heading(endpoint, owner) {
   title(endpoint.description || place(endpoint.url));
-  about(h('a', { href: to('applications', app) }, 'Application'), ' · ', h('span', null, endpoint.url), endpoint.uid ? [' · ', h('code', null, endpoint.uid)] : null);
+  about(h('a', { href: to('applications', app) }, owner.value?.name ?? 'Application'), ' · ', h('span', null, endpoint.url), endpoint.uid ? [' · ', h('code', null, endpoint.uid)] : null);
 }
 
 function doings(endpoint, health, again) {
@@ -117,17 +117,17 @@ page(async () => {
   const look = async () => Promise.all([api.get(base), settled(api.get(`${base}/health`)), settled(api.get(`${base}/stats`))]);
   const graph = overTime();
   const below = h('div');
-  const [[endpoint, health, stats], may] = await Promise.all([look(), mayChange, graph.draw()]);
+  const [[endpoint, health, stats], may, owner] = await Promise.all([look(), mayChange, settled(api.get(path`app/${app}`)), graph.draw()]);
   const paint = (found, how, counted) => show(top, wellbeing(found, how, counted));
   // After a change all of it is drawn anew; while somebody only looks, the figures alone.
   const again = async () => {
     const [found, how, counted] = await look();
-    heading(found);
+    heading(found, owner);
     doings(found, how, again);
     paint(found, how, counted);
     show(below, parts(found, may));
   };
-  heading(endpoint);
+  heading(endpoint, owner);
   doings(endpoint, health, again);
   paint(endpoint, health, stats);
   show(below, parts(endpoint, may));

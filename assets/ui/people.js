@@ -3,7 +3,7 @@
 import { api, path } from './api.js';
 import { h, show } from './dom.js';
 import { confirm, dialog, field, form } from './forms.js';
-import { when } from './format.js';
+import { id, when } from './format.js';
 import { button, card, copy, notice, pages, pill, table } from './parts.js';
 import { about, actions, mayChange, page, person } from './shell.js';
 
@@ -60,7 +60,7 @@ page(async () => {
   const list = pages((iterator) => api.get('auth/key', { limit: 100, iterator }), (rows) => table([
     ['Name', (key) => [key.name ?? (key.origin ? 'the configured key' : '(without a name)'), ' ', isMine(key, me) ? pill('you', 'good') : null]],
     ['Role', (key) => pill(role(key) === 'read-only' ? 'read only' : role(key), 'calm')],
-    ['Id', (key) => h('code', { class: 'id' }, key.id)],
+    ['Id', (key) => id(key.id)],
     ['Made', (key) => when(key.createdAt)],
     ['Last used', (key) => when(key.lastUsedAt)],
     ['Ends', (key) => (key.expiresAt ? when(key.expiresAt) : 'when revoked')],

@@ -62,7 +62,8 @@ function reach(source, may, again) {
   const url = source.ingestUrl
     ? [code(source.ingestUrl, { label: 'URL' }), h('p', { class: 'actions' }, copy(source.ingestUrl, 'Copy the URL'), may ? button('Make a new URL', () => rotateUrl(again), { kind: 'plain small' }) : null)]
     : h('p', { class: 'faint' }, 'Its URL is a secret, and not shown to people who may only read.');
-  const trigger = `relay trigger ${source.type} --source ${source.uid ?? source.id} --secret-file FILE`;
+  const sender = source.type === 'generic-webhook' ? 'none' : source.type;
+  const trigger = `relay trigger ${sender} --source ${source.uid ?? source.id}${source.secrets ? ' --secret-file FILE' : ''}`;
   return card('URL', mode(source, may, again), url,
     facts([
       ['Secrets that count', h('span', { class: 'actions' }, String(source.secrets ?? '–'), may ? button('Change the secret', () => changeSecret(again), { kind: 'plain small' }) : null)],

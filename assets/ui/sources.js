@@ -4,7 +4,7 @@ import { api } from './api.js';
 import { h, to } from './dom.js';
 import { finder } from './finder.js';
 import { dialog } from './forms.js';
-import { when } from './format.js';
+import { id, when } from './format.js';
 import { button, copy, pill, table } from './parts.js';
 import { about, actions, page } from './shell.js';
 import { addSource } from './source-form.js';
@@ -14,7 +14,7 @@ const COLUMNS = [
   ['Uid', (row) => (row.uid ? h('code', null, row.uid) : '–')],
   ['Who sends', (row) => row.type],
   ['Mode', (row) => pill(row.mode)],
-  ['Application', (row) => h('a', { href: to('applications', row.application) }, h('code', { class: 'id' }, row.application))],
+  ['Application', (row) => h('a', { href: to('applications', row.application) }, id(row.application))],
   ['Secrets', (row) => (row.secrets === undefined ? '–' : row.secrets)],
   ['Made', (row) => when(row.createdAt)],
   ['URL', (row) => (row.ingestUrl ? copy(row.ingestUrl, 'Copy the URL') : '–')],

@@ -3,7 +3,7 @@
 import { api, path } from './api.js';
 import { h, to } from './dom.js';
 import { confirm, field, form } from './forms.js';
-import { number, when } from './format.js';
+import { id, number, when } from './format.js';
 import { button, card, facts, notice, pages, pill, table } from './parts.js';
 import { about, every, mayChange, page } from './shell.js';
 import { TASK_NAMES, taskWords } from './words.js';
@@ -44,11 +44,11 @@ page(async () => {
       ['State', (task) => pill(status(task))],
       ['Looked at', (task) => number(task.data?.lookedAt), 'right'],
       ['Done', (task) => number(task.data?.done), 'right'],
-      ['Application', (task) => (task.data?.appId ? h('a', { href: to('applications', task.data.appId) }, h('code', { class: 'id' }, task.data.appId)) : '–')],
+      ['Application', (task) => (task.data?.appId ? h('a', { href: to('applications', task.data.appId) }, id(task.data.appId)) : '–')],
       ['Changed', (task) => when(task.updatedAt), 'keep'],
       ['', (task) => [task.data?.error && !task.data.cancelled ? h('span', { class: 'text-bad' }, task.data.error) : null, counts(task)]],
-      ['Id', (task) => h('code', { class: 'id' }, task.id)],
-      ...(may ? [['Cancel', (task) => (task.status === 'running' ? button('Cancel', () => cancel(task, list.again), { kind: 'plain small', 'aria-label': `Cancel ${task.id}` }) : null)]] : []),
+      ['Id', (task) => id(task.id)],
+      ...(may ? [['', (task) => (task.status === 'running' ? button('Cancel', () => cancel(task, list.again), { kind: 'plain small', 'aria-label': `Cancel ${task.id}` }) : null)]] : []),
     ], found, { caption: 'Background tasks', empty: 'No tasks. What is resent, replayed or counted in bulk stands here while it goes on, and for a while after.' });
   });
   const ask = form([
