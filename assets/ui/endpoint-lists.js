@@ -1,7 +1,7 @@
 // The messages of an endpoint, by state, and its attempts, by outcome.
 
 import { api, path } from './api.js';
-import { attempts } from './attempts.js';
+import { attempts } from './endpoint-attempts.js';
 import { h, to } from './dom.js';
 import { field, form } from './forms.js';
 import { id, when } from './format.js';

@@ -41,7 +41,7 @@ const ASSETS: &[(&str, &str, &str)] = &assets![
     SCRIPT "application.js",
     SCRIPT "application-portal.js",
     SCRIPT "application-usage.js",
-    SCRIPT "attempts.js",
+    SCRIPT "endpoint-attempts.js",
     SCRIPT "endpoint.js",
     SCRIPT "endpoint-actions.js",
     SCRIPT "endpoint-form.js",
