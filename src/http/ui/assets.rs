@@ -35,6 +35,11 @@ const ASSETS: &[(&str, &str, &str)] = &assets![
     SCRIPT "sign-in.js",
     SCRIPT "setup.js",
     SCRIPT "overview.js",
+    SCRIPT "attempts.js",
+    SCRIPT "message.js",
+    SCRIPT "messages.js",
+    SCRIPT "dead-letters.js",
+    SCRIPT "live.js",
 ];
 
 /// Names that version: hexadecimal digits of a SHA-256.

@@ -29,10 +29,21 @@ const fn page(
     Page { path, title, section, script }
 }
 
-const PAGES: &[Page] = &[page("/", "Overview", "overview", "overview.js")];
+const PAGES: &[Page] = &[
+    page("/", "Overview", "overview", "overview.js"),
+    page("/messages", "Messages", "messages", "messages.js"),
+    page("/applications/{app}/messages/{message}", "Message", "messages", "message.js"),
+    page("/live", "Live", "live", "live.js"),
+    page("/dead-letters", "Dead letters", "dead-letters", "dead-letters.js"),
+];
 
 /// What stands in the navigation: section, words, place.
-const NAVIGATION: &[(&str, &str, &str)] = &[("overview", "Overview", "")];
+const NAVIGATION: &[(&str, &str, &str)] = &[
+    ("overview", "Overview", ""),
+    ("messages", "Messages", "messages"),
+    ("live", "Live", "live"),
+    ("dead-letters", "Dead letters", "dead-letters"),
+];
 
 /// The shell of every page, `templates/page.html`.
 #[derive(Template)]
