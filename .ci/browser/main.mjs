@@ -5,12 +5,14 @@ import { actions } from './actions.mjs';
 import { close, finish, launch } from './harness.mjs';
 import { keyboard, pages } from './pages.mjs';
 import { seed } from './seed.mjs';
+import { speed } from './speed.mjs';
 
 const made = await seed();
 await launch();
 const storage = await pages(made);
 await keyboard(made, storage);
 await actions(made, storage);
+await speed(made, storage);
 await close();
 finish();
 if (process.argv[2]) writeFileSync(process.argv[2], '');
