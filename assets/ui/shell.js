@@ -52,6 +52,7 @@ export async function page(draw) {
     show(content, problem(error));
   }
   content.setAttribute('aria-busy', 'false');
+  performance.mark('shown');
 }
 
 // The words below the title.

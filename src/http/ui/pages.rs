@@ -34,9 +34,13 @@ const PAGES: &[Page] = &[
     page("/applications", "Applications", "applications", "applications.js"),
     page("/applications/{app}", "Application", "applications", "application.js"),
     page("/applications/{app}/endpoints/{endpoint}", "Endpoint", "applications", "endpoint.js"),
+    page("/applications/{app}/messages/{message}", "Message", "messages", "message.js"),
+    page("/messages", "Messages", "messages", "messages.js"),
+    page("/live", "Live", "live", "live.js"),
     page("/sources", "Sources", "sources", "sources.js"),
     page("/sources/{source}", "Source", "sources", "source.js"),
     page("/sources/{source}/requests/{request}", "Request", "sources", "request.js"),
+    page("/dead-letters", "Dead letters", "dead-letters", "dead-letters.js"),
     page("/event-types", "Event types", "event-types", "event-types.js"),
     page("/event-types/{name}", "Event type", "event-types", "event-type.js"),
     page("/people", "People", "people", "people.js"),
@@ -50,7 +54,10 @@ const PAGES: &[Page] = &[
 const NAVIGATION: &[Entry] = &[
     ("overview", "Overview", ""),
     ("applications", "Applications", "applications"),
+    ("messages", "Messages", "messages"),
+    ("live", "Live", "live"),
     ("sources", "Sources", "sources"),
+    ("dead-letters", "Dead letters", "dead-letters"),
     ("event-types", "Event types", "event-types"),
 ];
 
