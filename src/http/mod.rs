@@ -4,6 +4,7 @@
 //! [`error`] is every answer that is not a success; [`ops`] is for whoever runs the relay;
 //! `intake` is where providers post to;
 //! [`permissions`] says what the token of an application may do;
+//! [`ui`] is what people see in a browser;
 //! [`routes`] lists every path, and [`docs`] tells of them.
 
 pub mod api;
@@ -25,3 +26,4 @@ mod schemas;
 pub mod server;
 pub mod state;
 mod token;
+pub mod ui;

@@ -9,7 +9,7 @@ use actix_web::middleware::{Next, from_fn};
 use actix_web::{FromRequest, Handler, HttpMessage, HttpResponse, Resource, Responder, web};
 
 use crate::http::error::ApiError;
-use crate::http::{api, auth, docs, intake, ops, permissions, portal};
+use crate::http::{api, auth, docs, intake, ops, permissions, portal, ui};
 
 /// What stands before every path that asks for a key.
 const API: &str = "/api/v1";
@@ -27,7 +27,7 @@ pub struct Route {
     pub guarded: bool,
 }
 
-/// Every call of the API and the pages; any other is answered 404, or 405 where the path is known.
+/// Every call of the API; any other is answered 404, or 405 where the path is known.
 pub fn all() -> Vec<Route> {
     let list = |table: Routes, prefix: &str, guarded: bool| {
         let calls = table.0.into_iter().flat_map(|listed| {
@@ -49,18 +49,26 @@ pub(super) struct Matched(pub Arc<str>);
 pub(super) fn register(config: &mut web::ServiceConfig) {
     let mut unguarded = open();
     intake::routes(&mut unguarded);
-    for listed in unguarded.0 {
+    add(config, unguarded);
+    config.service(guard(API, guarded()));
+    // The same calls by the path that client libraries have for them.
+    let mut ingest = Routes::default();
+    api::sources(&mut ingest);
+    config.service(guard(INGEST, ingest));
+    let mut pages = Routes::default();
+    ui::routes(&mut pages);
+    add(config, pages);
+}
+
+/// Routes that stand in no scope.
+fn add(config: &mut web::ServiceConfig, routes: Routes) {
+    for listed in routes.0 {
         let matched = Matched(listed.path.into());
         config.service(listed.resource.wrap(from_fn(move |request: ServiceRequest, next| {
             request.extensions_mut().insert(matched.clone());
             Next::call(&next, request)
         })));
     }
-    config.service(guard(API, guarded()));
-    // The same calls by the path that client libraries have for them.
-    let mut ingest = Routes::default();
-    api::sources(&mut ingest);
-    config.service(guard(INGEST, ingest));
 }
 
 /// Calls that need a key, below `prefix`.

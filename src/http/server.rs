@@ -19,6 +19,7 @@ use crate::http::connections::Connections;
 use crate::http::failures::Failures;
 use crate::http::schemas::Schemas;
 use crate::http::state::State;
+use crate::http::ui::assets::Version;
 use crate::http::{docs, observe, routes};
 
 /// How long a connection without a request stays open.
@@ -43,6 +44,8 @@ pub(super) struct Shared {
     pub mint: Mint,
     /// The document of the API, as this server answers it.
     pub document: Bytes,
+    /// What pages are made of has this version.
+    pub assets: Version,
     request_ids: AtomicU64,
     request_prefix: u64,
 }
@@ -59,6 +62,7 @@ impl Shared {
         Shared {
             state,
             document,
+            assets: Version::new(),
             mint: Mint::new(),
             failures: Failures::default(),
             schemas: Schemas::default(),
