@@ -17,7 +17,7 @@ use crate::domain::application::Application;
 use crate::domain::event_type::EventType;
 use crate::domain::secret::{Secret, is_application_token};
 use crate::domain::time::Timestamp;
-use crate::domain::token::{ApplicationToken, Capabilities, OperatorKey};
+use crate::domain::token::{ApplicationToken, Capabilities, Capability, OperatorKey, Role};
 use crate::http::error::ApiError;
 use crate::http::failures::Failures;
 use crate::http::server::Shared;
@@ -42,8 +42,8 @@ pub struct Access {
 /// How much a caller may see.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Scope {
-    /// Every application.
-    Everything,
+    /// Every application, and what belongs to none; the role says what may be done there.
+    Everything(Role),
     /// The application of this id or uid, and what a portal for it needs.
     Application(String),
 }
@@ -75,8 +75,13 @@ pub struct Caller {
 }
 
 impl Caller {
-    fn operator(credential: Credential, owner: String) -> Caller {
-        Caller { scope: Scope::Everything, capabilities: Capabilities::all(), credential, owner }
+    fn person(role: Role, credential: Credential, owner: String) -> Caller {
+        let capabilities = match role {
+            Role::Operator => Capabilities::all(),
+            // So that what asks for a capability, as values of headers do, stays hidden too.
+            Role::ReadOnly => [Capability::ViewBase].into_iter().collect(),
+        };
+        Caller { scope: Scope::Everything(role), capabilities, credential, owner }
     }
 
     /// Whether this caller may see the event type: with a token, when it has none of the feature
@@ -94,7 +99,7 @@ impl Caller {
     /// Whether this caller may see the application.
     pub fn may_see(&self, store: &Store, application: &Application) -> bool {
         match &self.scope {
-            Scope::Everything => true,
+            Scope::Everything(_) => true,
             // What can be an id is one: a uid that looks like another's id opens nothing.
             Scope::Application(name) => {
                 let own = store.application(&ApplicationReference::read(store.ids(), name));
@@ -125,12 +130,13 @@ impl Access {
             known |= key.ct_eq(&digest);
         }
         if known.into() {
-            return Some(Caller::operator(Credential::Configured, "operator".to_owned()));
+            let owner = "operator".to_owned();
+            return Some(Caller::person(Role::Operator, Credential::Configured, owner));
         }
         let (subject, end) = token::subject(self.jwt_secret.as_ref()?, text, wall)?;
         let credential = Credential::Signed(end);
         if subject.starts_with("org_") {
-            Some(Caller::operator(credential, subject))
+            Some(Caller::person(Role::Operator, credential, subject))
         } else if subject.starts_with("app_") {
             Some(Caller {
                 scope: Scope::Application(subject.clone()),
@@ -177,7 +183,8 @@ async fn kept(state: &State, authorization: Option<&str>) -> Option<Caller> {
     let now = state.clock.now().max(state.clock.wall());
     if let Some(key) = state.store.operator_key(&digest) {
         let owner = state.store.ids().text(key.id);
-        return key.is_valid(now).then(|| Caller::operator(Credential::Key(key), owner));
+        let valid = key.is_valid(now);
+        return valid.then(|| Caller::person(key.role, Credential::Key(key), owner));
     }
     if !is_application_token(text) {
         return None;
@@ -258,8 +265,9 @@ mod tests {
         let check = |header: Option<&str>| {
             access().caller(header, Timestamp::default()).map(|caller| caller.scope)
         };
-        assert_eq!(check(Some("Bearer sk_right")), Some(Scope::Everything));
-        assert_eq!(check(Some("bearer  sk_right")), Some(Scope::Everything));
+        let everything = Scope::Everything(Role::Operator);
+        assert_eq!(check(Some("Bearer sk_right")), Some(everything.clone()));
+        assert_eq!(check(Some("bearer  sk_right")), Some(everything));
         for wrong in ["sk_right", "Bearer", "Bearer ", "Bearer sk_wrong", "Basic sk_right", ""] {
             assert_eq!(check(Some(wrong)), None, "{wrong}");
         }

@@ -33,6 +33,8 @@ pub enum ApiError {
     Unauthenticated,
     /// 403: the key is known and may not do this.
     Forbidden,
+    /// 403: whoever has the key may look and not change.
+    ReadOnly,
     /// 403: the token lacks the capability of this name.
     Lacks(&'static str),
     /// 404: there is nothing of that name.
@@ -101,7 +103,7 @@ impl ApiError {
             ApiError::BadRequest(_) => "generic_error",
             ApiError::LimitReached(_) => "limit_reached",
             ApiError::Unauthenticated => "authentication_failed",
-            ApiError::Forbidden | ApiError::Lacks(_) => "insufficient access",
+            ApiError::Forbidden | ApiError::ReadOnly | ApiError::Lacks(_) => "insufficient access",
             ApiError::NotFound(_) => "not_found",
             ApiError::MethodNotAllowed(_) => "method_not_allowed",
             ApiError::TooSlow => "timeout",
@@ -129,6 +131,9 @@ impl ApiError {
             | ApiError::Full(text) => text.clone(),
             ApiError::Unauthenticated => "Invalid token".to_owned(),
             ApiError::Forbidden => "this token may not do that".to_owned(),
+            ApiError::ReadOnly => "this key is read-only: it sees everything but secrets, and \
+                                   changes nothing; ask an operator"
+                .to_owned(),
             ApiError::Lacks(capability) => {
                 format!("this token was made without the capability {capability}")
             }
@@ -164,7 +169,7 @@ impl ResponseError for ApiError {
         match self {
             ApiError::BadRequest(_) | ApiError::LimitReached(_) => StatusCode::BAD_REQUEST,
             ApiError::Unauthenticated => StatusCode::UNAUTHORIZED,
-            ApiError::Forbidden | ApiError::Lacks(_) => StatusCode::FORBIDDEN,
+            ApiError::Forbidden | ApiError::ReadOnly | ApiError::Lacks(_) => StatusCode::FORBIDDEN,
             ApiError::NotFound(_) => StatusCode::NOT_FOUND,
             ApiError::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
             ApiError::TooSlow => StatusCode::REQUEST_TIMEOUT,
@@ -289,6 +294,7 @@ mod tests {
         check(WriteError::Full("disk full".to_owned()).into(), 507, "insufficient_storage");
         check(ApiError::Unauthenticated, 401, "authentication_failed");
         check(ApiError::Forbidden, 403, "insufficient access");
+        check(ApiError::ReadOnly, 403, "insufficient access");
         check(ApiError::TooLarge(9), 413, "payload_too_large");
         let (status, json) = body(&ApiError::invalid(&["body", "url"], "no URL"));
         assert_eq!(status, 422);

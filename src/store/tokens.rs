@@ -238,13 +238,13 @@ impl Shared {
 mod tests {
     use super::*;
     use crate::domain::id::Stamp;
-    use crate::domain::token::{Capabilities, Capability};
+    use crate::domain::token::{Capabilities, Capability, Role};
 
     fn hex(bytes: &[u8]) -> String {
         bytes.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
-    /// The bytes of version 1, for ever.
+    /// The bytes of every version, for ever.
     #[test]
     fn frozen_bytes() {
         let moment = Timestamp::from_millis(1_795_219_200_000);
@@ -268,10 +268,18 @@ mod tests {
             digest: [7; 32],
             created_at: moment,
             expires_at: None,
+            role: Role::Operator,
         };
         let bytes = records::encode(&key);
-        assert_eq!(hex(&bytes), format!("010901026369{digest}{time}00"));
+        let fields = format!("0901026369{digest}{time}00");
+        assert_eq!(hex(&bytes), format!("02{fields}00"));
         assert_eq!(records::decode::<OperatorKey>(&bytes).expect("a row"), key);
+        // What was written before there were roles: it opened everything, and it does.
+        let first: Vec<u8> = [&[1], &bytes[1..bytes.len() - 1]].concat();
+        assert_eq!(hex(&first), format!("01{fields}"));
+        assert_eq!(records::decode::<OperatorKey>(&first).expect("a row"), key);
+        let looks = OperatorKey { role: Role::ReadOnly, ..key };
+        assert_eq!(hex(&records::encode(&looks)), format!("02{fields}01"));
         assert!(Capabilities::default().names().is_empty());
     }
 }

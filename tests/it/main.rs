@@ -26,6 +26,7 @@ mod egress;
 mod environment;
 mod filters;
 mod openapi;
+mod people_roles;
 mod providers;
 mod providers_handshakes;
 mod providers_sign;

@@ -18,6 +18,7 @@ use crate::domain::operational::HIDDEN;
 use crate::domain::redact::Redaction;
 use crate::domain::source::Source;
 use crate::domain::time::Timestamp;
+use crate::domain::token::Role;
 use crate::http::auth::{Caller, Scope};
 use crate::http::error::ApiError;
 use crate::http::server::Shared;
@@ -89,10 +90,19 @@ impl Call {
         Body::read(&self.request, payload, &self.shared).await
     }
 
-    /// Refuses a caller that may not see everything.
-    pub fn operator_only(&self) -> Result<(), ApiError> {
+    /// Refuses a caller that may not see everything: operators may, and who is read-only.
+    pub fn sees_everything(&self) -> Result<(), ApiError> {
         match self.caller.scope {
-            Scope::Everything => Ok(()),
+            Scope::Everything(_) => Ok(()),
+            Scope::Application(_) => Err(ApiError::Forbidden),
+        }
+    }
+
+    /// Refuses a caller that may not change everything, nor see secrets: operators alone may.
+    pub fn changes_everything(&self) -> Result<(), ApiError> {
+        match self.caller.scope {
+            Scope::Everything(Role::Operator) => Ok(()),
+            Scope::Everything(Role::ReadOnly) => Err(ApiError::ReadOnly),
             Scope::Application(_) => Err(ApiError::Forbidden),
         }
     }
@@ -119,17 +129,17 @@ impl Call {
             (_, Some(found)) if self.caller.may_see(self.store(), &found) => Ok(found),
             // Whether another tenant's application is there is not told.
             (Scope::Application(_), _) => Err(ApiError::Forbidden),
-            (Scope::Everything, _) => Err(ApiError::not_found()),
+            (Scope::Everything(_), _) => Err(ApiError::not_found()),
         }
     }
 
     /// The application whose endpoints the path is about: the one that it names, or, where it names
-    /// none, the hidden one of the operational webhooks, for operators alone.
+    /// none, the hidden one of the operational webhooks, for whoever sees everything.
     pub fn owner(&self) -> Result<Arc<Application>, ApiError> {
         if self.request.match_info().get("app").is_some() {
             return self.application();
         }
-        self.operator_only()?;
+        self.sees_everything()?;
         self.store().application(&Reference::Id(HIDDEN)).ok_or_else(ApiError::not_found)
     }
 

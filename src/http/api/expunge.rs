@@ -20,7 +20,7 @@ const BULK_MAX: usize = 1_000;
 /// Row 25: the payload of a message, and what its attempts sent and were answered; what waits to be
 /// sent of it is cancelled. Answers when the bytes are overwritten.
 pub(super) async fn message(call: Call) -> Result<HttpResponse, ApiError> {
-    call.operator_only()?;
+    call.changes_everything()?;
     let application = call.application()?;
     let stored = call.message(&application)?;
     call.read(move |store| Ok(store.expunge_whole(stored)?)).await?;
@@ -29,7 +29,7 @@ pub(super) async fn message(call: Call) -> Result<HttpResponse, ApiError> {
 
 /// Row 30: what was sent and answered in an attempt.
 pub(super) async fn attempt(call: Call) -> Result<HttpResponse, ApiError> {
-    call.operator_only()?;
+    call.changes_everything()?;
     let application = call.application()?;
     let stored = call.message(&application)?;
     let Reference::Id(attempt) = call.reference::<AttemptKind>("attempt")? else {
@@ -48,7 +48,7 @@ pub(super) async fn attempt(call: Call) -> Result<HttpResponse, ApiError> {
 
 /// What came to a source; where it is a message, that one's payload too.
 pub(super) async fn request(call: Call) -> Result<HttpResponse, ApiError> {
-    call.operator_only()?;
+    call.changes_everything()?;
     let source = call.source()?;
     let Reference::Id(request) = call.reference::<RequestKind>("request")? else {
         return Err(ApiError::not_found());
@@ -79,7 +79,7 @@ struct ExpungeIn {
 
 /// The payloads of these messages, by id or event id.
 pub(super) async fn bulk(mut call: Call) -> Result<HttpResponse, ApiError> {
-    call.operator_only()?;
+    call.changes_everything()?;
     let application = call.application()?;
     let body = call.body().await?;
     let names = body.json_or_empty::<ExpungeIn>()?.ids.unwrap_or_default();
@@ -107,7 +107,7 @@ pub(super) async fn bulk(mut call: Call) -> Result<HttpResponse, ApiError> {
 
 /// The payload of every message of an application, in the background.
 pub(super) async fn all(mut call: Call) -> Result<HttpResponse, ApiError> {
-    call.operator_only()?;
+    call.changes_everything()?;
     let application = call.application()?;
     let body = call.body().await?;
     let _: serde::de::IgnoredAny = body.json_or_empty()?;

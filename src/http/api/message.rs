@@ -26,7 +26,7 @@ const SCAN_MAX: usize = 5_000;
 
 /// Row 22: accepts a message; the answer means that it is on disk.
 pub(super) async fn create(mut call: Call) -> Result<HttpResponse, ApiError> {
-    call.operator_only()?;
+    call.changes_everything()?;
     let with_content = call.query()?.flag("with_content", true)?;
     let reference: ApplicationReference = call.reference("app")?;
     let body = call.body().await?;

@@ -112,7 +112,7 @@ enum BodyOut {
 
 /// Requests, newest first.
 pub(super) async fn list(call: Call) -> Result<HttpResponse, ApiError> {
-    call.operator_only()?;
+    call.sees_everything()?;
     let source = call.source()?;
     let query = call.query()?;
     let request = page::request(&query, call.ids(), true)?;
@@ -145,7 +145,7 @@ pub(super) async fn list(call: Call) -> Result<HttpResponse, ApiError> {
 
 /// One with its bytes.
 pub(super) async fn get(call: Call) -> Result<HttpResponse, ApiError> {
-    call.operator_only()?;
+    call.sees_everything()?;
     let (source, id) = named(&call)?;
     let redaction = call.redaction();
     call.read(move |store| {
@@ -207,7 +207,7 @@ struct ReleaseIn {
 
 /// Verifies one again and makes it a message; with `anyway`, one that is refused or a duplicate.
 pub(super) async fn release(mut call: Call) -> Result<HttpResponse, ApiError> {
-    call.operator_only()?;
+    call.changes_everything()?;
     call.source()?;
     let body = call.body().await?;
     let ReleaseIn { anyway } = body.json_or_empty()?;
@@ -226,7 +226,7 @@ pub(super) async fn release(mut call: Call) -> Result<HttpResponse, ApiError> {
 
 /// Verifies what was refused again, oldest first; what passes becomes messages.
 pub(super) async fn release_all(mut call: Call) -> Result<HttpResponse, ApiError> {
-    call.operator_only()?;
+    call.changes_everything()?;
     let source = call.source()?;
     let body = call.body().await?;
     let input: ReleaseAllIn = body.json_or_empty()?;

@@ -12,7 +12,7 @@ use crate::store::Reply;
 pub(super) async fn whoami(call: Call) -> Result<HttpResponse, ApiError> {
     let caller = &call.caller;
     let mut shown = match &caller.scope {
-        Scope::Everything => json!({ "scope": "operator" }),
+        Scope::Everything(role) => json!({ "scope": "operator", "role": role.name() }),
         Scope::Application(_) => {
             let application = call.own_application()?;
             json!({
