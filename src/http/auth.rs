@@ -16,11 +16,13 @@ use subtle::{Choice, ConstantTimeEq};
 use crate::domain::application::Application;
 use crate::domain::event_type::EventType;
 use crate::domain::secret::{Secret, is_application_token};
+use crate::domain::session::Holder;
 use crate::domain::time::Timestamp;
 use crate::domain::token::{ApplicationToken, Capabilities, Capability, OperatorKey, Role};
 use crate::http::error::ApiError;
 use crate::http::failures::Failures;
 use crate::http::server::Shared;
+use crate::http::session::{self, SignedIn};
 use crate::http::state::State;
 use crate::http::token;
 use crate::store::{ApplicationReference, Reference, Store};
@@ -55,6 +57,8 @@ pub enum Credential {
     Configured,
     /// An operator key that was made through the API.
     Key(Arc<OperatorKey>),
+    /// The cookie of a session.
+    Session(Arc<SignedIn>),
     /// A token of one application.
     Token(Arc<ApplicationToken>),
     /// An HS256 token, and when it ends.
@@ -75,7 +79,7 @@ pub struct Caller {
 }
 
 impl Caller {
-    fn person(role: Role, credential: Credential, owner: String) -> Caller {
+    pub(super) fn person(role: Role, credential: Credential, owner: String) -> Caller {
         let capabilities = match role {
             Role::Operator => Capabilities::all(),
             // So that what asks for a capability, as values of headers do, stays hidden too.
@@ -120,16 +124,23 @@ impl Access {
         Access { origin, operator_keys, jwt_secret, trusted_proxies }
     }
 
+    /// Whether an operator key that the relay was started with has this SHA-256; takes as long
+    /// whichever it is nearly like.
+    pub fn is_configured(&self, digest: &[u8; 32]) -> bool {
+        let known = self.operator_keys.iter().map(|key| key.ct_eq(digest));
+        known.fold(Choice::from(0), |known, key| known | key).into()
+    }
+
+    /// The operator key that the relay was started with, by its SHA-256.
+    pub fn configured(&self) -> Option<Holder> {
+        self.operator_keys.first().map(|digest| Holder::Configured(*digest))
+    }
+
     /// Who sent this `Authorization` header, without a look at the store; takes as long whichever
     /// key it is nearly like.
     pub fn caller(&self, authorization: Option<&str>, wall: Timestamp) -> Option<Caller> {
         let text = bearer(authorization)?;
-        let digest = digest(text);
-        let mut known = Choice::from(0);
-        for key in &self.operator_keys {
-            known |= key.ct_eq(&digest);
-        }
-        if known.into() {
+        if self.is_configured(&digest(text)) {
             let owner = "operator".to_owned();
             return Some(Caller::person(Role::Operator, Credential::Configured, owner));
         }
@@ -226,6 +237,8 @@ pub(super) async fn require<B: MessageBody + 'static>(
     let authorization = request.headers().get(header::AUTHORIZATION).cloned();
     let text = authorization.as_ref().and_then(|value| value.to_str().ok());
     let caller = match access.caller(text, shared.state.clock.wall()) {
+        // Of two ways to say who calls the one that no browser adds by itself counts.
+        None if authorization.is_none() => session::caller(&shared.state, request.headers()).await,
         None => kept(&shared.state, text).await,
         caller => caller,
     };
@@ -240,7 +253,8 @@ pub(super) async fn require<B: MessageBody + 'static>(
             Ok(request.error_response(refusal).map_into_right_body())
         }
         (None, None) => {
-            // A request without any key guesses nothing.
+            // A request without any key guesses nothing, nor does one with the cookie of a session
+            // that is over.
             if let (Some(client), Some(_)) = (client, authorization)
                 && failures.record(client, now)
             {

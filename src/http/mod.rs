@@ -3,10 +3,11 @@
 //! [`server`] is the way in; [`api`] has one file for each resource; [`auth`] decides who calls;
 //! [`error`] is every answer that is not a success; [`ops`] is for whoever runs the relay;
 //! `intake` is where providers post to;
-//! [`permissions`] says what the token of an application may do;
+//! [`permissions`] says who may make which call, and [`session`] who comes with a cookie;
 //! [`routes`] lists every path, and [`docs`] tells of them.
 
 pub mod api;
+mod audit;
 pub mod auth;
 mod connections;
 pub mod docs;
@@ -23,5 +24,6 @@ pub mod public;
 pub mod routes;
 mod schemas;
 pub mod server;
+pub mod session;
 pub mod state;
 mod token;

@@ -14,6 +14,8 @@ use crate::domain::token::Capability::{
 use crate::domain::token::{Capability, Role};
 use crate::http::auth::{Caller, Scope};
 use crate::http::error::ApiError;
+use crate::http::server::Shared;
+use crate::http::session;
 
 /// What a call asks of an application's token.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -128,8 +130,14 @@ pub(super) async fn require<B: MessageBody>(
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<B>, actix_web::Error> {
+    let shared = Shared::of(request.request());
     let refused = match request.extensions().get::<Caller>() {
-        Some(caller) => refusal(caller, request.method().as_str(), path),
+        Some(caller) => {
+            let (method, headers) = (request.method(), request.headers());
+            let call = (method, path);
+            let foreign = session::check_call(caller, &shared.state.config, call, headers).err();
+            foreign.or_else(|| refusal(caller, method.as_str(), path))
+        }
         None => Some(ApiError::Unauthenticated),
     };
     match refused {

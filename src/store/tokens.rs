@@ -10,6 +10,7 @@ use bytes::Bytes;
 use subtle::ConstantTimeEq;
 
 use crate::domain::id::{ApplicationId, KeyId};
+use crate::domain::session::Holder;
 use crate::domain::time::Timestamp;
 use crate::domain::token::{ApplicationToken, OperatorKey};
 use crate::store::catalog::CatalogChange;
@@ -23,7 +24,7 @@ pub const OPERATOR_KEYS_MAX: usize = 100;
 /// Tokens looked at in one step; other writes go between two steps.
 const STEP: usize = 256;
 
-fn half(digest: &[u8; 32]) -> [u8; 16] {
+pub(super) fn half(digest: &[u8; 32]) -> [u8; 16] {
     let mut half = [0; 16];
     half.copy_from_slice(&digest[..16]);
     half
@@ -43,11 +44,12 @@ impl Transaction<'_> {
         Ok(key)
     }
 
-    /// Revokes an operator key.
+    /// Revokes an operator key; its sessions end with it.
     pub fn revoke_operator_key(&mut self, id: KeyId) -> Result<(), Refusal> {
         if self.writer.tables.operator_keys().all(|key| key.id != id) {
             return Err(Refusal::NotFound);
         }
+        self.end_sessions_of(Holder::Key(id));
         self.delete_row(rows::operator_key(id));
         self.set(CatalogChange::OperatorKey(id, None));
         Ok(())
@@ -108,13 +110,17 @@ impl Transaction<'_> {
         }
     }
 
-    /// Takes away a token whose time is over, by its place among the ends.
+    /// Takes away a token, session or link whose time is over, by its place among the ends.
     fn sweep_token(&mut self, end: Key) {
-        let digest = rows::digest_of(&end);
-        let token = digest.and_then(|digest| self.record(&rows::token(digest)));
-        match token {
-            Some(token) => self.remove_token(&token),
-            None => self.delete_row(end),
+        let digest = rows::digest_of(&end).unwrap_or_default();
+        if let Some(token) = self.record(&rows::token(digest)) {
+            self.remove_token(&token);
+        } else if let Some(session) = self.record(&rows::session(digest)) {
+            self.remove_session(&session);
+        } else if let Some(link) = self.record(&rows::link(digest)) {
+            self.remove_link(&link);
+        } else {
+            self.delete_row(end);
         }
     }
 }
@@ -172,7 +178,7 @@ impl Store {
         }
     }
 
-    /// Forgets a step of the keys and tokens whose time is over; returns whether there may be more.
+    /// Forgets a step of the keys, tokens, sessions and links whose time is over; returns whether there may be more.
     pub fn sweep_tokens(&self) -> Result<bool, WriteError> {
         let now = self.shared.clock.now();
         let ends = self.shared.ended_tokens(now);

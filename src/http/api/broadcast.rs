@@ -22,7 +22,7 @@ pub(super) async fn create(mut call: Call) -> Result<HttpResponse, ApiError> {
         schema::check(&call, payload).await?;
     }
     let begun = call
-        .write_once(&body, move |transaction| {
+        .accept_once(&body, move |transaction| {
             Ok(Reply::Task(Box::new(transaction.broadcast(parts.of(HIDDEN))?)))
         })
         .await?;

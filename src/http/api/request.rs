@@ -215,7 +215,8 @@ pub(super) async fn release(mut call: Call) -> Result<HttpResponse, ApiError> {
     call.check_key(&body)?;
     let ids = call.ids().clone();
     let intake = call.shared.state.intake.clone();
-    let released = web::block(move || intake.release(&source, id, anyway)).await;
+    let note = Some(call.note());
+    let released = web::block(move || intake.release(&source, id, anyway, note)).await;
     let released = released.map_err(|_| ApiError::Busy("the relay is stopping".to_owned()))?;
     let request = released.map_err(ApiError::from)?;
     if request.message.is_some() {
@@ -239,11 +240,15 @@ pub(super) async fn release_all(mut call: Call) -> Result<HttpResponse, ApiError
         })?),
     };
     let (intake, store) = (call.shared.state.intake.clone(), call.store().clone());
+    let note = call.note();
     let looked = web::block(move || {
         let waiting = store.waiting_requests(source.id, after, RELEASE_MAX);
+        if !waiting.is_empty() {
+            store.note(note)?;
+        }
         let (mut released, mut refused, mut duplicates) = (0, 0, 0);
         for id in &waiting {
-            match intake.release(&source, *id, false) {
+            match intake.release(&source, *id, false, None) {
                 Ok(request) if request.message.is_some() => released += 1,
                 Ok(_) => duplicates += 1,
                 // Somebody else released or expunged it meanwhile.

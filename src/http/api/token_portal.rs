@@ -148,6 +148,11 @@ pub(super) async fn expire_all(mut call: Call) -> Result<HttpResponse, ApiError>
     }
     problems.finish()?;
     let at = call.wall() + Duration::from_secs(input.expiry.unwrap_or(0));
-    call.read(move |store| Ok(store.expire_tokens(application.id, at, &sessions)?)).await?;
+    let note = call.note();
+    call.read(move |store| {
+        store.note(note)?;
+        Ok(store.expire_tokens(application.id, at, &sessions)?)
+    })
+    .await?;
     Ok(HttpResponse::NoContent().finish())
 }
