@@ -11,6 +11,7 @@ use crate::config::load::{FlagValue, LoadOptions, Loaded, load};
 use crate::engine::script::serve_scripts;
 
 mod alerts;
+mod audit;
 mod bench;
 mod check;
 mod client;
@@ -33,6 +34,7 @@ mod sealing_key;
 mod send;
 mod serve;
 mod sign;
+mod sign_in_link;
 mod signed_request;
 mod source;
 mod stage;
@@ -133,6 +135,10 @@ enum Command {
     /// Make, list and revoke the keys that callers of the API need
     #[command(subcommand)]
     Token(token::TokenCommand),
+    /// Make a link with which somebody gets a key of their own and signs in
+    SignInLink(sign_in_link::SignInLinkArguments),
+    /// Tell who changed what in a running relay, and who signed in
+    Audit(audit::AuditArguments),
     /// Tell which keys seal the secrets on disk, and have another one seal them
     #[command(subcommand)]
     SealingKey(sealing_key::SealingKeyCommand),
@@ -200,6 +206,8 @@ fn dispatch(cli: &Cli) -> Outcome {
         Command::Sign(arguments) => sign::run(arguments, common),
         Command::Verify(arguments) => verify::run(arguments, common),
         Command::Token(command) => token::run(command, common),
+        Command::SignInLink(arguments) => sign_in_link::run(arguments, common),
+        Command::Audit(arguments) => audit::run(arguments, common),
         Command::SealingKey(command) => sealing_key::run(command, common),
         Command::Health(arguments) => health::run(arguments, common),
         Command::RunScripts => run_scripts(),

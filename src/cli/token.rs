@@ -17,6 +17,7 @@ use super::{Common, Outcome, token_remote};
 use crate::config::units::Span;
 use crate::domain::secret::{Secret, write_operator_key};
 use crate::domain::time::Timestamp;
+use crate::domain::token::Role;
 
 /// The organisation that a server of the Svix API issues its tokens for when it has only one.
 const ORGANISATION: &str = "org_23rb8YdGqMT0qIzpgGwdXfHirMu";
@@ -46,6 +47,10 @@ pub struct CreateArguments {
     /// What the key is for
     #[arg(long, requires = "remote", value_name = "TEXT")]
     name: Option<String>,
+    /// What the key opens: everything, or to look at everything but secrets
+    #[arg(long, requires = "remote", value_name = "ROLE", default_value = "operator",
+          value_parser = [Role::Operator.name(), Role::ReadOnly.name()])]
+    role: String,
     #[command(flatten)]
     at: token_remote::RemoteArguments,
     /// Make an HS256 token signed with auth.jwt_secret
@@ -83,7 +88,8 @@ pub(super) fn run(command: &TokenCommand, common: &Common) -> Outcome {
         return create_jwt(arguments, expires.unwrap_or(JWT_EXPIRES), common);
     }
     if arguments.remote {
-        return token_remote::create(&arguments.at, arguments.name.as_deref(), expires, common);
+        let (name, role) = (arguments.name.as_deref(), arguments.role.as_str());
+        return token_remote::create(&arguments.at, (name, role), expires, common);
     }
     if expires.is_some() {
         return Err(Failure::usage(

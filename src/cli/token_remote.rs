@@ -46,12 +46,12 @@ impl RemoteArguments {
 /// Has the relay make a key and prints it, on a line of its own.
 pub(super) fn create(
     at: &RemoteArguments,
-    name: Option<&str>,
+    (name, role): (Option<&str>, &str),
     expires: Option<Span>,
     common: &Common,
 ) -> Outcome {
     let end = expires.map(|expires| wall_clock().map(|now| (now + expires.0).to_string()));
-    let body = json!({ "name": name, "expiresAt": end.transpose()? });
+    let body = json!({ "name": name, "expiresAt": end.transpose()?, "scopes": [role] });
     let made = at.client(common)?.post(PATH, &body.to_string())?;
     let key = made["token"].as_str();
     let key = key.ok_or_else(|| Failure::failed(anyhow!("the relay's answer has no key in it")))?;
@@ -83,7 +83,9 @@ pub(super) fn list(at: &RemoteArguments, common: &Common) -> Outcome {
             Some(origin) => format!("from {}", plain(origin)),
             None => format!("made {}, {end}", text("createdAt")),
         };
-        output::line(format!("{}  {}  {}", text("id"), styled(ASIDE, about), text("name")))?;
+        let role = plain(key["scopes"][0].as_str().unwrap_or_default());
+        let about = styled(ASIDE, about);
+        output::line(format!("{}  {about}  {role}  {}", text("id"), text("name")))?;
     }
     Ok(Exit::Success)
 }

@@ -49,6 +49,7 @@ impl Default for Auth {
     fn default() -> Auth {
         Auth {
             tokens_per_application: 10_000,
+            session: Span(Duration::from_secs(7 * 24 * 3_600)),
             operator_key: None,
             operator_key_file: None,
             jwt_secret: None,
@@ -103,7 +104,13 @@ impl Default for Egress {
 
 impl Default for Retention {
     fn default() -> Retention {
-        Retention { max_age: Span(Duration::from_secs(90 * 24 * 3_600)), max_bytes: Size(8 << 30) }
+        const DAY: u64 = 24 * 3_600;
+        Retention {
+            max_age: Span(Duration::from_secs(90 * DAY)),
+            max_bytes: Size(8 << 30),
+            audit_age: Span(Duration::from_secs(365 * DAY)),
+            audit_entries: 100_000,
+        }
     }
 }
 

@@ -165,6 +165,8 @@ pub struct Data {
 pub struct Auth {
     /// Tokens that one application may have at a time; 400 beyond it.
     pub tokens_per_application: u64,
+    /// How long a sign-in with a cookie is good for.
+    pub session: Span,
     /// The key that may do everything; made in the data folder when unset.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub operator_key: Option<SecretText>,
@@ -264,6 +266,10 @@ pub struct Retention {
     pub max_age: Span,
     /// Bytes of the whole data folder above which the oldest go.
     pub max_bytes: Size,
+    /// Age after which entries of the audit log go.
+    pub audit_age: Span,
+    /// Entries of the audit log above which the oldest go.
+    pub audit_entries: u64,
 }
 
 /// What providers send.

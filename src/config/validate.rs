@@ -184,6 +184,7 @@ fn redact(config: &Config, checks: &mut Checks) {
 fn rest(config: &Config, checks: &mut Checks) {
     let tokens = config.auth.tokens_per_application;
     checks.within("auth.tokens_per_application", tokens, 1, 1_000_000);
+    checks.span("auth.session", config.auth.session, 60_000, 365 * DAY * 1_000);
     checks.require(config.guard.allow.len() <= NETWORKS_MAX, "guard.allow", || {
         format!("more than {NETWORKS_MAX} networks")
     });
@@ -191,6 +192,8 @@ fn rest(config: &Config, checks: &mut Checks) {
     checks.found.extend(super::egress::check(config));
     let retention = &config.retention;
     checks.span("retention.max_age", retention.max_age, 60_000, 3_650 * DAY * 1_000);
+    checks.span("retention.audit_age", retention.audit_age, 60_000, 3_650 * DAY * 1_000);
+    checks.within("retention.audit_entries", retention.audit_entries, 1, 10_000_000);
     let (bytes, segment) = (retention.max_bytes, config.data.segment_size);
     checks.require(bytes.0 >= segment.0.saturating_mul(4), "retention.max_bytes", || {
         format!("{bytes} is less than 4 journal segments (data.segment_size is {segment})")

@@ -78,6 +78,10 @@ pub enum RequestKind {}
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum DeadLetterKind {}
 
+/// Names an entry of the audit log.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum AuditKind {}
+
 impl Kind for ApplicationKind {
     const PREFIX: &'static str = "app_";
 }
@@ -106,6 +110,10 @@ impl Kind for DeadLetterKind {
     const PREFIX: &'static str = "dl_";
 }
 
+impl Kind for AuditKind {
+    const PREFIX: &'static str = "audit_";
+}
+
 /// A stamp that names a thing of one kind.
 pub struct Id<K> {
     stamp: Stamp,
@@ -130,6 +138,8 @@ pub type SourceId = Id<SourceKind>;
 pub type RequestId = Id<RequestKind>;
 /// Names a dead letter, `dl_…`.
 pub type DeadLetterId = Id<DeadLetterKind>;
+/// Names an entry of the audit log, `audit_…`.
+pub type AuditId = Id<AuditKind>;
 
 impl<K> Id<K> {
     /// The id with this stamp.

@@ -6,6 +6,7 @@
 pub mod address;
 pub mod alert;
 pub mod application;
+pub mod audit;
 pub mod dead_letter;
 pub mod delivery;
 pub mod delivery_settings;
@@ -28,6 +29,7 @@ pub mod redact;
 pub mod retry;
 pub mod schema;
 pub mod secret;
+pub mod session;
 pub mod signature;
 pub mod source;
 pub mod subscription;

@@ -40,6 +40,8 @@ impl fmt::Debug for Secret {
 
 const KEY_PREFIX: &str = "sk_";
 const TOKEN_PREFIX: &str = "tk_";
+const SESSION_PREFIX: &str = "se_";
+const CODE_PREFIX: &str = "si_";
 const KEY_LENGTH_MIN: usize = 20;
 const KEY_LENGTH_MAX: usize = 256;
 /// 32 random bytes and 4 of checksum in hex.
@@ -70,9 +72,33 @@ pub fn write_application_token(random: &[u8; 32]) -> String {
     with_checksum(TOKEN_PREFIX, random)
 }
 
+/// The value of a session's cookie `se_…`, of 32 random bytes, in the same way.
+pub fn write_session(random: &[u8; 32]) -> String {
+    with_checksum(SESSION_PREFIX, random)
+}
+
+/// The code of a sign-in link `si_…`, of 32 random bytes, in the same way.
+pub fn write_sign_in_code(random: &[u8; 32]) -> String {
+    with_checksum(CODE_PREFIX, random)
+}
+
 /// Whether this can be the token of an application: what is not need not be looked for.
 pub fn is_application_token(text: &str) -> bool {
-    let digits = text.strip_prefix(TOKEN_PREFIX).filter(|digits| digits.len() == KEY_DIGITS);
+    has_checksum(TOKEN_PREFIX, text)
+}
+
+/// Whether this can be the value of a session's cookie.
+pub fn is_session(text: &str) -> bool {
+    has_checksum(SESSION_PREFIX, text)
+}
+
+/// Whether this can be the code of a sign-in link.
+pub fn is_sign_in_code(text: &str) -> bool {
+    has_checksum(CODE_PREFIX, text)
+}
+
+fn has_checksum(prefix: &str, text: &str) -> bool {
+    let digits = text.strip_prefix(prefix).filter(|digits| digits.len() == KEY_DIGITS);
     let digits = digits.and_then(|digits| digits.split_at_checked(KEY_DIGITS - 8));
     digits.is_some_and(|(digits, sum)| checksum(digits) == sum)
 }
@@ -138,6 +164,14 @@ mod tests {
         for wrong in ["", "tk_", &key, &typo, cut, &format!("{token}0"), &"\u{fc}".repeat(40)] {
             assert!(!is_application_token(wrong), "{wrong}");
         }
+    }
+
+    #[test]
+    fn sessions_and_codes_are_told_apart() {
+        let (session, code) = (write_session(&[7; 32]), write_sign_in_code(&[7; 32]));
+        assert!(is_session(&session) && is_sign_in_code(&code));
+        assert!(!is_session(&code) && !is_sign_in_code(&session));
+        assert!(!is_application_token(&session) && !is_session(&session.replacen('7', "8", 1)));
     }
 
     #[test]

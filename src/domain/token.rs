@@ -111,6 +111,35 @@ impl FromIterator<Capability> for Capabilities {
     }
 }
 
+/// What a person who comes with an operator key may do. The order is the one in which they are
+/// stored.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub enum Role {
+    /// Everything.
+    #[default]
+    Operator,
+    /// Look at everything but secrets, and change nothing.
+    ReadOnly,
+}
+
+impl Role {
+    /// Every one.
+    pub const ALL: [Role; 2] = [Role::Operator, Role::ReadOnly];
+
+    /// Its name in the API.
+    pub fn name(self) -> &'static str {
+        match self {
+            Role::Operator => "operator",
+            Role::ReadOnly => "read-only",
+        }
+    }
+
+    /// The one of this name.
+    pub fn read(name: &str) -> Option<Role> {
+        Role::ALL.into_iter().find(|role| role.name() == name)
+    }
+}
+
 /// An operator key that was made through the API.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct OperatorKey {
@@ -124,6 +153,8 @@ pub struct OperatorKey {
     pub created_at: Timestamp,
     /// Good for nothing from then on; `None`: until it is revoked.
     pub expires_at: Option<Timestamp>,
+    /// What it opens.
+    pub role: Role,
 }
 
 impl OperatorKey {
@@ -184,5 +215,9 @@ mod tests {
             assert_eq!(Capability::read(name).map(Capability::name), Some(name));
         }
         assert_eq!(Capability::read("viewbase"), None);
+        for role in Role::ALL {
+            assert_eq!(Role::read(role.name()), Some(role));
+        }
+        assert_eq!(Role::read("readonly"), None);
     }
 }

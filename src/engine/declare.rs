@@ -4,6 +4,7 @@
 //! the API may not change it; what leaves the file is disabled (an endpoint) or archived (an event
 //! type) and free to be changed again, never deleted.
 
+mod noted;
 pub mod sources;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -73,8 +74,12 @@ impl Declared {
 pub fn apply(store: &Store, declared: Declared) -> Result<Vec<String>, WriteError> {
     let (sender, changes) = mpsc::channel();
     store.write_blocking(None, move |transaction| {
+        let changes = change(transaction, &declared)?;
+        if !changes.is_empty() {
+            transaction.note(noted::note(&changes));
+        }
         // The receiver waits below.
-        let _ = sender.send(change(transaction, &declared)?);
+        let _ = sender.send(changes);
         Ok(Reply::Done)
     })?;
     Ok(changes.try_recv().unwrap_or_default())

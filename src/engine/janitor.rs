@@ -42,6 +42,10 @@ pub struct JanitorSettings {
     pub min_free: u64,
     /// `data.compact_above`.
     pub compact_above: u64,
+    /// `retention.audit_age`.
+    pub audit_age: Duration,
+    /// `retention.audit_entries`.
+    pub audit_entries: u64,
 }
 
 /// The thread; ends when told to.
@@ -183,6 +187,8 @@ impl Round {
         while self.intake.release_all_held()? {}
         while self.store.trusts_ages() && self.store.expire_contents()? {}
         while self.store.trusts_ages() && self.store.sweep_tokens()? {}
+        let age = self.store.trusts_ages().then_some(self.settings.audit_age);
+        while self.store.sweep_audit(age, self.settings.audit_entries)? {}
         Ok(())
     }
 

@@ -16,11 +16,13 @@ use subtle::{Choice, ConstantTimeEq};
 use crate::domain::application::Application;
 use crate::domain::event_type::EventType;
 use crate::domain::secret::{Secret, is_application_token};
+use crate::domain::session::Holder;
 use crate::domain::time::Timestamp;
-use crate::domain::token::{ApplicationToken, Capabilities, OperatorKey};
+use crate::domain::token::{ApplicationToken, Capabilities, Capability, OperatorKey, Role};
 use crate::http::error::ApiError;
 use crate::http::failures::Failures;
 use crate::http::server::Shared;
+use crate::http::session::{self, SignedIn};
 use crate::http::state::State;
 use crate::http::token;
 use crate::store::{ApplicationReference, Reference, Store};
@@ -42,8 +44,8 @@ pub struct Access {
 /// How much a caller may see.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Scope {
-    /// Every application.
-    Everything,
+    /// Every application, and what belongs to none; the role says what may be done there.
+    Everything(Role),
     /// The application of this id or uid, and what a portal for it needs.
     Application(String),
 }
@@ -55,6 +57,8 @@ pub enum Credential {
     Configured,
     /// An operator key that was made through the API.
     Key(Arc<OperatorKey>),
+    /// The cookie of a session.
+    Session(Arc<SignedIn>),
     /// A token of one application.
     Token(Arc<ApplicationToken>),
     /// An HS256 token, and when it ends.
@@ -75,8 +79,13 @@ pub struct Caller {
 }
 
 impl Caller {
-    fn operator(credential: Credential, owner: String) -> Caller {
-        Caller { scope: Scope::Everything, capabilities: Capabilities::all(), credential, owner }
+    pub(super) fn person(role: Role, credential: Credential, owner: String) -> Caller {
+        let capabilities = match role {
+            Role::Operator => Capabilities::all(),
+            // So that what asks for a capability, as values of headers do, stays hidden too.
+            Role::ReadOnly => [Capability::ViewBase].into_iter().collect(),
+        };
+        Caller { scope: Scope::Everything(role), capabilities, credential, owner }
     }
 
     /// Whether this caller may see the event type: with a token, when it has none of the feature
@@ -94,7 +103,7 @@ impl Caller {
     /// Whether this caller may see the application.
     pub fn may_see(&self, store: &Store, application: &Application) -> bool {
         match &self.scope {
-            Scope::Everything => true,
+            Scope::Everything(_) => true,
             // What can be an id is one: a uid that looks like another's id opens nothing.
             Scope::Application(name) => {
                 let own = store.application(&ApplicationReference::read(store.ids(), name));
@@ -115,22 +124,30 @@ impl Access {
         Access { origin, operator_keys, jwt_secret, trusted_proxies }
     }
 
+    /// Whether an operator key that the relay was started with has this SHA-256; takes as long
+    /// whichever it is nearly like.
+    pub fn is_configured(&self, digest: &[u8; 32]) -> bool {
+        let known = self.operator_keys.iter().map(|key| key.ct_eq(digest));
+        known.fold(Choice::from(0), |known, key| known | key).into()
+    }
+
+    /// The operator key that the relay was started with, by its SHA-256.
+    pub fn configured(&self) -> Option<Holder> {
+        self.operator_keys.first().map(|digest| Holder::Configured(*digest))
+    }
+
     /// Who sent this `Authorization` header, without a look at the store; takes as long whichever
     /// key it is nearly like.
     pub fn caller(&self, authorization: Option<&str>, wall: Timestamp) -> Option<Caller> {
         let text = bearer(authorization)?;
-        let digest = digest(text);
-        let mut known = Choice::from(0);
-        for key in &self.operator_keys {
-            known |= key.ct_eq(&digest);
-        }
-        if known.into() {
-            return Some(Caller::operator(Credential::Configured, "operator".to_owned()));
+        if self.is_configured(&digest(text)) {
+            let owner = "operator".to_owned();
+            return Some(Caller::person(Role::Operator, Credential::Configured, owner));
         }
         let (subject, end) = token::subject(self.jwt_secret.as_ref()?, text, wall)?;
         let credential = Credential::Signed(end);
         if subject.starts_with("org_") {
-            Some(Caller::operator(credential, subject))
+            Some(Caller::person(Role::Operator, credential, subject))
         } else if subject.starts_with("app_") {
             Some(Caller {
                 scope: Scope::Application(subject.clone()),
@@ -177,7 +194,8 @@ async fn kept(state: &State, authorization: Option<&str>) -> Option<Caller> {
     let now = state.clock.now().max(state.clock.wall());
     if let Some(key) = state.store.operator_key(&digest) {
         let owner = state.store.ids().text(key.id);
-        return key.is_valid(now).then(|| Caller::operator(Credential::Key(key), owner));
+        let valid = key.is_valid(now);
+        return valid.then(|| Caller::person(key.role, Credential::Key(key), owner));
     }
     if !is_application_token(text) {
         return None;
@@ -219,6 +237,8 @@ pub(super) async fn require<B: MessageBody + 'static>(
     let authorization = request.headers().get(header::AUTHORIZATION).cloned();
     let text = authorization.as_ref().and_then(|value| value.to_str().ok());
     let caller = match access.caller(text, shared.state.clock.wall()) {
+        // Of two ways to say who calls the one that no browser adds by itself counts.
+        None if authorization.is_none() => session::caller(&shared.state, request.headers()).await,
         None => kept(&shared.state, text).await,
         caller => caller,
     };
@@ -233,7 +253,8 @@ pub(super) async fn require<B: MessageBody + 'static>(
             Ok(request.error_response(refusal).map_into_right_body())
         }
         (None, None) => {
-            // A request without any key guesses nothing.
+            // A request without any key guesses nothing, nor does one with the cookie of a session
+            // that is over.
             if let (Some(client), Some(_)) = (client, authorization)
                 && failures.record(client, now)
             {
@@ -258,8 +279,9 @@ mod tests {
         let check = |header: Option<&str>| {
             access().caller(header, Timestamp::default()).map(|caller| caller.scope)
         };
-        assert_eq!(check(Some("Bearer sk_right")), Some(Scope::Everything));
-        assert_eq!(check(Some("bearer  sk_right")), Some(Scope::Everything));
+        let everything = Scope::Everything(Role::Operator);
+        assert_eq!(check(Some("Bearer sk_right")), Some(everything.clone()));
+        assert_eq!(check(Some("bearer  sk_right")), Some(everything));
         for wrong in ["sk_right", "Bearer", "Bearer ", "Bearer sk_wrong", "Basic sk_right", ""] {
             assert_eq!(check(Some(wrong)), None, "{wrong}");
         }

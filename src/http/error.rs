@@ -31,8 +31,14 @@ pub enum ApiError {
     LimitReached(String),
     /// 401: no key, or not one that is known.
     Unauthenticated,
+    /// 401: somebody would sign in with what is not right, in words.
+    WrongSignIn(&'static str),
     /// 403: the key is known and may not do this.
     Forbidden,
+    /// 403: whoever has the key may look and not change.
+    ReadOnly,
+    /// 403: a page elsewhere may have made a browser send somebody's cookie.
+    OtherPage,
     /// 403: the token lacks the capability of this name.
     Lacks(&'static str),
     /// 404: there is nothing of that name.
@@ -100,8 +106,10 @@ impl ApiError {
         match self {
             ApiError::BadRequest(_) => "generic_error",
             ApiError::LimitReached(_) => "limit_reached",
-            ApiError::Unauthenticated => "authentication_failed",
-            ApiError::Forbidden | ApiError::Lacks(_) => "insufficient access",
+            ApiError::Unauthenticated | ApiError::WrongSignIn(_) => "authentication_failed",
+            ApiError::Forbidden | ApiError::ReadOnly | ApiError::OtherPage | ApiError::Lacks(_) => {
+                "insufficient access"
+            }
             ApiError::NotFound(_) => "not_found",
             ApiError::MethodNotAllowed(_) => "method_not_allowed",
             ApiError::TooSlow => "timeout",
@@ -128,7 +136,16 @@ impl ApiError {
             | ApiError::Busy(text)
             | ApiError::Full(text) => text.clone(),
             ApiError::Unauthenticated => "Invalid token".to_owned(),
+            ApiError::WrongSignIn(words) => (*words).to_owned(),
+            ApiError::OtherPage => "a call with a cookie has to come from a page of this relay: \
+                                    with Sec-Fetch-Site: same-origin or, without that header, an \
+                                    Origin that is the host asked for; programs send \
+                                    Authorization: Bearer and no cookie"
+                .to_owned(),
             ApiError::Forbidden => "this token may not do that".to_owned(),
+            ApiError::ReadOnly => "this key is read-only: it sees everything but secrets, and \
+                                   changes nothing; ask an operator"
+                .to_owned(),
             ApiError::Lacks(capability) => {
                 format!("this token was made without the capability {capability}")
             }
@@ -137,7 +154,10 @@ impl ApiError {
             }
             ApiError::TooSlow => "the request's body took too long; send it faster".to_owned(),
             ApiError::TooLarge(most) => {
-                format!("the request's body is longer than {most} bytes (intake.max_body)")
+                format!(
+                    "the request's body is longer than {most} bytes; intake.max_body is the most \
+                     that any call takes"
+                )
             }
             ApiError::TooManyFailures(seconds) => {
                 format!("too many wrong tokens from this address; wait {seconds} s")
@@ -163,8 +183,10 @@ impl ResponseError for ApiError {
     fn status_code(&self) -> StatusCode {
         match self {
             ApiError::BadRequest(_) | ApiError::LimitReached(_) => StatusCode::BAD_REQUEST,
-            ApiError::Unauthenticated => StatusCode::UNAUTHORIZED,
-            ApiError::Forbidden | ApiError::Lacks(_) => StatusCode::FORBIDDEN,
+            ApiError::Unauthenticated | ApiError::WrongSignIn(_) => StatusCode::UNAUTHORIZED,
+            ApiError::Forbidden | ApiError::ReadOnly | ApiError::OtherPage | ApiError::Lacks(_) => {
+                StatusCode::FORBIDDEN
+            }
             ApiError::NotFound(_) => StatusCode::NOT_FOUND,
             ApiError::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
             ApiError::TooSlow => StatusCode::REQUEST_TIMEOUT,
@@ -189,7 +211,7 @@ impl ResponseError for ApiError {
             ApiError::TooManyFailures(seconds) => {
                 response.insert_header((header::RETRY_AFTER, *seconds));
             }
-            ApiError::Unauthenticated => {
+            ApiError::Unauthenticated | ApiError::WrongSignIn(_) => {
                 response.insert_header((header::WWW_AUTHENTICATE, "Bearer"));
             }
             ApiError::MethodNotAllowed(allowed) => {
@@ -289,6 +311,7 @@ mod tests {
         check(WriteError::Full("disk full".to_owned()).into(), 507, "insufficient_storage");
         check(ApiError::Unauthenticated, 401, "authentication_failed");
         check(ApiError::Forbidden, 403, "insufficient access");
+        check(ApiError::ReadOnly, 403, "insufficient access");
         check(ApiError::TooLarge(9), 413, "payload_too_large");
         let (status, json) = body(&ApiError::invalid(&["body", "url"], "no URL"));
         assert_eq!(status, 422);

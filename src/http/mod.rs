@@ -5,9 +5,11 @@
 //! `intake` is where providers post to;
 //! [`permissions`] says what the token of an application may do;
 //! [`ui`] is what people see in a browser;
+//! [`permissions`] says who may make which call, and [`session`] who comes with a cookie;
 //! [`routes`] lists every path, and [`docs`] tells of them.
 
 pub mod api;
+mod audit;
 pub mod auth;
 mod connections;
 pub mod docs;
@@ -24,6 +26,7 @@ pub mod public;
 pub mod routes;
 mod schemas;
 pub mod server;
+pub mod session;
 pub mod state;
 mod token;
 pub mod ui;

@@ -21,6 +21,9 @@ use crate::telemetry::panic_point;
 
 /// Names a request in the answer and the log.
 pub const REQUEST_ID: &str = "x-request-id";
+/// That name, for whoever handles the request.
+pub(super) struct RequestId(pub String);
+
 /// Characters of an id that a caller gives at most.
 const REQUEST_ID_MAX: usize = 128;
 /// Bytes of a request's head at most, names and values together.
@@ -34,6 +37,7 @@ pub(super) async fn observe<B: MessageBody + 'static>(
     panic_point::reach("request");
     let shared = Shared::of(request.request());
     let id = request_id(&request, &shared);
+    request.extensions_mut().insert(RequestId(id.clone()));
     let coming = Coming::of(&mut request);
     routes::trim(&mut request);
     let mut response = match refusal(&request) {

@@ -1,19 +1,21 @@
-//! What the token of an application needs for each call: one table, beside the one of the routes.
-//! What does not stand in it is for operators alone, so that a new route is closed until somebody
-//! opens it here.
+//! Who may make which call, beside the table of the routes: what the token of an application needs
+//! for each, and what is open to whoever is read-only. What stands in neither table is for operators
+//! alone, so that a new route that changes something is closed until somebody opens it here.
 
 use actix_web::HttpMessage;
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::middleware::Next;
 
-use crate::domain::token::Capability;
 use crate::domain::token::Capability::{
     CreateAttempts, ManageEndpoint, ManageEndpointSecret, ManageTransformations, ViewBase,
     ViewEndpointSecret,
 };
+use crate::domain::token::{Capability, Role};
 use crate::http::auth::{Caller, Scope};
 use crate::http::error::ApiError;
+use crate::http::server::Shared;
+use crate::http::session;
 
 /// What a call asks of an application's token.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -84,6 +86,38 @@ pub const TABLE: [(&str, &str, Need); 49] = [
     ("POST", "/background-task/{task}/cancel", one(CreateAttempts)),
 ];
 
+/// Calls that are no GET and change nothing of what is kept but the caller's own sign-in: open to
+/// who is read-only.
+pub const LOOKING: [(&str, &str); 7] = [
+    ("POST", "/auth/logout"),
+    ("POST", "/app/{app}/msg/precheck/active"),
+    ("POST", "/app/{app}/endpoint/{endpoint}/transformation/simulate"),
+    ("POST", "/app/{app}/endpoint/{endpoint}/dry-run"),
+    ("POST", "/source/{source}/dry-run"),
+    ("POST", "/environment/export"),
+    ("POST", "/config/plan"),
+];
+
+/// GETs that move a reader on, which others by its name see.
+pub const MOVING: [&str; 2] = [
+    "/app/{app}/poller/{sink}/consumer/{consumer}",
+    "/app/{app}/polling-endpoint/{sink}/consumer/{consumer}",
+];
+
+/// GETs whose answer is a secret.
+pub const SECRET: [&str; 2] =
+    ["/app/{app}/endpoint/{endpoint}/secret", "/operational-webhook/endpoint/{endpoint}/secret"];
+
+/// Whether a call changes anything that is kept.
+pub fn changes(method: &str, path: &str) -> bool {
+    if method == "GET" { MOVING.contains(&path) } else { !LOOKING.contains(&(method, path)) }
+}
+
+/// Whether who is read-only may make the call.
+pub fn open_to_readers(method: &str, path: &str) -> bool {
+    !changes(method, path) && !(method == "GET" && SECRET.contains(&path))
+}
+
 /// What the call needs; `None` when no token of an application may make it.
 pub fn needed(method: &str, path: &str) -> Option<Need> {
     let mut rows = TABLE.iter();
@@ -96,8 +130,14 @@ pub(super) async fn require<B: MessageBody>(
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<B>, actix_web::Error> {
+    let shared = Shared::of(request.request());
     let refused = match request.extensions().get::<Caller>() {
-        Some(caller) => refusal(caller, request.method().as_str(), path),
+        Some(caller) => {
+            let (method, headers) = (request.method(), request.headers());
+            let call = (method, path);
+            let foreign = session::check_call(caller, &shared.state.config, call, headers).err();
+            foreign.or_else(|| refusal(caller, method.as_str(), path))
+        }
         None => Some(ApiError::Unauthenticated),
     };
     match refused {
@@ -107,8 +147,12 @@ pub(super) async fn require<B: MessageBody>(
 }
 
 fn refusal(caller: &Caller, method: &str, path: &str) -> Option<ApiError> {
-    if caller.scope == Scope::Everything {
-        return None;
+    match caller.scope {
+        Scope::Everything(Role::Operator) => return None,
+        Scope::Everything(Role::ReadOnly) => {
+            return (!open_to_readers(method, path)).then_some(ApiError::ReadOnly);
+        }
+        Scope::Application(_) => {}
     }
     match needed(method, path) {
         Some(Need::Nothing) => None,

@@ -9,6 +9,7 @@
 use std::io;
 use std::ops::ControlFlow;
 
+use crate::domain::audit::Note;
 use crate::domain::delivery::{Delivery, DeliveryId, State};
 use crate::domain::id::{ApplicationId, AttemptId, EndpointId, MessageId};
 use crate::domain::message::Message;
@@ -168,11 +169,17 @@ impl Store {
     }
 
     /// Expunges a message: its payload, what stood in front of it, and what its attempts sent and
-    /// were answered, where parts of both stand. Blocks until the bytes are gone.
-    pub fn expunge_whole(&self, stored: StoredMessage) -> Result<(), ReclaimError> {
+    /// were answered, where parts of both stand. Blocks until the bytes are gone. The audit log is
+    /// told in the first step, when there is a note.
+    pub fn expunge_whole(
+        &self,
+        stored: StoredMessage,
+        note: Option<Note>,
+    ) -> Result<(), ReclaimError> {
         let message = stored.message.clone();
         self.on_writer(move |writer| {
             writer.transact(|transaction| {
+                note.into_iter().for_each(|note| transaction.note(note));
                 transaction.expunge_message(&stored);
                 Ok(())
             })

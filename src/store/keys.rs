@@ -14,7 +14,7 @@
 //! | `b` | task | background task |
 //! | `x` | segment, offset | bytes of a body that was expunged and has to be overwritten |
 //! | `t` | ms, application, message | a body that is expunged at that time |
-//! | `o` | kind, … | token of an application, see [`tokens`] |
+//! | `o` | kind, … | token of an application, session, sign-in link, see [`tokens`] |
 //! | `f` | hash | a trouble that the operator is alerted to |
 //! | `u` | endpoint | how far each consumer of its messages has read |
 //! | `v` | endpoint, hash of the consumer | what a consumer of its messages has been handed |
@@ -23,8 +23,10 @@
 //! | `w` | source, request | one that was refused and may become a message yet: its bytes |
 //! | `n` | source | how much of both it has |
 //! | `z` | kind, … | dead letter, see [`dead_letters`] |
+//! | `y` | kind, … | entry of the audit log, see [`audit`] |
 //! | `p` | key, part | the rest of a value too long for one row |
 
+pub mod audit;
 pub mod dead_letters;
 pub mod erasures;
 pub mod pollers;

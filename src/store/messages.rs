@@ -51,7 +51,7 @@ impl Span {
 }
 
 /// The first stamp of the millisecond behind this one.
-fn first_after(time: Timestamp) -> Stamp {
+pub(super) fn first_after(time: Timestamp) -> Stamp {
     Stamp::first_at(time + Duration::from_millis(1))
 }
 

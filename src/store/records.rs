@@ -11,6 +11,7 @@ mod reply;
 mod source;
 #[cfg(test)]
 mod tests;
+mod token;
 
 use std::collections::BTreeMap;
 
@@ -28,7 +29,7 @@ use crate::domain::lease::Leases;
 use crate::domain::received::{Head, ReceivedRequest};
 use crate::domain::task::Task;
 use crate::domain::time::Timestamp;
-use crate::domain::token::{ApplicationToken, OperatorKey};
+use crate::domain::token::ApplicationToken;
 use crate::store::BodyLocation;
 use crate::store::seal::UnsealError;
 
@@ -112,7 +113,6 @@ one_version!(
     Head,
     Leases,
     MessageId,
-    OperatorKey,
     ReplyRow,
     RequestRow,
     Task,

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use subtle::ConstantTimeEq;
 
 use crate::domain::id::{ApplicationId, KeyId};
+use crate::domain::session::Holder;
 use crate::domain::time::Timestamp;
 use crate::domain::token::{ApplicationToken, OperatorKey};
 use crate::store::catalog::CatalogChange;
@@ -23,7 +24,7 @@ pub const OPERATOR_KEYS_MAX: usize = 100;
 /// Tokens looked at in one step; other writes go between two steps.
 const STEP: usize = 256;
 
-fn half(digest: &[u8; 32]) -> [u8; 16] {
+pub(super) fn half(digest: &[u8; 32]) -> [u8; 16] {
     let mut half = [0; 16];
     half.copy_from_slice(&digest[..16]);
     half
@@ -43,11 +44,12 @@ impl Transaction<'_> {
         Ok(key)
     }
 
-    /// Revokes an operator key.
+    /// Revokes an operator key; its sessions end with it.
     pub fn revoke_operator_key(&mut self, id: KeyId) -> Result<(), Refusal> {
         if self.writer.tables.operator_keys().all(|key| key.id != id) {
             return Err(Refusal::NotFound);
         }
+        self.end_sessions_of(Holder::Key(id));
         self.delete_row(rows::operator_key(id));
         self.set(CatalogChange::OperatorKey(id, None));
         Ok(())
@@ -108,13 +110,17 @@ impl Transaction<'_> {
         }
     }
 
-    /// Takes away a token whose time is over, by its place among the ends.
+    /// Takes away a token, session or link whose time is over, by its place among the ends.
     fn sweep_token(&mut self, end: Key) {
-        let digest = rows::digest_of(&end);
-        let token = digest.and_then(|digest| self.record(&rows::token(digest)));
-        match token {
-            Some(token) => self.remove_token(&token),
-            None => self.delete_row(end),
+        let digest = rows::digest_of(&end).unwrap_or_default();
+        if let Some(token) = self.record(&rows::token(digest)) {
+            self.remove_token(&token);
+        } else if let Some(session) = self.record(&rows::session(digest)) {
+            self.remove_session(&session);
+        } else if let Some(link) = self.record(&rows::link(digest)) {
+            self.remove_link(&link);
+        } else {
+            self.delete_row(end);
         }
     }
 }
@@ -172,7 +178,7 @@ impl Store {
         }
     }
 
-    /// Forgets a step of the keys and tokens whose time is over; returns whether there may be more.
+    /// Forgets a step of the keys, tokens, sessions and links whose time is over; returns whether there may be more.
     pub fn sweep_tokens(&self) -> Result<bool, WriteError> {
         let now = self.shared.clock.now();
         let ends = self.shared.ended_tokens(now);
@@ -238,13 +244,13 @@ impl Shared {
 mod tests {
     use super::*;
     use crate::domain::id::Stamp;
-    use crate::domain::token::{Capabilities, Capability};
+    use crate::domain::token::{Capabilities, Capability, Role};
 
     fn hex(bytes: &[u8]) -> String {
         bytes.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
-    /// The bytes of version 1, for ever.
+    /// The bytes of every version, for ever.
     #[test]
     fn frozen_bytes() {
         let moment = Timestamp::from_millis(1_795_219_200_000);
@@ -268,10 +274,18 @@ mod tests {
             digest: [7; 32],
             created_at: moment,
             expires_at: None,
+            role: Role::Operator,
         };
         let bytes = records::encode(&key);
-        assert_eq!(hex(&bytes), format!("010901026369{digest}{time}00"));
+        let fields = format!("0901026369{digest}{time}00");
+        assert_eq!(hex(&bytes), format!("02{fields}00"));
         assert_eq!(records::decode::<OperatorKey>(&bytes).expect("a row"), key);
+        // What was written before there were roles: it opened everything, and it does.
+        let first: Vec<u8> = [&[1], &bytes[1..bytes.len() - 1]].concat();
+        assert_eq!(hex(&first), format!("01{fields}"));
+        assert_eq!(records::decode::<OperatorKey>(&first).expect("a row"), key);
+        let looks = OperatorKey { role: Role::ReadOnly, ..key };
+        assert_eq!(hex(&records::encode(&looks)), format!("02{fields}01"));
         assert!(Capabilities::default().names().is_empty());
     }
 }

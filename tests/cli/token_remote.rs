@@ -17,7 +17,13 @@ fn a_key_from_its_making_to_its_end() {
     let made = run(&relay.key, &create).expect(0, "sk_", "the only time it is shown");
     let key = made.out.trim().to_owned();
     let listed = run(&key, &["list"]).expect(0, "deploy\n", "");
-    listed.expect(0, "operator_key  from the file operator_key in the data folder", "");
+    let listed =
+        listed.expect(0, "operator_key  from the file operator_key in the data folder", "");
+    listed.expect(0, "  operator  deploy\n", "");
+    let looks = ["create", "--remote", "--name", "Ann", "--role", "read-only"];
+    let looks = run(&relay.key, &looks).expect(0, "sk_", "").out.trim().to_owned();
+    run(&looks, &["list"]).expect(0, "  read-only  Ann\n", "");
+    run(&looks, &["create", "--remote"]).expect(1, "", "this key is read-only");
     let listed = run(&key, &["list", "--json"]).expect(0, "", "");
     assert!(!listed.out.contains("sk_"), "{}", listed.out);
     let listed: Value = serde_json::from_str(&listed.out).unwrap();
@@ -38,6 +44,7 @@ fn what_does_not_go_together() {
     let folder = Folder::new();
     folder.run(&["token", "create", "--expires", "1d"]).expect(2, "", "--remote or --jwt");
     folder.run(&["token", "create", "--name", "x"]).expect(2, "", "--remote");
+    folder.run(&["token", "create", "--role", "read-only"]).expect(2, "", "--remote");
     folder.run(&["token", "create", "--remote", "--jwt"]).expect(2, "", "cannot be used with");
     folder.run(&["token", "create", "--remote", "--expires", "0s"]).expect(
         2,

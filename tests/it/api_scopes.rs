@@ -101,9 +101,11 @@ fn examples_are_taken() {
     let relay = Relay::start();
     relay.post("/app", serde_json::json!({"name": "default", "uid": "default"})).expect(201);
     let (mut answered, mut number) = (BTreeMap::new(), 0);
-    // What is signed in with an operator key does not sign out.
+    // What is signed in with an operator key does not sign out, and nobody has the keys and codes
+    // of the examples.
+    let others = ["/logout", "/auth/session", "/sign-in-link/redeem"];
     let operations = Document::read().operations().into_iter();
-    for call in operations.filter(|call| !call.path.ends_with("/logout")) {
+    for call in operations.filter(|call| !others.iter().any(|end| call.path.ends_with(end))) {
         for body in bodies(&call) {
             let seed = Seed::plant(&relay, &format!("seed-{number}"));
             number += 1;

@@ -59,7 +59,10 @@ fn every_page_is_a_shell_with_a_strict_policy() {
         assert!(policy.contains("frame-ancestors 'none'") && !policy.contains("unsafe"), "{path}");
         assert_eq!(page.header("referrer-policy"), Some("no-referrer"), "{path}");
         let html = page.json.as_str().unwrap();
-        assert!(!html.contains("Eichhörnchen"), "{path} holds what only callers with a key may see");
+        assert!(
+            !html.contains("Eichhörnchen"),
+            "{path} holds what only callers with a key may see"
+        );
         assert_eq!(html.matches("<h1").count(), 1, "{path}");
         for inline in [" style=", " onclick=", "<style", "javascript:"] {
             assert!(!html.contains(inline), "{path} holds {inline}");

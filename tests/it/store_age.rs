@@ -21,7 +21,14 @@ const HOUR: Duration = Duration::from_secs(3_600);
 const PATIENCE: Duration = Duration::from_secs(20);
 
 fn settings(max_age: Duration) -> JanitorSettings {
-    JanitorSettings { max_age, max_bytes: u64::MAX, min_free: 0, compact_above: u64::MAX }
+    JanitorSettings {
+        max_age,
+        max_bytes: u64::MAX,
+        min_free: 0,
+        compact_above: u64::MAX,
+        audit_age: Duration::MAX,
+        audit_entries: u64::MAX,
+    }
 }
 
 /// Asks until it holds; the janitor comes every second.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use relay::domain::id::{ApplicationId, KeyId};
-use relay::domain::token::{ApplicationToken, Capabilities, OperatorKey};
+use relay::domain::token::{ApplicationToken, Capabilities, OperatorKey, Role};
 use relay::store::disk::RealDisk;
 use relay::store::{CheckOptions, Refusal, Reply, WriteError, check};
 
@@ -47,6 +47,7 @@ fn key(open: &Open) {
             digest: [9; 32],
             created_at: START,
             expires_at: None,
+            role: Role::Operator,
         };
         transaction.put_operator_key(key)?;
         Ok(Reply::Done)

@@ -38,6 +38,7 @@ pub(super) mod keys;
 mod parts;
 mod reload;
 mod service;
+mod setup;
 mod waiting_room;
 
 use alerts::Alerting;
@@ -104,6 +105,8 @@ pub(super) struct Relay {
     alerts: Arc<Alerting>,
     transport: Arc<UreqTransport>,
     state: State,
+    /// Whether nobody can have signed in yet.
+    first: bool,
 }
 
 /// This binary, which runs scripts too.
@@ -116,6 +119,7 @@ impl Relay {
         let listener = parts::listen(&config)?;
         let address = listener.local_addr()?;
         let keys = Keys::find_or_make(&config.data.dir, &loaded.secrets)?;
+        let first = keys.first;
         let (channel, task_channel) = (Channel::default(), TaskChannel::default());
         let metrics = Metrics::new();
         let tally = Arc::<Tally>::default();
@@ -179,6 +183,7 @@ impl Relay {
             alerts,
             transport,
             state,
+            first,
         })
     }
 
@@ -191,11 +196,15 @@ impl Relay {
         let deadline = self.config.data.read_deadline.0;
         let watchdog = service::Watchdog::start(self.store.clone(), self.engine.handle(), deadline);
         let status = format!("listening on http://{}", self.address());
+        let link = if self.first { setup::link(&self.state, self.address())? } else { None };
         let relay = self.answer(async move {
             let signals = Signals::listen();
             // Whoever is told so may send a signal at once.
             tracing::info!("{status}");
             service::ready(&status);
+            if let Some(link) = link {
+                tracing::info!("sign in with this link, once and within 24 hours: {link}");
+            }
             signals.stop(reloading).await;
             tracing::info!("stopping: answering and delivering what is in flight");
             service::stopping();

@@ -127,6 +127,8 @@ pub(super) fn janitor(
         max_bytes: config.retention.max_bytes.0,
         min_free: config.data.min_free.0,
         compact_above: config.data.compact_above.0,
+        audit_age: config.retention.audit_age.0,
+        audit_entries: config.retention.audit_entries,
     };
     Janitor::start(settings, store.clone(), intake.clone(), metrics.clone())
 }

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use super::Intake;
+use crate::domain::audit::Note;
 use crate::domain::id::RequestId;
 use crate::domain::provider::{Fetched, Reason};
 use crate::domain::received::{Head, ReceivedRequest, Verdict};
@@ -29,12 +30,14 @@ pub enum ReleaseError {
 
 impl Intake {
     /// Makes a message of a request that was kept: verified again by the source as it is now, or,
-    /// with `anyway`, taken whether it is refused, a duplicate or neither. Blocks.
+    /// with `anyway`, taken whether it is refused, a duplicate or neither. The audit log is told
+    /// with it, when there is a note. Blocks.
     pub fn release(
         &self,
         source: &Source,
         id: RequestId,
         anyway: bool,
+        note: Option<Note>,
     ) -> Result<ReceivedRequest, ReleaseError> {
         let missing = || WriteError::Refused(Refusal::NotFound);
         let stored = self.0.store.request(source.id, id).ok_or_else(missing)?;
@@ -58,7 +61,9 @@ impl Intake {
         let filtered = self.0.store.filter_request(source, &new);
         let new = NewRequest { filtered, ..new };
         let written = self.0.store.write_blocking(None, move |transaction| {
-            Ok(Reply::Received(Box::new(transaction.release(id, new)?)))
+            let released = transaction.release(id, new)?;
+            note.into_iter().for_each(|note| transaction.note(note));
+            Ok(Reply::Received(Box::new(released)))
         })?;
         match written.reply {
             Reply::Received(request) => Ok(*request),
@@ -105,7 +110,7 @@ impl Intake {
         let held = self.0.store.held_requests(source.id, STEP);
         let mut more = held.len() == STEP;
         for id in held {
-            match self.release(source, id, false) {
+            match self.release(source, id, false, None) {
                 Ok(_) => {}
                 Err(ReleaseError::Write(WriteError::Stopping)) => return Ok(false),
                 // Gone, damaged, or a message already: it will be no other next time.

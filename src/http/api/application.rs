@@ -132,7 +132,7 @@ impl Fields {
 
 /// Row 1: every application, oldest first.
 pub(super) async fn list(call: Call) -> Result<HttpResponse, ApiError> {
-    call.operator_only()?;
+    call.sees_everything()?;
     let request = page::request(&call.query()?, call.ids(), false)?;
     let page = call.store().list_applications(&request);
     let ids = call.ids();
@@ -145,7 +145,7 @@ pub(super) async fn list(call: Call) -> Result<HttpResponse, ApiError> {
 
 /// Row 2: makes one; with `get_if_exists` the one that has the uid is given instead.
 pub(super) async fn create(mut call: Call) -> Result<HttpResponse, ApiError> {
-    call.operator_only()?;
+    call.changes_everything()?;
     let get_if_exists = call.query()?.flag("get_if_exists", false)?;
     let body = call.body().await?;
     let fields = body.json::<ApplicationIn>()?.check()?;
@@ -175,7 +175,7 @@ pub(super) async fn get(call: Call) -> Result<HttpResponse, ApiError> {
 
 /// Row 4: changes it, or makes it when it is not there.
 pub(super) async fn put(mut call: Call) -> Result<HttpResponse, ApiError> {
-    call.operator_only()?;
+    call.changes_everything()?;
     let reference: ApplicationReference = call.reference("app")?;
     let body = call.body().await?;
     let fields = body.json::<ApplicationIn>()?.check()?;
@@ -222,7 +222,7 @@ pub(super) fn named<K: Kind>(
 
 /// Row 5: changes what is given; null takes away what may be missing.
 pub(super) async fn patch(mut call: Call) -> Result<HttpResponse, ApiError> {
-    call.operator_only()?;
+    call.changes_everything()?;
     let reference: ApplicationReference = call.reference("app")?;
     let body = call.body().await?;
     let patch: ApplicationPatch = body.json()?;
@@ -245,7 +245,7 @@ pub(super) async fn patch(mut call: Call) -> Result<HttpResponse, ApiError> {
 
 /// Row 6: deletes it with its endpoints.
 pub(super) async fn delete(call: Call) -> Result<HttpResponse, ApiError> {
-    call.operator_only()?;
+    call.changes_everything()?;
     let reference: ApplicationReference = call.reference("app")?;
     call.write(move |transaction| {
         let id = transaction.application(&reference)?.id;

@@ -2,7 +2,7 @@
 
 use actix_web::HttpRequest;
 use actix_web::dev::Payload;
-use actix_web::http::header;
+use actix_web::http::header::{self, HeaderMap};
 use actix_web::web;
 use bytes::Bytes;
 use serde::Deserialize;
@@ -97,11 +97,16 @@ fn count(semaphore: &Arc<Semaphore>, length: u64) -> Result<OwnedSemaphorePermit
     Arc::clone(semaphore).try_acquire_many_owned(length).map_err(|_| busy())
 }
 
-fn must_be_json(request: &HttpRequest) -> Result<(), ApiError> {
-    let Some(value) = request.headers().get(header::CONTENT_TYPE) else { return Ok(()) };
-    let text = value.to_str().unwrap_or_default().to_ascii_lowercase();
+/// Whether the content type is JSON; `None` when there is none.
+pub(in crate::http) fn is_json(headers: &HeaderMap) -> Option<bool> {
+    let text = headers.get(header::CONTENT_TYPE)?.to_str().unwrap_or_default();
+    let text = text.to_ascii_lowercase();
     let essence = text.split(';').next().unwrap_or_default().trim();
-    if essence == "application/json" || essence.ends_with("+json") {
+    Some(essence == "application/json" || essence.ends_with("+json"))
+}
+
+fn must_be_json(request: &HttpRequest) -> Result<(), ApiError> {
+    if is_json(request.headers()) != Some(false) {
         return Ok(());
     }
     let words = "the body must be JSON, sent with content-type: application/json";

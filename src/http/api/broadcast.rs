@@ -13,7 +13,7 @@ use crate::store::Reply;
 
 /// Accepts the message and begins the task that copies it; the answer means that both are on disk.
 pub(super) async fn create(mut call: Call) -> Result<HttpResponse, ApiError> {
-    call.operator_only()?;
+    call.changes_everything()?;
     let body = call.body().await?;
     let kept = call.shared.state.config.retention.max_age;
     let clock = &call.shared.state.clock;
@@ -22,7 +22,7 @@ pub(super) async fn create(mut call: Call) -> Result<HttpResponse, ApiError> {
         schema::check(&call, payload).await?;
     }
     let begun = call
-        .write_once(&body, move |transaction| {
+        .accept_once(&body, move |transaction| {
             Ok(Reply::Task(Box::new(transaction.broadcast(parts.of(HIDDEN))?)))
         })
         .await?;

@@ -12,12 +12,15 @@ use super::body::Body;
 use super::limits::{IDEMPOTENCY_KEY_MAX, is_reference};
 use super::query::Query;
 use crate::domain::application::Application;
+use crate::domain::audit::{Deed, Note};
 use crate::domain::endpoint::Endpoint;
 use crate::domain::id::{Ids, Kind};
 use crate::domain::operational::HIDDEN;
 use crate::domain::redact::Redaction;
 use crate::domain::source::Source;
 use crate::domain::time::Timestamp;
+use crate::domain::token::Role;
+use crate::http::audit;
 use crate::http::auth::{Caller, Scope};
 use crate::http::error::ApiError;
 use crate::http::server::Shared;
@@ -89,10 +92,19 @@ impl Call {
         Body::read(&self.request, payload, &self.shared).await
     }
 
-    /// Refuses a caller that may not see everything.
-    pub fn operator_only(&self) -> Result<(), ApiError> {
+    /// Refuses a caller that may not see everything: operators may, and who is read-only.
+    pub fn sees_everything(&self) -> Result<(), ApiError> {
         match self.caller.scope {
-            Scope::Everything => Ok(()),
+            Scope::Everything(_) => Ok(()),
+            Scope::Application(_) => Err(ApiError::Forbidden),
+        }
+    }
+
+    /// Refuses a caller that may not change everything, nor see secrets: operators alone may.
+    pub fn changes_everything(&self) -> Result<(), ApiError> {
+        match self.caller.scope {
+            Scope::Everything(Role::Operator) => Ok(()),
+            Scope::Everything(Role::ReadOnly) => Err(ApiError::ReadOnly),
             Scope::Application(_) => Err(ApiError::Forbidden),
         }
     }
@@ -119,17 +131,17 @@ impl Call {
             (_, Some(found)) if self.caller.may_see(self.store(), &found) => Ok(found),
             // Whether another tenant's application is there is not told.
             (Scope::Application(_), _) => Err(ApiError::Forbidden),
-            (Scope::Everything, _) => Err(ApiError::not_found()),
+            (Scope::Everything(_), _) => Err(ApiError::not_found()),
         }
     }
 
     /// The application whose endpoints the path is about: the one that it names, or, where it names
-    /// none, the hidden one of the operational webhooks, for operators alone.
+    /// none, the hidden one of the operational webhooks, for whoever sees everything.
     pub fn owner(&self) -> Result<Arc<Application>, ApiError> {
         if self.request.match_info().get("app").is_some() {
             return self.application();
         }
-        self.operator_only()?;
+        self.sees_everything()?;
         self.store().application(&Reference::Id(HIDDEN)).ok_or_else(ApiError::not_found)
     }
 
@@ -158,8 +170,24 @@ impl Call {
         self.store().message(application.id, &reference).ok_or_else(ApiError::not_found)
     }
 
+    /// What the audit log is told of this call.
+    pub fn note(&self) -> Note {
+        audit::note(&self.request, &self.shared, audit::actor(&self.caller), Deed::Change)
+    }
+
     /// Writes once, however often the same `Idempotency-Key` comes; `body` is what it came with.
+    /// The audit log has the call with what it changes, or neither is there.
     pub async fn write_once<W>(&self, body: &Body, work: W) -> Result<Written, ApiError>
+    where
+        W: FnOnce(&mut Transaction<'_>) -> Result<Reply, Refusal> + Send + 'static,
+    {
+        let key = self.idempotency(body)?;
+        Ok(self.store().write(key, noted(self.note(), work)).await?)
+    }
+
+    /// The same for what the audit log is not told of: messages that are accepted, which are there
+    /// to be listed themselves.
+    pub async fn accept_once<W>(&self, body: &Body, work: W) -> Result<Written, ApiError>
     where
         W: FnOnce(&mut Transaction<'_>) -> Result<Reply, Refusal> + Send + 'static,
     {
@@ -172,12 +200,12 @@ impl Call {
         self.idempotency(body).map(|_| ())
     }
 
-    /// Writes; for methods that may be repeated anyway.
+    /// Writes; for methods that may be repeated anyway. The audit log has it too.
     pub async fn write<W>(&self, work: W) -> Result<Written, ApiError>
     where
         W: FnOnce(&mut Transaction<'_>) -> Result<Reply, Refusal> + Send + 'static,
     {
-        Ok(self.store().write(None, work).await?)
+        Ok(self.store().write(None, noted(self.note(), work)).await?)
     }
 
     fn idempotency(&self, body: &Body) -> Result<Option<Idempotency>, ApiError> {
@@ -214,5 +242,17 @@ impl Call {
         web::block(move || read(&store))
             .await
             .unwrap_or_else(|_| Err(ApiError::Busy("the relay is stopping".to_owned())))
+    }
+}
+
+/// The work, and an entry of the audit log with what it did.
+fn noted<W>(note: Note, work: W) -> impl FnOnce(&mut Transaction<'_>) -> Result<Reply, Refusal>
+where
+    W: FnOnce(&mut Transaction<'_>) -> Result<Reply, Refusal> + Send + 'static,
+{
+    move |transaction| {
+        let reply = work(transaction)?;
+        transaction.note(note);
+        Ok(reply)
     }
 }

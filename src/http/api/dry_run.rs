@@ -75,7 +75,12 @@ pub(super) async fn of_endpoint(mut call: Call) -> Result<HttpResponse, ApiError
     if filter.is_some() {
         endpoint.subscription.filter = filter;
     }
-    let held = transformation::variables_shown(&call, endpoint.transformation.as_deref(), true);
+    let own = endpoint.transformation.as_deref();
+    let held = transformation::variables_shown(&call, own, true);
+    endpoint.transformation = own.map(|own| {
+        let variables = transformation::variables_shown(&call, Some(own), false);
+        Arc::new(Transformation { variables, ..own.clone() })
+    });
     if let Some(transform) = given {
         endpoint.transformation = Some(Arc::new(Transformation {
             transform,
@@ -175,7 +180,7 @@ struct DedupDryRunIn {
 
 /// Which of the newest requests of a source a dedup rule would have told apart.
 pub(super) async fn of_source(mut call: Call) -> Result<HttpResponse, ApiError> {
-    call.operator_only()?;
+    call.sees_everything()?;
     let source = call.source()?;
     let body = call.body().await?;
     let input: DedupDryRunIn = body.json()?;

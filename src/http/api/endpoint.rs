@@ -310,7 +310,7 @@ pub(super) async fn put(mut call: Call) -> Result<HttpResponse, ApiError> {
 
 /// What a [`Changer`] of this call is made of.
 pub(super) fn changer(call: &Call) -> (Arc<Config>, bool) {
-    (call.shared.state.in_force.config(), call.operator_only().is_ok())
+    (call.shared.state.in_force.config(), call.changes_everything().is_ok())
 }
 
 /// Row 12: deletes it; what waits for it is cancelled.

@@ -18,7 +18,7 @@ use crate::domain::endpoint::Endpoint;
 use crate::domain::event_type::EventType;
 use crate::domain::headers::is_sensitive_header;
 use crate::domain::id::ApplicationId;
-use crate::domain::redact::Redaction;
+use crate::domain::token::Capability;
 use crate::http::error::ApiError;
 use crate::store::{Page, PageRequest, PageStart, Store};
 
@@ -57,20 +57,28 @@ struct EndpointEntry<'a> {
 
 /// The whole catalogue; with `with_secrets` also signing keys and credentials in headers.
 pub(super) async fn export(mut call: Call) -> Result<HttpResponse, ApiError> {
-    call.operator_only()?;
+    call.sees_everything()?;
     let with_secrets = call.query()?.flag("with_secrets", false)?;
     let _: serde::de::IgnoredAny = call.body().await?.json_or_empty()?;
     if with_secrets {
+        call.changes_everything()?;
         tracing::warn!(owner = call.caller.owner, "the secrets of every endpoint are exported");
     }
     let redaction = call.redaction();
-    call.read(move |store| document(store, &redaction, with_secrets)).await.map(page::ok)
+    // As where headers are read: any of them may be a credential to who may not change them.
+    let values = call.caller.capabilities.allow(Capability::ManageEndpoint);
+    let hides = move |name: &str| {
+        // With secrets nothing is left out.
+        !with_secrets && (!values || is_sensitive_header(name) || redaction.hides_header(name))
+    };
+    call.read(move |store| document(store, &hides, with_secrets)).await.map(page::ok)
 }
 
-fn document(store: &Store, redaction: &Redaction, with_secrets: bool) -> Result<Bytes, ApiError> {
-    // With secrets nothing is left out.
-    let hides =
-        |name: &str| !with_secrets && (is_sensitive_header(name) || redaction.hides_header(name));
+fn document(
+    store: &Store,
+    hides: &impl Fn(&str) -> bool,
+    with_secrets: bool,
+) -> Result<Bytes, ApiError> {
     let event_types = all(|page| store.list_event_types(page, |_| true), |held| held.name.clone());
     let applications = all(|page| store.list_applications(page), |held| held.id);
     let owned: Vec<_> = applications
@@ -85,7 +93,7 @@ fn document(store: &Store, redaction: &Redaction, with_secrets: bool) -> Result<
         application: ApplicationOut::new(ids, application),
         endpoints: endpoints
             .iter()
-            .map(|endpoint| entry(EndpointOut::new(ids, endpoint), endpoint, &hides, with_secrets))
+            .map(|endpoint| entry(EndpointOut::new(ids, endpoint), endpoint, hides, with_secrets))
             .collect(),
     });
     page::encode(&EnvironmentOut {

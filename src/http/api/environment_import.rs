@@ -80,7 +80,7 @@ pub(super) struct Entries {
 /// Takes the whole or nothing, answering 204; with `per_item` all that can be taken, answering 200
 /// and what was done with each entry. With `dry_run` nothing is changed.
 pub(super) async fn import(mut call: Call) -> Result<HttpResponse, ApiError> {
-    call.operator_only()?;
+    call.changes_everything()?;
     let query = call.query()?;
     let (dry_run, per_item) = (query.flag("dry_run", false)?, query.flag("per_item", false)?);
     let body = call.body().await?;

@@ -172,7 +172,7 @@ pub(super) async fn list(call: Call) -> Result<HttpResponse, ApiError> {
 
 /// Row 33: makes one, or takes an archived one back into use.
 pub(super) async fn create(mut call: Call) -> Result<HttpResponse, ApiError> {
-    call.operator_only()?;
+    call.changes_everything()?;
     let body = call.body().await?;
     let input: EventTypeIn = body.json()?;
     let name = input.name.clone().unwrap_or_default();
@@ -209,7 +209,7 @@ pub(super) async fn get(call: Call) -> Result<HttpResponse, ApiError> {
 
 /// Row 35: changes it, or makes it when it is not there.
 pub(super) async fn put(mut call: Call) -> Result<HttpResponse, ApiError> {
-    call.operator_only()?;
+    call.changes_everything()?;
     let name = call.parameter("name").to_owned();
     limits::event_type(&name).map_err(|message| ApiError::invalid(&["path", "name"], message))?;
     let body = call.body().await?;
@@ -232,7 +232,7 @@ pub(super) async fn put(mut call: Call) -> Result<HttpResponse, ApiError> {
 
 /// Row 36: changes what is given; null takes away what may be missing.
 pub(super) async fn patch(mut call: Call) -> Result<HttpResponse, ApiError> {
-    call.operator_only()?;
+    call.changes_everything()?;
     let name = call.parameter("name").to_owned();
     let body = call.body().await?;
     let input: EventTypePatch = body.json()?;
@@ -276,7 +276,7 @@ pub(super) async fn patch(mut call: Call) -> Result<HttpResponse, ApiError> {
 
 /// Row 37: archives it; with `expunge` it is gone.
 pub(super) async fn delete(call: Call) -> Result<HttpResponse, ApiError> {
-    call.operator_only()?;
+    call.changes_everything()?;
     let name = call.parameter("name").to_owned();
     let expunge = call.query()?.flag("expunge", false)?;
     call.write(move |transaction| {

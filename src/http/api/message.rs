@@ -26,7 +26,7 @@ const SCAN_MAX: usize = 5_000;
 
 /// Row 22: accepts a message; the answer means that it is on disk.
 pub(super) async fn create(mut call: Call) -> Result<HttpResponse, ApiError> {
-    call.operator_only()?;
+    call.changes_everything()?;
     let with_content = call.query()?.flag("with_content", true)?;
     let reference: ApplicationReference = call.reference("app")?;
     let body = call.body().await?;
@@ -41,12 +41,15 @@ pub(super) async fn create(mut call: Call) -> Result<HttpResponse, ApiError> {
     let payload = parts.body().clone();
     let new = parts.application.take();
     let new = new.map(|fields| fields.named(call.parameter("app"))).transpose()?;
+    // A message is no entry of the audit log, but an application that is made with it is.
+    let note = new.is_some().then(|| call.note());
     let written = call
-        .write_once(&body, move |transaction| {
+        .accept_once(&body, move |transaction| {
             let application = match (transaction.application(&reference), &reference, new) {
                 (Err(Refusal::NotFound), Reference::Name(_), Some(fields)) => {
                     let id = ApplicationId::new(transaction.mint());
                     let made = fields.make(id, transaction.now());
+                    note.into_iter().for_each(|note| transaction.note(note));
                     transaction.put_application(made, Author::Caller)?
                 }
                 (found, _, _) => found?,

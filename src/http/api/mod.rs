@@ -6,6 +6,7 @@
 pub mod accounting;
 pub mod application;
 pub mod attempt;
+mod audit_log;
 pub mod body;
 pub mod broadcast;
 pub mod call;
@@ -39,7 +40,9 @@ pub mod replay;
 pub mod request;
 mod schema;
 pub mod sealing_key;
+mod session;
 pub mod shapes;
+pub mod sign_in_link;
 pub mod source;
 mod source_in;
 pub mod stats;
@@ -76,7 +79,12 @@ pub(super) fn open_routes(routes: &mut Routes) {
     let alive = async || HttpResponse::NoContent().finish();
     routes
         .service(at("/api/v1/health").get(alive).into_resource())
-        .service(at("/api/v1/health/ping").get(alive).into_resource());
+        .service(at("/api/v1/health/ping").get(alive).into_resource())
+        // Who comes says who it is in the body.
+        .service(
+            at("/api/v1/auth/session").post(session::create).delete(session::end).into_resource(),
+        )
+        .service(at("/api/v1/auth/sign-in-link/redeem").post(sign_in_link::redeem).into_resource());
 }
 
 fn applications(routes: &mut Routes) {
@@ -226,6 +234,7 @@ fn operations(routes: &mut Routes) {
                 .post(environment::export)
                 .into_resource(),
         )
+        .service(at("/audit-log").get(audit_log::list).into_resource())
         .service(at("/environment/import").post(environment_import::import).into_resource())
         .service(at("/config/plan").post(config::plan).into_resource())
         .service(at("/sealing-key").get(sealing_key::get).into_resource())
@@ -236,6 +245,7 @@ fn tokens(routes: &mut Routes) {
     routes
         .service(at("/auth/key").get(token_key::list).post(token_key::create).into_resource())
         .service(at("/auth/key/{key}").delete(token_key::revoke).into_resource())
+        .service(at("/auth/sign-in-link").post(sign_in_link::create).into_resource())
         .service(at("/auth/app-portal-access/{app}").post(token_portal::access).into_resource())
         .service(at("/auth/app/{app}/expire-all").post(token_portal::expire_all).into_resource())
         .service(at("/auth/whoami").get(token_session::whoami).into_resource())

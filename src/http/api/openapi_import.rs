@@ -58,7 +58,7 @@ struct Found {
 
 /// Makes and changes the event types that the document describes, all of them or none.
 pub(super) async fn import(mut call: Call) -> Result<HttpResponse, ApiError> {
-    call.operator_only()?;
+    call.changes_everything()?;
     let body = call.body().await?;
     let input: ImportIn = body.json()?;
     let (replace_all, dry_run) =

@@ -106,11 +106,12 @@ pub(super) async fn consumer_poll(call: Call) -> Result<HttpResponse, ApiError> 
         Some(read) => {
             if committed.unwrap_or(START) < read {
                 let endpoint = Arc::clone(&endpoint);
-                call.write(move |transaction| {
+                // A reader that goes on is no entry of the audit log.
+                let committed = call.store().write(None, move |transaction| {
                     transaction.commit_poller(&endpoint, &consumer, read)?;
                     Ok(Reply::Done)
-                })
-                .await?;
+                });
+                committed.await?;
             }
             read
         }

@@ -112,7 +112,7 @@ enum BodyOut {
 
 /// Requests, newest first.
 pub(super) async fn list(call: Call) -> Result<HttpResponse, ApiError> {
-    call.operator_only()?;
+    call.sees_everything()?;
     let source = call.source()?;
     let query = call.query()?;
     let request = page::request(&query, call.ids(), true)?;
@@ -145,7 +145,7 @@ pub(super) async fn list(call: Call) -> Result<HttpResponse, ApiError> {
 
 /// One with its bytes.
 pub(super) async fn get(call: Call) -> Result<HttpResponse, ApiError> {
-    call.operator_only()?;
+    call.sees_everything()?;
     let (source, id) = named(&call)?;
     let redaction = call.redaction();
     call.read(move |store| {
@@ -207,7 +207,7 @@ struct ReleaseIn {
 
 /// Verifies one again and makes it a message; with `anyway`, one that is refused or a duplicate.
 pub(super) async fn release(mut call: Call) -> Result<HttpResponse, ApiError> {
-    call.operator_only()?;
+    call.changes_everything()?;
     call.source()?;
     let body = call.body().await?;
     let ReleaseIn { anyway } = body.json_or_empty()?;
@@ -215,7 +215,8 @@ pub(super) async fn release(mut call: Call) -> Result<HttpResponse, ApiError> {
     call.check_key(&body)?;
     let ids = call.ids().clone();
     let intake = call.shared.state.intake.clone();
-    let released = web::block(move || intake.release(&source, id, anyway)).await;
+    let note = Some(call.note());
+    let released = web::block(move || intake.release(&source, id, anyway, note)).await;
     let released = released.map_err(|_| ApiError::Busy("the relay is stopping".to_owned()))?;
     let request = released.map_err(ApiError::from)?;
     if request.message.is_some() {
@@ -226,7 +227,7 @@ pub(super) async fn release(mut call: Call) -> Result<HttpResponse, ApiError> {
 
 /// Verifies what was refused again, oldest first; what passes becomes messages.
 pub(super) async fn release_all(mut call: Call) -> Result<HttpResponse, ApiError> {
-    call.operator_only()?;
+    call.changes_everything()?;
     let source = call.source()?;
     let body = call.body().await?;
     let input: ReleaseAllIn = body.json_or_empty()?;
@@ -239,11 +240,15 @@ pub(super) async fn release_all(mut call: Call) -> Result<HttpResponse, ApiError
         })?),
     };
     let (intake, store) = (call.shared.state.intake.clone(), call.store().clone());
+    let note = call.note();
     let looked = web::block(move || {
         let waiting = store.waiting_requests(source.id, after, RELEASE_MAX);
+        if !waiting.is_empty() {
+            store.note(note)?;
+        }
         let (mut released, mut refused, mut duplicates) = (0, 0, 0);
         for id in &waiting {
-            match intake.release(&source, *id, false) {
+            match intake.release(&source, *id, false, None) {
                 Ok(request) if request.message.is_some() => released += 1,
                 Ok(_) => duplicates += 1,
                 // Somebody else released or expunged it meanwhile.

@@ -55,7 +55,7 @@ impl SealingKeyOut {
 
 /// The keys by id, and which of them are needed.
 pub(super) async fn get(call: Call) -> Result<HttpResponse, ApiError> {
-    call.operator_only()?;
+    call.sees_everything()?;
     let shown = |sealing: Sealing, ids: &Ids| SealingKeyOut::new(ids, &sealing);
     let out = call.read(move |store| Ok(shown(store.sealing(), store.ids()))).await?;
     Ok(HttpResponse::Ok().json(out))
@@ -63,7 +63,7 @@ pub(super) async fn get(call: Call) -> Result<HttpResponse, ApiError> {
 
 /// Begins to seal everything with another key, or goes on where that was not finished.
 pub(super) async fn rotate(mut call: Call) -> Result<HttpResponse, ApiError> {
-    call.operator_only()?;
+    call.changes_everything()?;
     let body = call.body().await?;
     // Nothing in it is known, but it must be what it says it is.
     let _: serde::de::IgnoredAny = body.json_or_empty()?;

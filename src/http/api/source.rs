@@ -27,9 +27,12 @@ use crate::store::{
 /// Where client libraries of the Svix API ask.
 const INGEST: &str = "/ingest/";
 
+/// What stands in the URL of a source for its token.
+const NOT_SHOWN: &str = "(hidden)";
+
 /// Every kind of source.
 pub(super) async fn types(call: Call) -> Result<HttpResponse, ApiError> {
-    call.operator_only()?;
+    call.sees_everything()?;
     let known = provider::known()
         .iter()
         .map(|row| json!({ "type": row.name, "title": row.title, "docs": row.docs }));
@@ -38,7 +41,7 @@ pub(super) async fn types(call: Call) -> Result<HttpResponse, ApiError> {
 
 /// Sources, newest first.
 pub(super) async fn list(call: Call) -> Result<HttpResponse, ApiError> {
-    call.operator_only()?;
+    call.sees_everything()?;
     let query = call.query()?;
     let request = page::request(&query, call.ids(), true)?;
     let application = match query.text("application") {
@@ -67,7 +70,9 @@ fn shown(call: &Call, source: &Source) -> Value {
 
 fn out<'a>(call: &Call, source: &'a Source) -> SourceOut<'a> {
     let state = &call.shared.state;
-    SourceOut::new(call.ids(), source, state.intake.url(source.token()), state.clock.now())
+    // Who knows the URL may post to it: it is a secret itself.
+    let token = call.changes_everything().map_or(NOT_SHOWN, |()| source.token());
+    SourceOut::new(call.ids(), source, state.intake.url(token), state.clock.now())
 }
 
 fn as_json(shown: &SourceOut<'_>) -> Value {
@@ -80,7 +85,7 @@ fn for_libraries(call: &Call) -> bool {
 
 /// Makes one; the answer has its URL.
 pub(super) async fn create(mut call: Call) -> Result<HttpResponse, ApiError> {
-    call.operator_only()?;
+    call.changes_everything()?;
     let body = call.body().await?;
     let fields = body.json::<SourceIn>()?.check()?;
     needs_secret(&fields, None)?;
@@ -96,7 +101,7 @@ pub(super) async fn create(mut call: Call) -> Result<HttpResponse, ApiError> {
 
 /// One source.
 pub(super) async fn get(call: Call) -> Result<HttpResponse, ApiError> {
-    call.operator_only()?;
+    call.sees_everything()?;
     let source = call.source()?;
     Ok(HttpResponse::Ok().json(shown(&call, &source)))
 }
@@ -104,7 +109,7 @@ pub(super) async fn get(call: Call) -> Result<HttpResponse, ApiError> {
 /// Replaces one, or makes one of the name in the path; secrets that are not given stay, and the URL
 /// of one that is there does.
 pub(super) async fn put_one(mut call: Call) -> Result<HttpResponse, ApiError> {
-    call.operator_only()?;
+    call.changes_everything()?;
     let reference: SourceReference = call.reference("source")?;
     let found = call.store().source(&reference);
     let name = match (&found, reference) {
@@ -126,7 +131,7 @@ pub(super) async fn put_one(mut call: Call) -> Result<HttpResponse, ApiError> {
 
 /// Changes what is given, as a JSON Merge Patch (RFC 7396).
 pub(super) async fn patch(mut call: Call) -> Result<HttpResponse, ApiError> {
-    call.operator_only()?;
+    call.changes_everything()?;
     let source = call.source()?;
     let body = call.body().await?;
     let patch: Map<String, Value> = body.json()?;
@@ -235,7 +240,7 @@ fn put(
 
 /// Deletes one: its URL answers 404 from then on; what it took in stays.
 pub(super) async fn delete(call: Call) -> Result<HttpResponse, ApiError> {
-    call.operator_only()?;
+    call.changes_everything()?;
     let reference: SourceReference = call.reference("source")?;
     let discard_held = call.query()?.flag("discard_held", false)?;
     call.write(move |transaction| {
@@ -255,7 +260,7 @@ struct RotateTokenIn {
 
 /// Gives it another URL; the old one counts for the overlap.
 pub(super) async fn rotate_token(mut call: Call) -> Result<HttpResponse, ApiError> {
-    call.operator_only()?;
+    call.changes_everything()?;
     let reference = SourceReference::Id(call.source()?.id);
     let body = call.body().await?;
     let input: RotateTokenIn = body.json_or_empty()?;

@@ -127,7 +127,7 @@ pub(super) async fn list(call: Call) -> Result<HttpResponse, ApiError> {
         return Err(wrong("task", &format!("is one of {}", NAMES.join(", "))));
     }
     let application = match &call.caller.scope {
-        Scope::Everything => None,
+        Scope::Everything(_) => None,
         Scope::Application(_) => Some(call.own_application()?.id),
     };
     let request = page::request(&query, call.ids(), true)?;
@@ -168,7 +168,7 @@ pub(super) async fn cancel(mut call: Call) -> Result<HttpResponse, ApiError> {
     let task = find(&call, id)?;
     let by_operators = matches!(task.work, Work::PurgeContent { .. });
     if by_operators {
-        call.operator_only()?;
+        call.changes_everything()?;
     }
     let cancelled = call
         .write_once(&body, move |transaction| {
@@ -181,7 +181,7 @@ pub(super) async fn cancel(mut call: Call) -> Result<HttpResponse, ApiError> {
 
 fn find(call: &Call, id: TaskId) -> Result<Task, ApiError> {
     let task = call.store().task(id).ok_or_else(ApiError::not_found)?;
-    if call.caller.scope != Scope::Everything {
+    if matches!(call.caller.scope, Scope::Application(_)) {
         let own = call.own_application()?;
         if task.work.application() != Some(own.id) {
             return Err(ApiError::not_found());

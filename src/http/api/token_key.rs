@@ -11,15 +11,12 @@ use super::page;
 use crate::domain::id::{Ids, KeyId, KeyKind};
 use crate::domain::secret::write_operator_key;
 use crate::domain::time::Timestamp;
-use crate::domain::token::OperatorKey;
+use crate::domain::token::{OperatorKey, Role};
 use crate::http::error::ApiError;
 use crate::store::Reference;
 
 /// What the key of the configuration or of the data folder is called where keys are named by id.
 const CONFIGURED: &str = "operator_key";
-/// What such a key opens.
-const SCOPES: [&str; 1] = ["operator"];
-
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct OperatorKeyIn {
@@ -52,7 +49,7 @@ impl KeyOut {
             token,
             created_at: Some(key.created_at.to_string()),
             expires_at: key.expires_at.map(|time| time.to_string()),
-            scopes: SCOPES,
+            scopes: [key.role.name()],
             origin: None,
         }
     }
@@ -64,7 +61,7 @@ impl KeyOut {
             token: None,
             created_at: None,
             expires_at: None,
-            scopes: SCOPES,
+            scopes: [Role::Operator.name()],
             origin: Some(origin.to_owned()),
         }
     }
@@ -72,7 +69,7 @@ impl KeyOut {
 
 /// Every operator key, oldest first, and last the one that this relay was started with.
 pub(super) async fn list(call: Call) -> Result<HttpResponse, ApiError> {
-    call.operator_only()?;
+    call.sees_everything()?;
     let ids = call.ids();
     let request = page::request::<String>(&call.query()?, ids, false)?;
     let mut keys: Vec<KeyOut> =
@@ -84,18 +81,18 @@ pub(super) async fn list(call: Call) -> Result<HttpResponse, ApiError> {
 
 /// Makes one; this answer alone has it.
 pub(super) async fn create(mut call: Call) -> Result<HttpResponse, ApiError> {
-    call.operator_only()?;
+    call.changes_everything()?;
     let body = call.body().await?;
     let input: OperatorKeyIn = body.json()?;
     let now = call.wall();
-    let expires_at = check(&input, now)?;
+    let (role, expires_at) = check(&input, now)?;
     let minted = call.shared.mint.draw(write_operator_key);
     let (digest, reply) = (minted.digest, minted.reply());
     let written = call
         .write_once(&body, move |transaction| {
             let id = KeyId::new(transaction.mint());
             let name = input.name;
-            let key = OperatorKey { id, name, digest, created_at: now, expires_at };
+            let key = OperatorKey { id, name, digest, created_at: now, expires_at, role };
             transaction.put_operator_key(key)?;
             Ok(reply)
         })
@@ -111,13 +108,19 @@ pub(super) async fn create(mut call: Call) -> Result<HttpResponse, ApiError> {
     )))
 }
 
-fn check(input: &OperatorKeyIn, now: Timestamp) -> Result<Option<Timestamp>, ApiError> {
+fn check(input: &OperatorKeyIn, now: Timestamp) -> Result<(Role, Option<Timestamp>), ApiError> {
     let mut problems = Problems::default();
     if let Some(name) = &input.name {
         problems.check(&["name"], limits::text(name, 1, NAME_MAX));
     }
-    if input.scopes.as_ref().is_some_and(|scopes| *scopes != SCOPES) {
-        problems.add(&["scopes"], "must be [\"operator\"] or left out: there is no other");
+    let role = match input.scopes.as_deref() {
+        None => Some(Role::Operator),
+        Some([name]) => Role::read(name),
+        Some(_) => None,
+    };
+    if role.is_none() {
+        let words = "must be [\"operator\"] or [\"read-only\"], or be left out for the former";
+        problems.add(&["scopes"], words);
     }
     let mut end = None;
     if let Some(text) = &input.expires_at {
@@ -129,12 +132,12 @@ fn check(input: &OperatorKeyIn, now: Timestamp) -> Result<Option<Timestamp>, Api
         }
     }
     problems.finish()?;
-    Ok(end)
+    Ok((role.unwrap_or_default(), end))
 }
 
 /// Revokes one, at once.
 pub(super) async fn revoke(call: Call) -> Result<HttpResponse, ApiError> {
-    call.operator_only()?;
+    call.changes_everything()?;
     if call.parameter("key") == CONFIGURED {
         let origin = &call.shared.state.access.origin;
         return Err(ApiError::Conflict(format!(

@@ -73,7 +73,7 @@ impl AppPortalAccessIn {
 
 /// Row 38: a link into the portal of an application, and the token that is in it.
 pub(super) async fn access(mut call: Call) -> Result<HttpResponse, ApiError> {
-    call.operator_only()?;
+    call.changes_everything()?;
     let reference: ApplicationReference = call.reference("app")?;
     let body = call.body().await?;
     let mut input: AppPortalAccessIn = body.json_or_empty()?;
@@ -129,7 +129,7 @@ struct ExpireAllIn {
 
 /// Has the tokens of an application end, at once or so many seconds from now.
 pub(super) async fn expire_all(mut call: Call) -> Result<HttpResponse, ApiError> {
-    call.operator_only()?;
+    call.changes_everything()?;
     let application = call.application()?;
     let body = call.body().await?;
     call.check_key(&body)?;
@@ -148,6 +148,11 @@ pub(super) async fn expire_all(mut call: Call) -> Result<HttpResponse, ApiError>
     }
     problems.finish()?;
     let at = call.wall() + Duration::from_secs(input.expiry.unwrap_or(0));
-    call.read(move |store| Ok(store.expire_tokens(application.id, at, &sessions)?)).await?;
+    let note = call.note();
+    call.read(move |store| {
+        store.note(note)?;
+        Ok(store.expire_tokens(application.id, at, &sessions)?)
+    })
+    .await?;
     Ok(HttpResponse::NoContent().finish())
 }

@@ -4,6 +4,7 @@ use actix_web::HttpResponse;
 use serde_json::{Value, json};
 
 use super::call::Call;
+use super::session;
 use crate::http::auth::{Credential, Scope};
 use crate::http::error::ApiError;
 use crate::store::Reply;
@@ -12,7 +13,7 @@ use crate::store::Reply;
 pub(super) async fn whoami(call: Call) -> Result<HttpResponse, ApiError> {
     let caller = &call.caller;
     let mut shown = match &caller.scope {
-        Scope::Everything => json!({ "scope": "operator" }),
+        Scope::Everything(role) => json!({ "scope": "operator", "role": role.name() }),
         Scope::Application(_) => {
             let application = call.own_application()?;
             json!({
@@ -30,6 +31,13 @@ pub(super) async fn whoami(call: Call) -> Result<HttpResponse, ApiError> {
             shown["name"] = json!(key.name);
             ("key", key.expires_at)
         }
+        Credential::Session(signed_in) => {
+            if let Some(key) = &signed_in.key {
+                shown["id"] = json!(call.ids().text(key.id));
+                shown["name"] = json!(key.name);
+            }
+            ("session", Some(signed_in.session.expires_at))
+        }
         Credential::Token(token) => {
             shown["featureFlags"] = json!(token.feature_flags);
             shown["sessionId"] = json!(token.session);
@@ -45,11 +53,15 @@ pub(super) async fn whoami(call: Call) -> Result<HttpResponse, ApiError> {
     Ok(HttpResponse::Ok().json(shown))
 }
 
-/// Row 39: revokes the token it is called with, and none but a token that is kept.
+/// Row 39: revokes the token or ends the session it is called with, and nothing that is not kept
+/// for its caller alone.
 pub(super) async fn logout(mut call: Call) -> Result<HttpResponse, ApiError> {
     let body = call.body().await?;
     let _: serde::de::IgnoredAny = body.json_or_empty()?;
     let words = match &call.caller.credential {
+        Credential::Session(_) => {
+            return session::end_of(&call.request, &call.shared, &call.caller).await;
+        }
         Credential::Token(token) => {
             let digest = token.digest;
             call.write(move |transaction| {

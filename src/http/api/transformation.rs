@@ -14,9 +14,11 @@ use super::call::Call;
 use super::limits::{self, METADATA_MAX, Problems};
 use crate::domain::endpoint::{Endpoint, Transformation};
 use crate::domain::time::Timestamp;
+use crate::domain::token::Role;
 use crate::domain::transform::step::Step;
 use crate::domain::transform::{Context, Failure, Outgoing, Ran, Transform};
 use crate::engine::script::Scripts;
+use crate::http::auth::Scope;
 use crate::http::error::ApiError;
 use crate::store::{Author, EndpointReference, Reply};
 
@@ -136,14 +138,18 @@ fn wrong(field: &str, failure: &Failure) -> ApiError {
     ApiError::invalid(&["body", field], failure.to_string())
 }
 
-/// The variables that code sees which a caller gives to try: those that are stored are the
-/// operator's, and code could tell them.
+/// The variables that code sees which a caller tries: those that are stored are the operator's, and
+/// code that is `given` could tell them. Who is read-only is not told what the stored code makes of
+/// them either.
 pub(super) fn variables_shown(
     call: &Call,
     held: Option<&Transformation>,
     given: bool,
 ) -> BTreeMap<String, String> {
-    let shown = !given || call.operator_only().is_ok();
+    let shown = match call.caller.scope {
+        Scope::Everything(role) => role == Role::Operator,
+        Scope::Application(_) => !given,
+    };
     let held = held.map(|held| held.variables.clone()).unwrap_or_default();
     let hidden = |(name, _)| (name, NOT_SHOWN.to_owned());
     if shown { held } else { held.into_iter().map(hidden).collect() }

@@ -8,10 +8,12 @@ use super::dead_letters::DeadLetters;
 use super::{Findings, Remedy};
 use crate::domain::alert::Trouble;
 use crate::domain::application::Application;
+use crate::domain::audit::AuditEntry;
 use crate::domain::delivery::{Delivery, DeliveryId, State};
 use crate::domain::event_type::EventType;
 use crate::domain::id::{EndpointId, Ids, MessageId, Stamp};
 use crate::domain::lease::Leases;
+use crate::domain::session::{Session, SignInLink};
 use crate::domain::task::Task;
 use crate::domain::time::Timestamp;
 use crate::domain::token::{ApplicationToken, OperatorKey};
@@ -28,6 +30,7 @@ use crate::store::records::{
 };
 use crate::store::requests::HeldRow;
 use crate::store::sealing::SealingRow;
+use crate::store::sessions::SessionsRow;
 use crate::store::{BodyLocation, Waiting};
 
 /// The record that put a row.
@@ -172,10 +175,17 @@ impl Rows {
             b'o' => match key.as_bytes().get(1)? {
                 b'h' => decodes::<ApplicationToken>(value)?,
                 b'a' => decodes::<Option<String>>(value)?,
-                b'n' => decodes::<u64>(value)?,
+                b'n' | b'l' => decodes::<u64>(value)?,
+                b's' => decodes::<Session>(value)?,
+                b'k' => decodes::<SessionsRow>(value)?,
+                b'c' => decodes::<SignInLink>(value)?,
                 _ => {
                     keys::tokens::digest_of(key)?;
                 }
+            },
+            b'y' => match key.as_bytes().get(1)? {
+                b'e' => decodes::<AuditEntry>(value)?,
+                _ => decodes::<u64>(value)?,
             },
             _ => return None,
         }
@@ -319,7 +329,8 @@ fn word(prefix: u8) -> &'static str {
         b'k' => "a remembered reply",
         b'i' => "an event id",
         b'r' => "a resend",
-        b'o' => "a token",
+        b'o' => "a token or a sign-in",
+        b'y' => "an entry of the audit log",
         b'u' => "a consumer's position",
         b'v' => "a consumer's leases",
         b'z' => "a dead letter",

@@ -1,16 +1,21 @@
-//! Keys of operator keys, and of the tokens of applications below the prefix `o`:
+//! Keys of operator keys, and of tokens, sessions and sign-in links below the prefix `o`:
 //!
 //! | kind | fields | row |
 //! |---|---|---|
 //! | `h` | digest | the token |
 //! | `a` | application, digest | the session it was made for |
-//! | `e` | ms, digest | a token that expires then, empty |
 //! | `n` | application | how many there are |
+//! | `s` | digest | a session |
+//! | `k` | key | the sessions of an operator key; 0 is the configured one |
+//! | `c` | digest | a sign-in link, by its code |
+//! | `l` | | how many of those there are |
+//! | `e` | ms, digest | a token, session or link that ends then, empty |
 //!
 //! Of a digest the first 16 bytes.
 
 use super::Key;
 use crate::domain::id::{ApplicationId, KeyId};
+use crate::domain::session::Holder;
 use crate::domain::time::Timestamp;
 
 /// An operator key, in the catalog.
@@ -33,7 +38,31 @@ pub fn of(application: ApplicationId, digest: [u8; 16]) -> Key {
     all_of(application).with(&digest)
 }
 
-/// Every token by the end of its time.
+/// A session.
+pub fn session(digest: [u8; 16]) -> Key {
+    Key::start(b'o').with(b"s").with(&digest)
+}
+
+/// The sessions of an operator key.
+pub fn sessions_of(holder: Holder) -> Key {
+    let key = Key::start(b'o').with(b"k");
+    match holder {
+        Holder::Configured(_) => key.with_u64(0),
+        Holder::Key(id) => key.with_id(id),
+    }
+}
+
+/// A sign-in link.
+pub fn link(digest: [u8; 16]) -> Key {
+    Key::start(b'o').with(b"c").with(&digest)
+}
+
+/// How many sign-in links there are.
+pub fn links() -> Key {
+    Key::start(b'o').with(b"l")
+}
+
+/// Every token, session and link by the end of its time.
 pub fn all_ends() -> Key {
     Key::start(b'o').with(b"e")
 }
@@ -43,7 +72,7 @@ pub fn end_at(time: Timestamp) -> Key {
     all_ends().with_u64(time.millis())
 }
 
-/// The end of a token's time.
+/// The end of the time of one of them.
 pub fn end(time: Timestamp, digest: [u8; 16]) -> Key {
     end_at(time).with(&digest)
 }

@@ -30,9 +30,17 @@ pub fn bodies() -> Vec<Call> {
         at("scopes", vec![json!([]), json!(["viewBase"]), json!("operator")])
             .and(json!([1]), "scopes.[0]"),
     ];
+    let name = || at("name", vec![json!(""), json!(long(257)), json!("\u{0}"), json!(1)]);
+    let sign_in = vec![at("key", vec![json!(""), json!(long(257)), json!(1), json!(null)])];
+    let link = vec![name(), at("role", vec![json!(""), json!("admin"), json!(1)])];
+    let code = at("code", vec![json!(""), json!(long(129)), json!(1), json!(null)]);
+    let redeem = vec![code, name()];
     vec![
         ("POST", access, "AppPortalAccessIn", json!({}), given),
         ("POST", all, "ExpireAllIn", json!({}), ended),
         ("POST", "/auth/key", "OperatorKeyIn", json!({}), key),
+        ("POST", "/auth/session", "SessionIn", json!({}), sign_in),
+        ("POST", "/auth/sign-in-link", "SignInLinkIn", json!({"name": "n"}), link),
+        ("POST", "/auth/sign-in-link/redeem", "RedeemIn", json!({"code": "c"}), redeem),
     ]
 }
