@@ -73,7 +73,7 @@ fn the_reference_names_every_setting_and_its_variable() {
         expected.split('`').skip(1).step_by(2).map(str::to_owned).collect()
     };
     let sections = keys("nothing = 1");
-    assert_eq!(sections.len(), 19, "{sections:?}");
+    assert_eq!(sections.len(), 20, "{sections:?}");
     let lists = ["application", "event_type", "endpoint", "source", "alert", "proxy"];
     for section in sections {
         if lists.contains(&section.as_str()) {
