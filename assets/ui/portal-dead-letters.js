@@ -18,7 +18,7 @@ function rows(endpoints, again) {
     ['Last answer', (one) => one.lastStatusCode || 'none'],
     ['Attempts', (one) => number(one.attempts), 'right'],
     ['Given up', (one) => when(one.timestamp), 'keep'],
-    ['', (one) => (one.expunged ? 'its content is gone' : resend(one.msgId, one.endpointId, again))],
+    ['Again', (one) => (one.expunged ? 'its content is gone' : resend(one.msgId, one.endpointId, again) ?? '–')],
   ], found, { caption: 'Dead letters', empty: 'Nothing was given up.' });
 }
 
@@ -39,7 +39,7 @@ function bulk(words, what, chosen, done) {
       const task = await api.post(place, { ...chosen, until: plan.until });
       follow(task, words).then(done, () => {});
     }, { yes: words, kind: what === 'purge' ? 'danger' : '' });
-  }, { kind: what === 'purge' ? 'danger' : 'plain' });
+  }, { kind: 'plain' });
 }
 
 export async function deadLetters(values, page) {

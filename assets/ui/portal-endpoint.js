@@ -5,7 +5,7 @@ import { h, show } from './dom.js';
 import { confirm, dialog, field, form } from './forms.js';
 import { moment, number, place, seconds, when } from './format.js';
 import { button, card, code, copy, facts, figure, figures, notice, pages, pill, table, tabs } from './parts.js';
-import { attemptsTable, called, catalogue, follow, later, messageLink, resend, state, utc } from './portal-parts.js';
+import { attemptsTable, called, catalogue, due, follow, later, messageLink, resend, state, utc } from './portal-parts.js';
 import { at, go, may, own } from './portal-place.js';
 import { verifying } from './portal-verify.js';
 
@@ -37,12 +37,12 @@ function health(id) {
 
 function counts(id) {
   const since = new Date(Date.now() - DAY).toISOString();
-  return later(api.get(own`endpoint/${id}/stats`, { since }), (found) => card('The last day', figures(
+  return later(api.get(own`endpoint/${id}/stats`, { since }), (found) => [h('h2', null, 'The last day'), figures(
     figure('Delivered', found.success),
     figure('Waiting', found.pending + found.sending),
     figure('Failed', found.fail, { tone: found.fail ? 'bad' : '' }),
     figure('Cancelled', found.canceled),
-  )));
+  )]);
 }
 
 // The secret is asked for when somebody wants to see it, and not before.
@@ -96,11 +96,11 @@ function messages(endpoint) {
     ['Message', (one) => messageLink(one.id, one.eventType)],
     ['When', (one) => when(one.timestamp), 'keep'],
     ['State', (one) => pill(one.statusText)],
-    ['Next attempt', (one) => when(one.nextAttempt), 'keep'],
-    ['', (one) => resend(one.id, id, () => shown.again())],
+    ['Next attempt', (one) => due(one.nextAttempt), 'keep'],
+    ['Again', (one) => resend(one.id, id, () => shown.again()) ?? '–'],
   ], found, { empty: 'Nothing that was meant for this endpoint stands so.', caption: 'Messages of this endpoint' }));
   status.addEventListener('change', () => shown.again());
-  return [h('form', { class: 'row', onsubmit: (event) => event.preventDefault() }, select), shown];
+  return [h('form', { class: 'narrow', onsubmit: (event) => event.preventDefault() }, select), shown];
 }
 
 function attempts(endpoint) {
@@ -110,7 +110,7 @@ function attempts(endpoint) {
     limit: 50, iterator, status: result.value, with_content: false, with_msg: true,
   }), attemptsTable);
   result.addEventListener('change', () => shown.again());
-  return [h('form', { class: 'row', onsubmit: (event) => event.preventDefault() }, select), shown];
+  return [h('form', { class: 'narrow', onsubmit: (event) => event.preventDefault() }, select), shown];
 }
 
 function since() {
@@ -176,7 +176,7 @@ function actions(endpoint, page) {
       page.again();
     }, { kind: 'plain' }) : null,
     changes ? h('a', { class: 'button plain', href: at({ view: 'edit-endpoint', endpoint: endpoint.id }) }, 'Change') : null,
-    changes ? button('Delete', () => remove(endpoint), { kind: 'danger' }) : null,
+    changes ? button('Delete', () => remove(endpoint), { kind: 'plain' }) : null,
   ];
 }
 

@@ -34,8 +34,8 @@ function version(type, name) {
   const { examples, example, ...schema } = type.schemas[name];
   const shown = examples ?? (example === undefined ? [] : [example]);
   return [
-    shown.map((one) => [h('h3', null, 'Example'), code(JSON.stringify(one, null, 2), { label: 'Example' })]),
-    h('h3', null, 'Schema'), code(JSON.stringify(schema, null, 2), { label: 'Schema' }),
+    shown.map((one) => [h('h2', null, 'Example'), code(JSON.stringify(one, null, 2), { label: 'Example' })]),
+    h('h2', null, 'Schema'), code(JSON.stringify(schema, null, 2), { label: 'Schema' }),
   ];
 }
 

@@ -27,7 +27,7 @@ function tried(found) {
 // A part of a form; `value()` is the filter, or null for none. It can be tried on an endpoint.
 export function filter(present, endpoint) {
   const part = field('filter', 'Filter', {
-    kind: 'textarea', rows: 5, value: present ? JSON.stringify(present, null, 2) : '', placeholder: EXAMPLE,
+    kind: 'textarea', rows: 7, value: present ? JSON.stringify(present, null, 2) : '', placeholder: EXAMPLE,
     hint: 'JSON that looks like the event: only what fits all of it is sent. Beside body: headers, event_type, channels. Operators are $gt, $gte, $lt, $lte, $in, $neq, $exists and the like.',
   });
   const text = () => part.querySelector('textarea').value.trim();

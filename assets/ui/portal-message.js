@@ -4,7 +4,7 @@ import { api } from './api.js';
 import { h, show } from './dom.js';
 import { millis, moment, pretty, when } from './format.js';
 import { button, card, code, facts, pages, pill, table } from './parts.js';
-import { answered, called, endpointsById, resend } from './portal-parts.js';
+import { answered, called, due, endpointsById, resend } from './portal-parts.js';
 import { at, own } from './portal-place.js';
 
 const LOOK_SECONDS = 5;
@@ -28,8 +28,8 @@ function destinations(message, endpoints, again) {
     ['Endpoint', (one) => endpointOf(one.endpointId, endpoints, one.url)],
     ['State', (one) => pill(one.outcome === 'waiting' && one.reason ? one.reason : one.outcome)],
     ['Why', (one) => one.detail],
-    ['Next attempt', (one) => when(one.nextAttempt), 'keep'],
-    ['', (one) => (one.outcome === 'not_matched' ? null : resend(message, one.endpointId, again))],
+    ['Next attempt', (one) => due(one.nextAttempt), 'keep'],
+    ['Again', (one) => (one.outcome === 'not_matched' ? '–' : resend(message, one.endpointId, again) ?? '–')],
   ], found, { empty: 'The application has no endpoint.', caption: 'Where it went' }));
 }
 

@@ -3,7 +3,7 @@
 import { all, api, path } from './api.js';
 import { h, show } from './dom.js';
 import { field } from './forms.js';
-import { bytes, id, millis, place, plural, when } from './format.js';
+import { id, millis, place, plural, when } from './format.js';
 import { notice, pill, table } from './parts.js';
 import { at, go, may, own } from './portal-place.js';
 
@@ -62,6 +62,12 @@ export function attemptsTable(attempts) {
   ], attempts, { empty: 'No attempt fits. What is sent to this endpoint shows here.', caption: 'Attempts' });
 }
 
+// When the next attempt is: what is due and held up waits for its endpoint.
+export function due(time) {
+  if (!time) return '–';
+  return new Date(time) < Date.now() ? 'due' : when(time);
+}
+
 // Says what has become of work in the background, until it is done.
 export async function follow(task, words) {
   notice(`${words}: begun.`);
@@ -101,9 +107,6 @@ export function narrow(view, fields) {
 
 // Names to choose from while typing, for a field's `list`.
 export const suggestions = (id, words) => h('datalist', { id }, words.map((value) => h('option', { value })));
-
-// A payload's size, told when it was too long to be shown.
-export const size = (text) => bytes(new TextEncoder().encode(text).length);
 
 // One more attempt of a delivery.
 export function resend(message, endpoint, done) {

@@ -33,7 +33,8 @@ export function verifying(endpoint) {
   const note = h('p', { class: 'faint', role: 'status' });
   const draw = () => {
     const { install, code: text, words } = SNIPPETS.find(({ name }) => name === chosen.value) ?? SNIPPETS[0];
-    show(place, code(install, { label: 'How the library is installed' }), code(text(secret), { label: `A receiver in ${words}` }), copy(text(secret), 'Copy the code'));
+    show(place, code(install, { label: 'How the library is installed' }), code(text(secret), { label: `A receiver in ${words}` }),
+      h('p', { class: 'actions' }, copy(text(secret), 'Copy the code'), secret === PLACEHOLDER ? put : null));
   };
   chosen.addEventListener('change', () => { prefer(chosen.value); draw(); });
   const put = may('ViewEndpointSecret') ? button('Put the secret in', async () => {
@@ -44,12 +45,11 @@ export function verifying(endpoint) {
     }
     secret = key;
     note.textContent = 'The code holds the secret now: keep it out of version control.';
-    put.remove();
     draw();
   }, { kind: 'plain small' }) : null;
   draw();
   return [card('Verify what comes', h('p', null, 'Each delivery is signed as Standard Webhooks has it, in the headers webhook-id, webhook-timestamp and webhook-signature. This is a whole receiver that verifies it.'),
     OTHER_HEADERS ? h('p', null, 'Here the headers are called svix-id, svix-timestamp and svix-signature: take the library svix in place of standardwebhooks. Its Webhook is used in the same way.') : null,
-    select, place, h('p', { class: 'actions' }, put), note),
+    select, place, note),
   card('What a receiver does', h('ol', null, RULES.map((rule) => h('li', null, rule))))];
 }
