@@ -1,6 +1,7 @@
 // One endpoint: how it stands, what it was sent, and what can be done about it.
 
 import { api } from './api.js';
+import { chart } from './chart.js';
 import { h, show } from './dom.js';
 import { confirm, dialog, field, form } from './forms.js';
 import { moment, number, place, seconds, when } from './format.js';
@@ -14,25 +15,27 @@ const DAY = 24 * HOUR;
 const SINCE = [[HOUR, 'the last hour'], [6 * HOUR, 'the last 6 hours'], [DAY, 'the last day'], [3 * DAY, 'the last 3 days'], [7 * DAY, 'the last 7 days'], [14 * DAY, 'the last 14 days']];
 const STATUSES = [['', 'however they stand'], ['0', 'delivered'], ['1', 'waiting'], ['3', 'being sent'], ['2', 'failed'], ['4', 'cancelled']];
 const RESULTS = [['', 'all'], ['0', 'success'], ['2', 'failed']];
-const WORDS = { healthy: 'healthy', failing: 'failing', parked: 'held', paused: 'paused', throttled: 'throttled' };
 
 const list = (names) => names?.map((name) => [h('code', null, name), ' ']);
 
+const failure = (last) => [last.statusCode ? `answered ${last.statusCode}, ` : `${last.outcome}, `, when(last.at)];
+
 // How its deliveries go at present; a relay that does not tell shows nothing.
 function health(id) {
-  return later(api.get(own`endpoint/${id}/health`), (now) => {
-    const word = now.state ?? now.status;
-    const waiting = now.waiting === undefined ? null : number(now.waiting?.count ?? now.waiting);
-    return card('Now', facts([
-      ['State', word ? pill(WORDS[word] ?? word) : null],
-      ['Since', now.since ? when(now.since) : null],
-      ['Waiting', waiting],
-      ['Next attempt', now.nextAttempt ? when(now.nextAttempt) : null],
-      ['Last success', now.lastSuccess ? when(now.lastSuccess) : null],
-      ['Last failure', now.lastFailure ? when(now.lastFailure) : null],
-      ['Last answer', typeof now.lastAnswer === 'object' ? null : now.lastAnswer],
-    ]));
-  }, () => null);
+  return later(api.get(own`endpoint/${id}/health`), (now) => [h('h2', null, 'Now'), card(null, facts([
+    ['State', [pill(now.status, now.status === 'idle' ? 'calm' : undefined), ' ', now.words]],
+    ['Waiting', `${now.waiting.exact ? '' : 'more than '}${number(now.waiting.count)}`],
+    ['Oldest is due', now.oldestWaiting ? when(now.oldestWaiting) : null],
+    ['Next try', now.nextProbe ? when(now.nextProbe) : null],
+    ['Last success', now.lastSuccess ? when(now.lastSuccess) : null],
+    ['Last failure', now.lastFailure ? failure(now.lastFailure) : null],
+  ]))], () => null);
+}
+
+function history(id) {
+  const period = 'day';
+  return later(api.get(own`endpoint/${id}/attempt-history`, { period }), ({ points }) => card(null,
+    chart('Attempts of the last day', points, [['delivered', 'delivered', 'two'], ['failed', 'failed', 'three']])), () => null);
 }
 
 function counts(id) {
@@ -85,7 +88,7 @@ function settings(endpoint) {
 }
 
 function overview(endpoint) {
-  return [health(endpoint.id), counts(endpoint.id), h('div', { class: 'grid' }, settings(endpoint), secret(endpoint))];
+  return [health(endpoint.id), counts(endpoint.id), history(endpoint.id), h('div', { class: 'grid' }, settings(endpoint), secret(endpoint))];
 }
 
 function messages(endpoint) {

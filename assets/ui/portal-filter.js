@@ -32,7 +32,7 @@ export function filter(present, endpoint) {
   });
   const text = () => part.querySelector('textarea').value.trim();
   const value = () => json(text(), 'Filter');
-  const results = h('div', { 'aria-live': 'polite' });
+  const results = h('div', { class: 'tried', 'aria-live': 'polite' });
   const attempt = button('Try it on stored messages', async () => {
     try {
       show(results, tried(await api.post(own`endpoint/${endpoint}/dry-run`, { filter: value() ?? {}, limit: LOOKED_AT })));
