@@ -26,6 +26,7 @@ mod egress;
 mod environment;
 mod filters;
 mod openapi;
+mod portal;
 mod providers;
 mod providers_handshakes;
 mod providers_sign;
