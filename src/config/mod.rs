@@ -17,6 +17,7 @@ pub mod egress;
 mod environment;
 mod file;
 pub mod load;
+pub mod portal;
 pub mod problem;
 pub mod secrets;
 pub mod source;
@@ -30,6 +31,7 @@ mod tests;
 use alert::DeclaredAlert;
 use declared::{DeclaredApplication, DeclaredEndpoint, DeclaredEventType};
 use egress::{DeclaredProxy, Egress};
+use portal::Portal;
 use secrets::SecretText;
 use source::DeclaredSource;
 use units::{AllowedNetwork, Size, Span};
@@ -64,6 +66,8 @@ pub struct Config {
     pub alerts: Alerts,
     /// What of content is not shown.
     pub redact: Redact,
+    /// The portal of an application.
+    pub portal: Portal,
     /// What is logged.
     pub log: Log,
     /// Proxies that endpoints may choose by name.
@@ -92,6 +96,7 @@ impl Config {
         let egress = Egress { token_timeout: self.egress.token_timeout, ..newer.egress.clone() };
         Config {
             redact: newer.redact.clone(),
+            portal: newer.portal.clone(),
             egress,
             proxies: newer.proxies.clone(),
             alerts: newer.alerts.clone(),

@@ -73,7 +73,7 @@ fn the_reference_names_every_setting_and_its_variable() {
         expected.split('`').skip(1).step_by(2).map(str::to_owned).collect()
     };
     let sections = keys("nothing = 1");
-    assert_eq!(sections.len(), 19, "{sections:?}");
+    assert_eq!(sections.len(), 20, "{sections:?}");
     let lists = ["application", "event_type", "endpoint", "source", "alert", "proxy"];
     for section in sections {
         if lists.contains(&section.as_str()) {
@@ -297,4 +297,68 @@ fn a_file_that_is_not_there() {
     let error = load(&LoadOptions { file, ..LoadOptions::default() }).unwrap_err();
     let shown = error.to_string();
     assert!(shown.starts_with("/nowhere/relay.toml: can't read it: No such file"), "{shown}");
+}
+
+#[test]
+fn the_portal() {
+    let folder = Folder::new();
+    let logo = folder.write("logo.svg", "<svg/>", 0o644);
+    let text = format!(
+        "[portal]\nname = \"Acme\"\nlogo = \"{}\"\naccent = \"#0B6B57\"\ntheme = \"dark\"\n\
+         frame_ancestors = [\"https://app.example\", \"http://localhost:3000/\"]\n",
+        logo.display()
+    );
+    let portal = load(&folder.options(&text, 0o644, &[])).unwrap().config.portal;
+    assert_eq!(portal.accent.to_string(), "#0b6b57");
+    assert_eq!(portal.read_logo().unwrap().unwrap().kind, "image/svg+xml");
+    let origins: Vec<_> = portal.frame_ancestors.iter().map(ToString::to_string).collect();
+    assert_eq!(origins, ["https://app.example", "http://localhost:3000"]);
+    let variable = [("RELAY__PORTAL__FRAME_ANCESTORS", "https://a.example, https://b.example")];
+    assert_eq!(good("", 0o644, &variable).config.portal.frame_ancestors.len(), 2);
+}
+
+#[test]
+fn what_the_portal_does_not_take() {
+    check(
+        "[portal]\nname = \" \"\nlogo = \"/nowhere/logo.svg\"\naccent = \"#ffcc00\"\n\
+         accent_dark = \"#202020\"\n",
+        0o644,
+        &[],
+        &[
+            "relay.toml:2:8: has 1 characters, 1 to 60 are right",
+            "relay.toml:4:10: #ffcc00 on #f1f3f6 has a contrast of 1.36, and text needs 4.5: \
+             take a darker one",
+            "relay.toml:5:15: #202020 on #191d23 has a contrast of 1.04, and text needs 4.5: \
+             take a lighter one",
+            "relay.toml:3:8: can't read /nowhere/logo.svg: No such file",
+        ],
+    );
+    check(
+        "[portal]\ntheme = \"blue\"\naccent = \"red\"\n\
+         frame_ancestors = [\"https://app.example\", \"https://*.app.example\", \"'self'\"]\n",
+        0o644,
+        &[],
+        &[
+            "relay.toml:2:9: unknown variant `blue`",
+            "relay.toml:3:10: `red` is not a colour, write it like \"#2454c4\"",
+            "relay.toml:4:43: `https://*.app.example` is a pattern",
+            "relay.toml:4:68: `'self'` is not an origin",
+        ],
+    );
+    let folder = Folder::new();
+    for (bytes, part) in [
+        (vec![b'x'; 65_537], "is larger than 64 KiB"),
+        (b"GIF89a".to_vec(), "is neither a PNG nor an SVG"),
+    ] {
+        let path = folder.0.path().join("logo");
+        fs::write(&path, bytes).unwrap();
+        let text = format!("[portal]\nlogo = \"{}\"\n", path.display());
+        let found = problems(&folder, &folder.options(&text, 0o644, &[]));
+        assert!(
+            found[0].starts_with("relay.toml:2:8: logo") && found[0].contains(part),
+            "{found:?}"
+        );
+    }
+    let plain = [("RELAY__PORTAL__FRAME_ANCESTORS", "http://app.example")];
+    check("", 0o644, &plain, &["RELAY__PORTAL__FRAME_ANCESTORS: [0]: `http://app.example` is not"]);
 }

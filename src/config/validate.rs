@@ -190,6 +190,7 @@ fn rest(config: &Config, checks: &mut Checks) {
     });
     checks.span("egress.token_timeout", config.egress.token_timeout, 100, 60_000);
     checks.found.extend(super::egress::check(config));
+    checks.found.extend(super::portal::check(config));
     let retention = &config.retention;
     checks.span("retention.max_age", retention.max_age, 60_000, 3_650 * DAY * 1_000);
     checks.span("retention.audit_age", retention.audit_age, 60_000, 3_650 * DAY * 1_000);

@@ -3,6 +3,7 @@
 use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::config::Config;
+use crate::config::portal::Logo;
 use crate::domain::redact::Redaction;
 
 /// The settings with what the last reload took of newer ones; clones share it.
@@ -13,12 +14,18 @@ pub struct InForce(Arc<RwLock<Settings>>);
 struct Settings {
     config: Arc<Config>,
     redaction: Arc<Redaction>,
+    logo: Option<Arc<Logo>>,
 }
 
 impl Settings {
     fn new(config: Arc<Config>) -> Settings {
         let redaction = Arc::new(config.redact.redaction());
-        Settings { config, redaction }
+        // It was there when the settings were checked, a moment ago.
+        let logo = config.portal.read_logo().unwrap_or_else(|error| {
+            tracing::error!(error, "the portal has no logo");
+            None
+        });
+        Settings { config, redaction, logo: logo.map(Arc::new) }
     }
 }
 
@@ -36,6 +43,11 @@ impl InForce {
     /// What of content is not shown.
     pub fn redaction(&self) -> Arc<Redaction> {
         self.get().redaction
+    }
+
+    /// The logo of the portal, as the file was when the settings were taken.
+    pub fn logo(&self) -> Option<Arc<Logo>> {
+        self.get().logo
     }
 
     /// From now on these.

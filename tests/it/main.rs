@@ -31,6 +31,7 @@ mod people_audit;
 mod people_links;
 mod people_roles;
 mod people_sessions;
+mod portal;
 mod providers;
 mod providers_handshakes;
 mod providers_sign;

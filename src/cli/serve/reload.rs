@@ -1,5 +1,5 @@
-//! SIGHUP: what `relay.toml` declares, whom it tells, what it hides, its proxies and the log level
-//! are taken anew.
+//! SIGHUP: what `relay.toml` declares, whom it tells, what it hides, how the portal looks, its
+//! proxies and the log level are taken anew.
 
 use std::sync::Arc;
 
@@ -78,7 +78,8 @@ impl Reloading {
 
 fn changed(old: &Config, new: &Config, proxies: bool) -> Vec<String> {
     let alerts = old.declared_alerts != new.declared_alerts || old.alerts != new.alerts;
-    [("alerts", alerts), ("redact", old.redact != new.redact), ("proxies", proxies)]
+    let (redact, portal) = (old.redact != new.redact, old.portal != new.portal);
+    [("alerts", alerts), ("redact", redact), ("portal", portal), ("proxies", proxies)]
         .into_iter()
         .filter(|(_, changed)| *changed)
         .map(|(what, _)| format!("{what}: changed"))

@@ -65,6 +65,21 @@ const ASSETS: &[(&str, &str, &str)] = &assets![
     SCRIPT "config.js",
     SCRIPT "workers.js",
     SCRIPT "tasks.js",
+    CSS "portal.css",
+    SCRIPT "portal.js",
+    SCRIPT "portal-place.js",
+    SCRIPT "portal-parts.js",
+    SCRIPT "portal-endpoints.js",
+    SCRIPT "portal-endpoint.js",
+    SCRIPT "portal-endpoint-form.js",
+    SCRIPT "portal-choose.js",
+    SCRIPT "portal-filter.js",
+    SCRIPT "portal-messages.js",
+    SCRIPT "portal-message.js",
+    SCRIPT "portal-dead-letters.js",
+    SCRIPT "portal-event-types.js",
+    SCRIPT "portal-verify.js",
+    SCRIPT "portal-snippets.js",
 ];
 
 /// Names that version: hexadecimal digits of a SHA-256.

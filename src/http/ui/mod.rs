@@ -6,6 +6,7 @@ mod pages;
 
 use crate::http::routes::Routes;
 
+pub(super) use pages::answer;
 pub use pages::paths;
 
 /// Every page, and what pages are made of.

@@ -147,7 +147,10 @@ fn show(page: &Page, request: &HttpRequest, shared: &Shared) -> Result<HttpRespo
 }
 
 /// A shell as an answer; `ancestors` may show it in a frame.
-pub(super) fn answer(shell: &impl Template, ancestors: &str) -> Result<HttpResponse, ApiError> {
+pub(in crate::http) fn answer(
+    shell: &impl Template,
+    ancestors: &str,
+) -> Result<HttpResponse, ApiError> {
     let text = shell.render().map_err(|error| ApiError::Internal(error.to_string()))?;
     Ok(HttpResponse::Ok()
         .insert_header((header::CONTENT_TYPE, "text/html; charset=utf-8"))
