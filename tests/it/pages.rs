@@ -59,7 +59,10 @@ fn every_page_is_a_shell_with_a_strict_policy() {
         assert!(policy.contains("frame-ancestors 'none'") && !policy.contains("unsafe"), "{path}");
         assert_eq!(page.header("referrer-policy"), Some("no-referrer"), "{path}");
         let html = page.json.as_str().unwrap();
-        assert!(!html.contains("Eichhörnchen"), "{path} holds what only callers with a key may see");
+        assert!(
+            !html.contains("Eichhörnchen"),
+            "{path} holds what only callers with a key may see"
+        );
         assert_eq!(html.matches("<h1").count(), 1, "{path}");
         for inline in [" style=", " onclick=", "<style", "javascript:"] {
             assert!(!html.contains(inline), "{path} holds {inline}");
@@ -90,7 +93,8 @@ fn what_pages_are_made_of_is_served() {
         let page = open(&relay, &filled(path, "name")).expect(200);
         let html = page.json.as_str().unwrap();
         let root = "../".repeat(path.matches('/').count() - 1);
-        let links = html.split(&format!("\"{root}assets/")).skip(1);
+        let before = format!("\"{root}assets/");
+        let links = html.split(&before).skip(1);
         let links: Vec<&str> = links.map(|rest| rest.split('"').next().unwrap()).collect();
         assert!(links.len() >= 4, "{path}: {links:?}");
         for link in links {
