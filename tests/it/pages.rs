@@ -102,7 +102,12 @@ fn what_pages_are_made_of_is_served() {
             let kept = asset.header("cache-control").unwrap();
             assert!(kept.contains("immutable"), "{link} of {path}: {kept}");
         }
+        assert_eq!(page.header("cache-control"), Some("no-cache"), "{path}");
     }
+    let other = open(&relay, "/assets/another/ui.css").expect(200);
+    assert_eq!(other.header("cache-control"), Some("no-cache"), "of another binary");
+    let none = open(&relay, "/assets/another/none.css").expect(404);
+    assert_eq!(none.header("cache-control"), Some("no-store"));
 }
 
 #[test]
