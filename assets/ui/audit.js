@@ -3,20 +3,32 @@
 import { api } from './api.js';
 import { h, show } from './dom.js';
 import { field, form } from './forms.js';
-import { moment, plural, when } from './format.js';
+import { id, moment, plural } from './format.js';
 import { button, card, notice, pages, pill, table } from './parts.js';
 import { about, page } from './shell.js';
 
 const PAGE = 250;
 
-// Columns: heading, plain text of an entry.
-const who = (entry) => {
+// Who did it: a name, and the id of the key or application.
+function actor(entry) {
   const found = entry.who ?? entry.actor;
-  if (typeof found === 'string') return found;
-  const name = found?.name ?? entry.name ?? found?.kind ?? entry.kind;
-  const id = found?.id ?? found?.keyId ?? entry.keyId ?? found?.appId ?? entry.appId;
-  return [name, id && id !== name ? `(${id})` : null].filter(Boolean).join(' ') || '–';
-};
+  if (typeof found === 'string') return { name: found };
+  return {
+    name: found?.name ?? entry.name ?? found?.kind ?? entry.kind,
+    id: found?.id ?? found?.keyId ?? entry.keyId ?? found?.appId ?? entry.appId,
+  };
+}
+
+function who(entry) {
+  const { name, id: key } = actor(entry);
+  return [name, key && key !== name ? `(${key})` : null].filter(Boolean).join(' ') || '–';
+}
+
+function shownWho(entry) {
+  const { name, id: key } = actor(entry);
+  return [name ?? '–', ' ', key && key !== name ? id(key) : null];
+}
+
 const time = (entry) => entry.timestamp ?? entry.time ?? entry.at ?? entry.createdAt;
 const address = (entry) => entry.client ?? entry.address ?? entry.clientAddress ?? entry.ip ?? '';
 const what = (entry) => [entry.method, entry.route ?? entry.event ?? entry.action].filter(Boolean).join(' ');
@@ -58,12 +70,11 @@ page(async () => {
   about('Every change made through the API, and every sign-in. Accepted messages are not among it.');
   let filter = {};
   const list = pages((iterator) => api.get('audit-log', { ...filter, limit: 50, iterator }), (rows) => table([
-    ['When', (entry) => when(time(entry)), 'keep'],
-    ['Who', (entry) => who(entry)],
+    ['When', (entry) => h('time', { datetime: time(entry) }, moment(time(entry)))],
+    ['Who', shownWho],
     ['What', (entry) => [h('code', null, what(entry) || '–'), ' ', entry.status >= 400 ? pill(entry.status, 'bad') : null]],
     ['Path', (entry) => (entry.path ? h('code', null, entry.path) : '–')],
     ['From', (entry) => address(entry) || '–'],
-    ['Exactly', (entry) => h('span', { class: 'faint' }, moment(time(entry)))],
     ['Request', (entry) => (entry.requestId ? h('code', { class: 'id' }, entry.requestId) : '–')],
   ], rows, { caption: 'Audit log', empty: 'No entry. Every change from now on stands here.' }));
   const told = h('span', { role: 'status', class: 'faint' });

@@ -39,7 +39,7 @@ const text = (value) => (typeof value === 'string' ? value : value === null || v
 function groups(found) {
   const sections = new Map();
   for (const one of found) {
-    const name = one.name.includes('.') || one.name.includes('[') ? one.name.split(/[.[]/)[0] : 'general';
+    const name = one.name.split(/[.[]/)[0];
     sections.set(name, [...sections.get(name) ?? [], one]);
   }
   if (sections.size === 0) return h('p', { class: 'empty' }, 'No setting has that in its name, value or origin.');

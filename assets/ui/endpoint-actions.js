@@ -11,18 +11,18 @@ const DAY_MILLIS = 86_400_000;
 const base = (app, endpoint) => path`app/${app}/endpoint/${endpoint.id}`;
 
 // Takes it out of service, or back into it.
-export async function pause(app, endpoint, done) {
+export async function toggle(app, endpoint, done) {
   if (endpoint.disabled) {
     await api.patch(base(app, endpoint), { disabled: false });
-    notice('Resumed: what waits is sent now.');
+    notice('Enabled: what waits is sent now.');
     done();
     return;
   }
-  confirm('Pause this endpoint?', 'What waits stays, and new messages are not queued for it. When it is resumed, what waits is sent; what came meanwhile is fetched by “Replay what is missing”.', async () => {
+  confirm('Disable this endpoint?', 'What waits for it stays, and is sent when it is enabled again. What is accepted meanwhile is not meant for it; “Replay what is missing” fetches that later.', async () => {
     await api.patch(base(app, endpoint), { disabled: true });
-    notice('Paused.');
+    notice('Disabled.');
     done();
-  }, { yes: 'Pause it', kind: '' });
+  }, { yes: 'Disable it', kind: '' });
 }
 
 const examples = (type) => {
@@ -71,7 +71,7 @@ function since(title, words, call, from) {
 
 export function recover(app, endpoint, failingSince) {
   const from = failingSince ?? Date.now() - DAY_MILLIS;
-  since('Resend what failed', 'Every delivery that was given up since then is tried again, by its schedule.', `${base(app, endpoint)}/recover`, from);
+  since('Recover what failed', 'Every delivery that was given up since then is tried again, with its whole schedule before it.', `${base(app, endpoint)}/recover`, from);
 }
 
 export function replay(app, endpoint) {

@@ -18,7 +18,8 @@ function sentHeaders(found) {
 function payload(message) {
   if (message?.payload?.expired) return h('p', { class: 'faint' }, 'The payload is kept no longer.');
   const { rawPayload, rawPayloadBase64 } = message?.payload ?? {};
-  return code(pretty(rawPayload ?? rawPayloadBase64 ?? message?.payload ?? {}), { label: 'Payload of the message' });
+  return [h('p', { class: 'faint' }, 'The payload as it was accepted; a transformation may have changed what was sent.'),
+    code(pretty(rawPayload ?? rawPayloadBase64 ?? message?.payload ?? {}), { label: 'Payload of the message' })];
 }
 
 async function content(app, attempt) {

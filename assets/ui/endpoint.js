@@ -3,7 +3,7 @@
 import { api, path } from './api.js';
 import { chart } from './chart.js';
 import { h, names, show, to } from './dom.js';
-import { more, pause, recover, remove, replay, rotate, secret, test } from './endpoint-actions.js';
+import { more, recover, remove, replay, rotate, secret, test, toggle } from './endpoint-actions.js';
 import { editEndpoint, scheduleText } from './endpoint-form.js';
 import { endpointHeaders } from './endpoint-headers.js';
 import { endpointAttempts, endpointMessages } from './endpoint-lists.js';
@@ -11,7 +11,7 @@ import { endpointTransform } from './endpoint-transform.js';
 import { millis, number, place, when } from './format.js';
 import { button, card, facts, figure, figures, pill, problem, tabs } from './parts.js';
 import { about, actions, every, mayChange, page, title } from './shell.js';
-import { capital, endpointState, healthWords } from './words.js';
+import { capital, endpointState } from './words.js';
 
 const PERIODS = [['hour', 'Hour'], ['day', 'Day'], ['week', 'Week']];
 const REFRESH_SECONDS = 5;
@@ -22,29 +22,38 @@ let period = 'day';
 // What an answer is, or why there is none: a part of a page that fails leaves the others standing.
 const settled = (promise) => promise.then((value) => ({ value }), (error) => ({ error }));
 
+// Deliveries that wait: all of them, or at least so many.
+const waitingText = (waiting) => (waiting ? `${waiting.exact ? '' : '≥ '}${number(waiting.count)}` : '–');
+
+// What went wrong last, and when.
+function lastFailure(failure) {
+  if (!failure) return null;
+  const answer = failure.statusCode ? `answered ${failure.statusCode}` : String(failure.outcome).replaceAll('_', ' ');
+  return [answer, ', ', when(failure.at)];
+}
+
+function throttleText(endpoint, throttle) {
+  if (!throttle) return endpoint.throttleRate ? `${number(endpoint.throttleRate)} / s` : 'none';
+  return throttle.ratePerMinute % 60 ? `${number(throttle.ratePerMinute)} / min` : `${number(throttle.ratePerMinute / 60)} / s`;
+}
+
 function wellbeing(endpoint, { value: health, error }, { value: stats }) {
   const [word, tone, sentence] = endpointState(endpoint);
-  const status = endpoint.disabled ? word : health?.status ?? word;
-  const words = endpoint.disabled ? sentence : health?.words ?? (healthWords(health?.status) || sentence);
-  const waiting = health?.waiting ?? stats?.pending;
-  const since = health?.failingSince ?? health?.since;
+  const waiting = health?.waiting ?? (stats && { count: stats.pending, exact: true });
   return [
-    h('p', null, pill(status, endpoint.disabled ? tone : undefined), ' ', capital(words)),
+    h('p', null, pill(health?.status ?? word, endpoint.disabled ? tone : undefined), ' ', endpoint.disabled || !health?.words ? sentence : `${capital(health.words)}.`),
     figures(
-      figure('Waiting', waiting === undefined ? '–' : `${health?.atLeast ? '≥ ' : ''}${number(waiting)}`),
-      figure('In flight', health?.inFlight ?? stats?.sending ?? '–'),
+      figure('Waiting', waitingText(waiting), { note: health?.oldestWaiting ? ['oldest due ', when(health.oldestWaiting)] : null }),
+      figure('In flight', health?.inFlight ?? '–', { note: health?.concurrency ? `${number(health.concurrency)} at once at most now` : null }),
       figure('Delivered', stats?.success ?? '–', { note: 'of what is kept' }),
       figure('Dead', stats?.fail ?? '–', { tone: stats?.fail ? 'bad' : '' }),
-      figure('Throttle', endpoint.throttleRate ? `${number(endpoint.throttleRate)} / s` : 'none'),
+      figure('Throttle', throttleText(endpoint, health?.throttle), { note: health?.throttle?.waitingForMs ? `next one in ${millis(health.throttle.waitingForMs)}` : null }),
     ),
     facts([
-      ['Failing since', since && when(since)],
+      ['Failing since', health?.failingSince && when(health.failingSince)],
       ['Next probe', health?.nextProbe && when(health.nextProbe)],
-      ['Next attempt', health?.nextAttempt && when(health.nextAttempt)],
-      ['Resting until', health?.restsUntil && when(health.restsUntil)],
-      ['Last answer', health?.lastAnswer],
       ['Last delivered', health?.lastSuccess && when(health.lastSuccess)],
-      ['Answers in (p95)', health?.latencyP95Ms && millis(health.latencyP95Ms)],
+      ['Last failure', lastFailure(health?.lastFailure)],
     ]),
     error ? problem(error) : null,
   ];
@@ -73,10 +82,11 @@ function overTime() {
   const drawn = h('div');
   async function draw() {
     try {
-      const { data } = await api.get(`${base}/attempt-history`, { period });
-      const named = (point, ...all) => all.map((one) => point[one]).find((value) => value !== undefined) ?? null;
-      const points = data.map((point) => ({ at: point.at, delivered: named(point, 'delivered', 'success'), failed: named(point, 'failed', 'fail') }));
-      show(drawn, chart('Attempts', points, [['delivered', 'delivered', 'two'], ['failed', 'failed', 'three']]));
+      const history = await api.get(`${base}/attempt-history`, { period });
+      const cut = history.complete === false ? h('p', { class: 'faint' }, 'Only attempts since ', when(history.since), ' are counted: there were too many before.') : null;
+      show(drawn, h('div', { class: 'grid' },
+        chart('Attempts', history.points, [['delivered', 'delivered', 'two'], ['failed', 'failed', 'three']]),
+        chart('Time to an answer', history.points, [['latencyP50Ms', 'p50', 'one'], ['latencyP99Ms', 'p99', 'four']], { format: millis })), cut);
     } catch (error) { show(drawn, problem(error)); }
   }
   const buttons = PERIODS.map(([given, words]) => h('button', {
@@ -97,11 +107,11 @@ function heading(endpoint, owner) {
 function doings(endpoint, health, again) {
   const since = health.value?.failingSince;
   actions(
-    endpoint.managed ? null : button(endpoint.disabled ? 'Resume' : 'Pause', () => pause(app, endpoint, again), { kind: endpoint.disabled ? '' : 'plain' }),
+    endpoint.managed ? null : button(endpoint.disabled ? 'Enable' : 'Disable', () => toggle(app, endpoint, again), { kind: endpoint.disabled ? '' : 'plain' }),
     button('Send a test', () => test(app, endpoint, again), { kind: 'plain' }),
     endpoint.managed ? null : button('Edit', () => editEndpoint(app, endpoint, again), { kind: 'plain' }),
     more([
-      ['Resend what failed', () => recover(app, endpoint, since)],
+      ['Recover what failed', () => recover(app, endpoint, since)],
       ['Replay what is missing', () => replay(app, endpoint)],
       ['Show the secret', () => secret(app, endpoint)],
       ...(endpoint.managed ? [] : [

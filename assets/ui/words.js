@@ -1,9 +1,9 @@
 // What states, verdicts and tasks are called on every page, and a sentence for each.
 
 const DISABLED = {
-  by_caller: ['paused', 'warn', 'Paused by a person: messages are not sent to it until it is resumed.'],
-  gone: ['disabled', 'bad', 'Disabled because it answered that it is gone (410). Resume it when the receiver is back.'],
-  failing: ['disabled', 'bad', 'Disabled because it failed for too long. Resume it when the receiver is mended.'],
+  by_caller: ['disabled', 'warn', 'Disabled by a caller of the API: what waits for it stays until it is enabled.'],
+  gone: ['disabled', 'bad', 'Disabled because it answered that it is gone (410). Enable it when the receiver is back.'],
+  failing: ['disabled', 'bad', 'Disabled because it failed for too long. Enable it when the receiver is mended.'],
   left_config: ['disabled', 'warn', 'Disabled because it left relay.toml.'],
 };
 
@@ -12,20 +12,6 @@ export function endpointState(endpoint) {
   if (!endpoint.disabled) return ['active', 'good', 'It takes messages.'];
   return DISABLED[endpoint.disabledReason] ?? ['disabled', 'warn', 'It takes no messages.'];
 }
-
-const HEALTH = {
-  healthy: 'It takes what it is sent.',
-  idle: 'Nothing was sent to it lately.',
-  failing: 'Attempts fail; each delivery is tried again by its schedule.',
-  parked: 'Parked: its queue waits, and single deliveries probe whether it is back.',
-  slow: 'It answers slowly, so that fewer deliveries go to it at once.',
-  throttled: 'As much goes to it as its throttle allows.',
-  resting: 'It asked to be left alone for a while (Retry-After).',
-  draining: 'It is back, and what waited is sent to it bit by bit.',
-};
-
-// What the health of an endpoint means, where the relay does not say so itself.
-export const healthWords = (status) => HEALTH[status] ?? '';
 
 const STATES = {
   success: 'delivered', pending: 'waiting', sending: 'sending', fail: 'dead', canceled: 'cancelled',

@@ -3,7 +3,6 @@
 //! [`server`] is the way in; [`api`] has one file for each resource; [`auth`] decides who calls;
 //! [`error`] is every answer that is not a success; [`ops`] is for whoever runs the relay;
 //! `intake` is where providers post to;
-//! [`permissions`] says what the token of an application may do;
 //! [`ui`] is what people see in a browser;
 //! [`permissions`] says who may make which call, and [`session`] who comes with a cookie;
 //! [`routes`] lists every path, and [`docs`] tells of them.

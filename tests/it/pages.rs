@@ -93,8 +93,8 @@ fn what_pages_are_made_of_is_served() {
         let page = open(&relay, &filled(path, "name")).expect(200);
         let html = page.json.as_str().unwrap();
         let root = "../".repeat(path.matches('/').count() - 1);
-        let begin = format!("\"{root}assets/");
-        let links = html.split(&begin).skip(1);
+        let before = format!("\"{root}assets/");
+        let links = html.split(&before).skip(1);
         let links: Vec<&str> = links.map(|rest| rest.split('"').next().unwrap()).collect();
         assert!(links.len() >= 4, "{path}: {links:?}");
         for link in links {
@@ -102,7 +102,12 @@ fn what_pages_are_made_of_is_served() {
             let kept = asset.header("cache-control").unwrap();
             assert!(kept.contains("immutable"), "{link} of {path}: {kept}");
         }
+        assert_eq!(page.header("cache-control"), Some("no-cache"), "{path}");
     }
+    let other = open(&relay, "/assets/another/ui.css").expect(200);
+    assert_eq!(other.header("cache-control"), Some("no-cache"), "of another binary");
+    let none = open(&relay, "/assets/another/none.css").expect(404);
+    assert_eq!(none.header("cache-control"), Some("no-store"));
 }
 
 #[test]
