@@ -183,6 +183,8 @@ impl Round {
         while self.intake.release_all_held()? {}
         while self.store.trusts_ages() && self.store.expire_contents()? {}
         while self.store.trusts_ages() && self.store.sweep_tokens()? {}
+        while self.store.trusts_ages() && self.store.sweep_listeners()? {}
+        while self.store.trusts_ages() && self.store.sweep_sources()? {}
         Ok(())
     }
 

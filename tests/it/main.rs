@@ -25,6 +25,7 @@ mod api_transformation;
 mod egress;
 mod environment;
 mod filters;
+mod live;
 mod openapi;
 mod providers;
 mod providers_handshakes;
