@@ -26,6 +26,7 @@ mod egress;
 mod environment;
 mod filters;
 mod live;
+mod live_places;
 mod openapi;
 mod providers;
 mod providers_handshakes;
