@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use serde_json::Value;
-use ureq::Agent;
+use ureq::tls::TlsConfig;
+use ureq::{Agent, RequestBuilder};
 use url::Url;
 
 use super::Common;
@@ -145,25 +146,38 @@ impl Client {
         Client { agent: agent(BRIEF_TIMEOUT), ..self }
     }
 
+    /// Whatever certificate the relay shows.
+    pub fn unverified(self) -> Client {
+        Client { agent: agent_with(REQUEST_TIMEOUT, true), ..self }
+    }
+
+    /// The relay's URL, without a slash at its end, and the caller's token.
+    pub fn place(&self) -> (&str, Option<&str>) {
+        (&self.base, self.token.as_deref())
+    }
+
+    /// Writes JSON to a place; sent again when the relay is busy, which leaves it the same.
+    pub fn put(&self, path: &str, body: &str) -> Result<Value, Failure> {
+        let url = format!("{}{path}", self.base);
+        self.retrying(|| {
+            let request = self.agent.put(&url).header("content-type", "application/json");
+            self.answer(self.signed(request).send(body))
+        })
+    }
+
     /// Asks once, whatever the status.
     pub fn get_once(&self, path: &str) -> Result<Answer, Failure> {
         let url = format!("{}{path}", self.base);
-        let mut request = self.agent.get(&url);
-        if let Some(token) = &self.token {
-            request = request.header("authorization", format!("Bearer {token}"));
-        }
-        self.answer(request.call())
+        let request = self.agent.get(&url);
+        self.answer(self.signed(request).call())
     }
 
     /// Deletes; sent again when the relay is busy, which deletes no more.
     pub fn delete(&self, path: &str) -> Result<Value, Failure> {
         let url = format!("{}{path}", self.base);
         self.retrying(|| {
-            let mut request = self.agent.delete(&url);
-            if let Some(token) = &self.token {
-                request = request.header("authorization", format!("Bearer {token}"));
-            }
-            self.answer(request.call())
+            let request = self.agent.delete(&url);
+            self.answer(self.signed(request).call())
         })
     }
 
@@ -175,11 +189,8 @@ impl Client {
     /// Asks once, and gives the body as it came: for what must not be written anew.
     pub fn get_text(&self, path: &str) -> Result<String, Failure> {
         let url = format!("{}{path}", self.base);
-        let mut request = self.agent.get(&url);
-        if let Some(token) = &self.token {
-            request = request.header("authorization", format!("Bearer {token}"));
-        }
-        let (status, text) = self.text(request.call())?;
+        let request = self.agent.get(&url);
+        let (status, text) = self.text(self.signed(request).call())?;
         if (200..300).contains(&status) {
             return Ok(text);
         }
@@ -190,22 +201,16 @@ impl Client {
     pub fn patch(&self, path: &str, body: &str) -> Result<Value, Failure> {
         let url = format!("{}{path}", self.base);
         self.retrying(|| {
-            let mut request = self.agent.patch(&url).header("content-type", "application/json");
-            if let Some(token) = &self.token {
-                request = request.header("authorization", format!("Bearer {token}"));
-            }
-            self.answer(request.send(body))
+            let request = self.agent.patch(&url).header("content-type", "application/json");
+            self.answer(self.signed(request).send(body))
         })
     }
 
     /// Posts JSON once, whatever the status; for what changes nothing.
     pub fn post_once(&self, path: &str, body: &str) -> Result<Answer, Failure> {
         let url = format!("{}{path}", self.base);
-        let mut request = self.agent.post(&url).header("content-type", "application/json");
-        if let Some(token) = &self.token {
-            request = request.header("authorization", format!("Bearer {token}"));
-        }
-        self.answer(request.send(body))
+        let request = self.agent.post(&url).header("content-type", "application/json");
+        self.answer(self.signed(request).send(body))
     }
 
     /// Posts JSON; sent again under the same key when the relay is busy, so that it counts once.
@@ -213,16 +218,20 @@ impl Client {
         let digits: String = random::<16>()?.iter().map(|byte| format!("{byte:02x}")).collect();
         let url = format!("{}{path}", self.base);
         self.retrying(|| {
-            let mut request = self
+            let request = self
                 .agent
                 .post(&url)
                 .header("content-type", "application/json")
                 .header("idempotency-key", format!("auto_{digits}"));
-            if let Some(token) = &self.token {
-                request = request.header("authorization", format!("Bearer {token}"));
-            }
-            self.answer(request.send(body))
+            self.answer(self.signed(request).send(body))
         })
+    }
+
+    fn signed<B>(&self, request: RequestBuilder<B>) -> RequestBuilder<B> {
+        match &self.token {
+            Some(token) => request.header("authorization", format!("Bearer {token}")),
+            None => request,
+        }
     }
 
     fn retrying(&self, ask: impl Fn() -> Result<Answer, Failure>) -> Result<Value, Failure> {
@@ -250,7 +259,7 @@ impl Client {
     }
 
     /// The body of a 2xx; else a failure that says what the relay said.
-    fn accepted(&self, answer: Answer) -> Result<Value, Failure> {
+    pub fn accepted(&self, answer: Answer) -> Result<Value, Failure> {
         if (200..300).contains(&answer.status) {
             return Ok(answer.body);
         }
@@ -304,12 +313,18 @@ pub fn post_event(
 }
 
 fn agent(timeout: Duration) -> Agent {
+    agent_with(timeout, false)
+}
+
+/// One that takes whatever certificate it is shown where it is told so.
+pub fn agent_with(timeout: Duration, skip_verify: bool) -> Agent {
     // No proxy, whatever the environment says: relays are near.
     let config = Agent::config_builder()
         .http_status_as_error(false)
         .max_redirects(0)
         .proxy(None)
         .timeout_global(Some(timeout))
+        .tls_config(TlsConfig::builder().disable_verification(skip_verify).build())
         .user_agent(concat!("relay-cli/", env!("CARGO_PKG_VERSION")))
         .build();
     config.new_agent()
@@ -335,6 +350,11 @@ fn detail(body: &Value) -> String {
             .collect(),
     };
     plain(&words)
+}
+
+/// The words of the answer that an error came with.
+pub fn words(text: &str) -> String {
+    detail(&read_body(text.to_owned()))
 }
 
 /// A part of a path, with what would be read as something else written as `%XX`.

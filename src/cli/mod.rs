@@ -26,6 +26,7 @@ mod follow;
 mod health;
 mod import;
 mod import_svix;
+mod listen;
 mod output;
 mod pages;
 mod plan;
@@ -39,6 +40,8 @@ mod signed_request;
 mod source;
 mod stage;
 mod stats;
+mod stream;
+mod tail;
 mod tasks;
 mod token;
 mod token_remote;
@@ -118,6 +121,10 @@ enum Command {
     /// Make the URLs that providers post to, and look at what came there
     #[command(subcommand)]
     Source(source::SourceCommand),
+    /// Print a line for each message as it is accepted
+    Tail(Box<tail::TailArguments>),
+    /// Forward what comes to sources, or what endpoints would be sent, to this machine
+    Listen(Box<listen::ListenArguments>),
     /// Send a source a sample event as its provider would, signed, and tell what came of it
     Trigger(Box<trigger::TriggerArguments>),
     /// Check a transform, and run it on an event without sending anything
@@ -199,6 +206,8 @@ fn dispatch(cli: &Cli) -> Outcome {
         Command::Import(arguments) => import::run(arguments, common),
         Command::ImportSvix(arguments) => import_svix::run(arguments, common),
         Command::Source(command) => source::run(command, common),
+        Command::Tail(arguments) => tail::run(arguments, common),
+        Command::Listen(arguments) => listen::run(arguments, common),
         Command::Trigger(arguments) => trigger::run(arguments, common),
         Command::Transform(command) => transform::run(command, common),
         Command::DryRun(arguments) => dry_run::run(arguments, common),

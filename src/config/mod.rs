@@ -129,6 +129,10 @@ pub struct Server {
     pub head_timeout: Span,
     /// How long a request's body may take, for each 64 KiB of it a second more.
     pub body_timeout: Span,
+    /// Live streams open at once; 503 beyond it.
+    pub live_streams: usize,
+    /// How long a live stream is silent at most.
+    pub live_alive: Span,
 }
 
 /// The data folder.

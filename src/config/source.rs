@@ -244,6 +244,7 @@ impl DeclaredSource {
             cloud_events: self.cloud_events,
             public_key: self.public_key.clone(),
             metadata: self.metadata.clone(),
+            expires_at: None,
             managed: true,
             created_at: Timestamp::default(),
             updated_at: Timestamp::default(),

@@ -216,6 +216,8 @@ pub struct Source {
     pub cloud_events: bool,
     /// The caller's free text.
     pub metadata: Metadata,
+    /// When it is deleted, with what it holds; `None` for one that stays.
+    pub expires_at: Option<Timestamp>,
     /// Declared in `relay.toml`: the API may not change it.
     pub managed: bool,
     /// When it was made.

@@ -9,17 +9,16 @@ use crate::domain::delivery::{AttemptContent, Outcome};
 use crate::domain::egress::EndpointAuth;
 use crate::domain::endpoint::Endpoint;
 use crate::domain::headers::{REDACTED, is_sensitive_header};
-use crate::domain::signature::sign;
 use crate::domain::time::{Clock, Timestamp};
 use crate::domain::transform::Failure;
 use crate::engine::access_token::{AccessTokens, NoToken};
 use crate::engine::answer::Answer;
 use crate::engine::credentials::{Proof, is_own, proof};
-use crate::engine::outgoing::{HeaderParts, outgoing_headers};
+use crate::engine::outgoing::signed_headers;
 use crate::engine::permission::Permissions;
 use crate::engine::script::Scripts;
-use crate::engine::transformation::{self, AGENT, POST, Transformed, Unsigned};
-use crate::engine::transport::{OutgoingRequest, Transport, USER_AGENT};
+use crate::engine::transformation::{self, POST, Transformed, Unsigned};
+use crate::engine::transport::{OutgoingRequest, Transport};
 use crate::store::{Ready, Store, StoreError};
 
 /// What the attempt of a damaged body says.
@@ -191,23 +190,10 @@ impl Attempter {
         endpoint: &Arc<Endpoint>,
         request: Unsigned,
     ) -> OutgoingRequest {
-        let timestamp = self.clock.wall().seconds();
-        let keys = endpoint.signing_keys(self.clock.now());
-        let signature = sign(keys, id, timestamp, &request.body);
-        let is_agent = |(name, _): &&(String, String)| name.eq_ignore_ascii_case(AGENT);
-        let agent = request.headers.iter().find(is_agent).map(|(_, agent)| agent.as_str());
         let none = BTreeMap::new();
         let own = if is_own(endpoint, &request.url) { &endpoint.headers } else { &none };
-        let headers = outgoing_headers(&HeaderParts {
-            message_id: id,
-            timestamp,
-            signature: &signature,
-            content_type: &request.content_type,
-            received: &request.headers,
-            endpoint_headers: own,
-            names: self.names,
-            user_agent: agent.unwrap_or(USER_AGENT),
-        });
+        let times = (self.clock.now(), self.clock.wall());
+        let headers = signed_headers(id, endpoint, own, &request, self.names, times);
         let method = if request.method == POST { POST.into() } else { request.method.into() };
         let url = request.url.into();
         let timeout = endpoint.delivery.timeout(event_type).unwrap_or(self.timeout);

@@ -47,7 +47,7 @@ pub(super) fn proof(
 }
 
 /// Whether a request goes to the endpoint's own place, and not where a transformation leads it.
-pub(super) fn is_own(endpoint: &Endpoint, url: &str) -> bool {
+pub fn is_own(endpoint: &Endpoint, url: &str) -> bool {
     url == endpoint.url || same_place(url, &endpoint.url)
 }
 

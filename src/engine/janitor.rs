@@ -189,6 +189,8 @@ impl Round {
         while self.store.trusts_ages() && self.store.sweep_tokens()? {}
         let age = self.store.trusts_ages().then_some(self.settings.audit_age);
         while self.store.sweep_audit(age, self.settings.audit_entries)? {}
+        while self.store.trusts_ages() && self.store.sweep_listeners()? {}
+        while self.store.trusts_ages() && self.store.sweep_sources()? {}
         Ok(())
     }
 

@@ -20,7 +20,7 @@ mod batch;
 pub mod clock;
 mod compactor;
 pub mod connection;
-mod credentials;
+pub mod credentials;
 pub mod declare;
 pub mod driver;
 mod fetched;

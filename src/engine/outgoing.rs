@@ -3,7 +3,12 @@
 use std::collections::BTreeMap;
 
 use crate::config::HeaderNames;
+use crate::domain::endpoint::Endpoint;
 use crate::domain::headers::is_reserved_header;
+use crate::domain::signature::sign;
+use crate::domain::time::Timestamp;
+use crate::engine::transformation::{AGENT, Unsigned};
+use crate::engine::transport::USER_AGENT;
 
 /// What one attempt's headers are made of.
 #[derive(Clone, Copy)]
@@ -24,6 +29,32 @@ pub struct HeaderParts<'a> {
     pub names: HeaderNames,
     /// `relay/<version>`, or the provider's.
     pub user_agent: &'a str,
+}
+
+/// The headers of a request that is made to an endpoint under this id, signed at `wall`; `own` are
+/// those of the endpoint's own that go along. Keys that are rotated away at `now` do not sign.
+pub fn signed_headers(
+    id: &str,
+    endpoint: &Endpoint,
+    own: &BTreeMap<String, String>,
+    request: &Unsigned,
+    names: HeaderNames,
+    (now, wall): (Timestamp, Timestamp),
+) -> Vec<(String, String)> {
+    let timestamp = wall.seconds();
+    let signature = sign(endpoint.signing_keys(now), id, timestamp, &request.body);
+    let is_agent = |(name, _): &&(String, String)| name.eq_ignore_ascii_case(AGENT);
+    let agent = request.headers.iter().find(is_agent).map(|(_, agent)| agent.as_str());
+    outgoing_headers(&HeaderParts {
+        message_id: id,
+        timestamp,
+        signature: &signature,
+        content_type: &request.content_type,
+        received: &request.headers,
+        endpoint_headers: own,
+        names,
+        user_agent: agent.unwrap_or(USER_AGENT),
+    })
 }
 
 /// The headers of one attempt in the order they are sent: content type, signature, user agent, what

@@ -186,6 +186,18 @@ impl Access {
     }
 }
 
+/// Who sends a request with these headers; `None` when their key is not right, or not any more.
+pub(super) async fn caller_of(state: &State, headers: &HeaderMap) -> Option<Caller> {
+    let authorization = headers.get(header::AUTHORIZATION);
+    let text = authorization.and_then(|value| value.to_str().ok());
+    match state.access.caller(text, state.clock.wall()) {
+        // Of two ways to say who calls the one that no browser adds by itself counts.
+        None if authorization.is_none() => session::caller(state, headers).await,
+        None => kept(state, text).await,
+        caller => caller,
+    }
+}
+
 /// Who comes with a key or token that the store knows and whose time is not over.
 async fn kept(state: &State, authorization: Option<&str>) -> Option<Caller> {
     let text = bearer(authorization)?;
@@ -234,14 +246,8 @@ pub(super) async fn require<B: MessageBody + 'static>(
     let now = shared.state.clock.now();
     let client = access.client(request.peer_addr(), request.headers());
     let blocked = client.and_then(|client| failures.blocked(client, now));
-    let authorization = request.headers().get(header::AUTHORIZATION).cloned();
-    let text = authorization.as_ref().and_then(|value| value.to_str().ok());
-    let caller = match access.caller(text, shared.state.clock.wall()) {
-        // Of two ways to say who calls the one that no browser adds by itself counts.
-        None if authorization.is_none() => session::caller(&shared.state, request.headers()).await,
-        None => kept(&shared.state, text).await,
-        caller => caller,
-    };
+    let caller = caller_of(&shared.state, request.headers()).await;
+    let authorized = request.headers().contains_key(header::AUTHORIZATION);
     match (caller, blocked) {
         // A right key is let through whoever else guesses from its address, as behind a proxy.
         (Some(caller), _) => {
@@ -255,7 +261,7 @@ pub(super) async fn require<B: MessageBody + 'static>(
         (None, None) => {
             // A request without any key guesses nothing, nor does one with the cookie of a session
             // that is over.
-            if let (Some(client), Some(_)) = (client, authorization)
+            if let Some(client) = client.filter(|_| authorized)
                 && failures.record(client, now)
             {
                 tracing::warn!(%client, "too many wrong keys: refused for a minute");

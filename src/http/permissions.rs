@@ -31,7 +31,7 @@ const fn one(capability: Capability) -> Need {
 }
 
 /// Method, path below `/api/v1` as the routes have it, and what is needed.
-pub const TABLE: [(&str, &str, Need); 49] = [
+pub const TABLE: [(&str, &str, Need); 53] = [
     ("GET", "/auth/whoami", Need::Nothing),
     ("POST", "/auth/logout", Need::Nothing),
     ("GET", "/app/{app}", one(ViewBase)),
@@ -75,6 +75,11 @@ pub const TABLE: [(&str, &str, Need); 49] = [
     ("POST", "/app/{app}/poller/{sink}/consumer/{consumer}/seek", one(ManageEndpoint)),
     ("GET", "/app/{app}/polling-endpoint/{sink}/consumer/{consumer}", one(ManageEndpoint)),
     ("POST", "/app/{app}/polling-endpoint/{sink}/consumer/{consumer}/commit", one(ManageEndpoint)),
+    // The bytes as they are with ManageEndpoint alone.
+    ("GET", "/app/{app}/live", one(ViewBase)),
+    ("GET", "/app/{app}/listener/{listener}", one(ManageEndpoint)),
+    ("PUT", "/app/{app}/listener/{listener}", one(ManageEndpoint)),
+    ("DELETE", "/app/{app}/listener/{listener}", one(ManageEndpoint)),
     ("GET", "/app/{app}/endpoint/{endpoint}/transformation", one(ViewBase)),
     ("PATCH", "/app/{app}/endpoint/{endpoint}/transformation", one(ManageTransformations)),
     ("POST", "/app/{app}/endpoint/{endpoint}/transformation/simulate", one(ManageTransformations)),

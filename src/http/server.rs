@@ -12,7 +12,7 @@ use actix_web::middleware::from_fn;
 use actix_web::web::{self, Data};
 use actix_web::{App, HttpRequest, HttpServer};
 use bytes::Bytes;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 
 use crate::http::api::token_secret::Mint;
 use crate::http::connections::Connections;
@@ -40,6 +40,10 @@ pub(super) struct Shared {
     pub connections: Arc<Connections>,
     /// Bytes of request bodies that may still come into memory.
     pub body_bytes: Arc<Semaphore>,
+    /// Live streams that may still be opened.
+    pub live_streams: Arc<Semaphore>,
+    /// Whether the server stops: live streams end.
+    pub stopping: watch::Sender<bool>,
     /// Makes keys and tokens.
     pub mint: Mint,
     /// The document of the API, as this server answers it.
@@ -59,6 +63,7 @@ impl Shared {
         let _ = getrandom::fill(&mut random);
         let connections = Arc::new(Connections::new(state.config.server.max_connections));
         let document = docs::document(state.config.server.public_url.as_ref());
+        let live_streams = state.config.server.live_streams.min(Semaphore::MAX_PERMITS);
         Shared {
             state,
             document,
@@ -68,6 +73,8 @@ impl Shared {
             schemas: Schemas::default(),
             connections,
             body_bytes: Arc::new(Semaphore::new(most)),
+            live_streams: Arc::new(Semaphore::new(live_streams)),
+            stopping: watch::Sender::new(false),
             request_ids: AtomicU64::new(0),
             request_prefix: u64::from_be_bytes(random),
         }
@@ -96,6 +103,12 @@ pub async fn run(
     let workers = config.server.workers.max(1);
     let shared = Data::new(Shared::new(state));
     let counter = shared.connections.counter();
+    let stopping = shared.clone();
+    let shutdown = async move {
+        shutdown.await;
+        // They end now; nothing else would end them before the time for stopping is over.
+        stopping.stopping.send_replace(true);
+    };
     HttpServer::new(move || {
         App::new()
             .app_data(shared.clone())

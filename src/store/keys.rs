@@ -17,6 +17,7 @@
 //! | `o` | kind, … | token of an application, session, sign-in link, see [`tokens`] |
 //! | `f` | hash | a trouble that the operator is alerted to |
 //! | `u` | endpoint | how far each consumer of its messages has read |
+//! | `y` | application, hash of the name | where a listener goes on |
 //! | `v` | endpoint, hash of the consumer | what a consumer of its messages has been handed |
 //! | `s` | source, request | request that came to a source |
 //! | `h` | source, request | one that came while its source was paused |
@@ -209,6 +210,12 @@ pub fn messages(application: ApplicationId) -> Key {
 /// A message.
 pub fn message(application: ApplicationId, id: MessageId) -> Key {
     messages(application).with_id(id)
+}
+
+/// The message that a key of `all_messages` names, and whose it is.
+pub fn message_of(key: &Key) -> Option<(ApplicationId, MessageId)> {
+    let application = (key.prefix() == b'm').then(|| key.u64_at(1)).flatten()?;
+    Some((Id::new(Stamp(application)), Id::new(Stamp(key.u64_at(9)?))))
 }
 
 /// The bound in `messages` at a stamp.

@@ -90,6 +90,17 @@ impl Store {
         Filtered { passes, keys: ordered.collect() }
     }
 
+    /// Whether what is shown of a message passes a filter; what can't be read does not.
+    pub fn passes(&self, filter: &Filter, stored: &StoredMessage, redaction: &Redaction) -> bool {
+        let looked = self.shared.look_shown(stored, redaction, |looked| looked.passes(filter));
+        looked.unwrap_or(false)
+    }
+
+    /// Whether an endpoint would be sent a message that was accepted, if it came now.
+    pub fn is_wanted_by(&self, endpoint: &Endpoint, stored: &StoredMessage) -> bool {
+        self.shared.wants(endpoint, stored)
+    }
+
     /// Why an endpoint as it is given would not be sent a message; `None` when it would.
     pub fn unwanted(
         &self,

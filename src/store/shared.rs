@@ -13,6 +13,7 @@ use crate::store::checkpoint::Checkpoint;
 use crate::store::index::BATCH_ROWS;
 use crate::store::journal::segment::Segments;
 use crate::store::keys::Key;
+use crate::store::live::Live;
 use crate::store::overlay::Overlay;
 use crate::store::place::{Place, disk_bytes, index_file};
 use crate::store::records;
@@ -43,6 +44,8 @@ pub struct Shared {
     /// See [`crate::store::Options`].
     pub order_lookahead: usize,
     pub place: Place,
+    /// What those hear who follow.
+    pub live: Live,
     /// Number of the last durable record.
     pub sequence: AtomicU64,
     /// Writes sent to the writer and not begun.
@@ -136,6 +139,7 @@ impl Shared {
             overlay_limit,
             order_lookahead,
             place,
+            live: Live::default(),
             sequence: AtomicU64::new(0),
             waiting: AtomicUsize::new(0),
             segment_first: AtomicU64::new(0),

@@ -12,10 +12,14 @@ use crate::store::keys::received as rows;
 use crate::store::pages::page_of;
 use crate::store::records::{self, SourceRow};
 use crate::store::transaction::{Transaction, may_change, uid_taken};
-use crate::store::{Author, Page, PageRequest, Reference, Refusal, SourceReference, Store};
+use crate::store::{
+    Author, Page, PageRequest, Reference, Refusal, SourceReference, Store, WriteError,
+};
 
 /// Sources that one relay has at most.
 pub const SOURCES_MAX: usize = 10_000;
+/// Sources that are deleted for their age in one step.
+const SWEPT: usize = 64;
 
 /// Every source, by what it is found with.
 #[derive(Default)]
@@ -94,6 +98,36 @@ impl Store {
     ) -> Page<Arc<Source>, SourceId> {
         let tables = self.shared.read_catalog();
         page_of(&tables.sources().by_id, page, |source| passes(source).then(|| Arc::clone(source)))
+    }
+}
+
+impl Store {
+    /// Deletes the sources whose time is over, with what they hold; returns whether there may be
+    /// more.
+    pub fn sweep_sources(&self) -> Result<bool, WriteError> {
+        let now = self.now();
+        let is_over = move |source: &Source| source.expires_at.is_some_and(|end| end <= now);
+        let over: Vec<SourceId> = {
+            let tables = self.shared.read_catalog();
+            let over = tables.sources().all().filter(|source| is_over(source));
+            over.map(|source| source.id).take(SWEPT).collect()
+        };
+        if over.is_empty() {
+            return Ok(false);
+        }
+        let more = over.len() == SWEPT;
+        self.on_writer(move |writer| {
+            writer.transact(|transaction| {
+                for id in over {
+                    // Somebody may have deleted it meanwhile, or given it more time.
+                    if transaction.source(&Reference::Id(id)).is_ok_and(|source| is_over(&source)) {
+                        transaction.delete_source(id, Author::Relay, true)?;
+                    }
+                }
+                Ok(())
+            })
+        })??;
+        Ok(more)
     }
 }
 

@@ -75,6 +75,8 @@ pub struct Writer {
     pub(super) tables: Tables,
     journal: Journal,
     last_stamp: Stamp,
+    /// The last that was minted when anything was written: no later start mints one before it.
+    written_stamp: Stamp,
     group: Group,
     /// What is to be recorded, oldest first: a backlog's results, which come without an end, are
     /// not to keep those waiting who send messages. What finds no room on a full disk stays here.
@@ -101,6 +103,7 @@ impl Writer {
             tables,
             journal,
             last_stamp,
+            written_stamp: last_stamp,
             group: Group::default(),
             held: VecDeque::new(),
             stuck: false,
@@ -272,6 +275,7 @@ impl Writer {
             parts.changes.iter().for_each(|change| record::encode_change(change, &mut rows));
             // A stamp may be ahead of the clock; the next start mints behind what it reads here.
             let time = parts.now.max(self.last_stamp.time());
+            self.written_stamp = self.last_stamp;
             let sequence = self.journal.append(time, &parts.bodies, &rows);
             self.sealed = false;
             for change in parts.changes {
@@ -306,7 +310,9 @@ impl Writer {
         self.shared.set_segment_first(self.journal.first());
         self.shared.set_segment(self.journal.bodies_start().0);
         let rows = group.changes.len();
+        let noted = self.shared.live.note(&group.changes);
         self.shared.overlay.publish(group.changes, through);
+        self.shared.live.tell(noted, self.written_stamp);
         if !group.catalog.is_empty() {
             let mut tables = self.shared.catalog.write().expect("no reader panics");
             for change in group.catalog {
@@ -355,6 +361,18 @@ impl Writer {
             Some(value) => value.clone(),
             None => self.shared.overlay.get(key),
         }
+    }
+
+    /// How many rows begin with a key, as the open group leaves them.
+    pub fn count_rows(&self, all: &Key) -> usize {
+        let (view, own) = (&self.group.view, all.as_bytes());
+        let put = view.iter().filter(|(_, value)| value.is_some());
+        let mut count = put.filter(|(key, _)| key.as_bytes().starts_with(own)).count();
+        self.shared.overlay.scan(all, &all.after_prefix(), false, &mut |key, _| {
+            count += usize::from(!view.contains_key(&key));
+            std::ops::ControlFlow::Continue(())
+        });
+        count
     }
 
     /// Whether the open group takes a row away.

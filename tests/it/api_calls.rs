@@ -38,6 +38,7 @@ fn path(pattern: &str, wrong: Option<(&str, &str)>) -> String {
         ("{endpoint}", "e"),
         ("{sink}", "e"),
         ("{consumer}", "one"),
+        ("{listener}", "one"),
         ("{msg}", "one"),
         ("{attempt}", "atmpt_none"),
         ("{source}", "s"),
@@ -68,6 +69,7 @@ fn body(method: &str, pattern: &str) -> Option<Value> {
             json!({"url": "https://h.example/"})
         }
         (_, path) if path.ends_with("/seek") => json!({"after": SINCE}),
+        (_, path) if path.ends_with("/listener/{listener}") => json!({"position": SINCE}),
         (_, path) if path.ends_with("/headers") => json!({"headers": {}}),
         (_, "/app/{app}/endpoint/{endpoint}/send-example") => json!({"eventType": "a.b"}),
         (_, "/app/{app}/msg" | "/msg/broadcast") => json!({"eventType": "a.b", "payload": {}}),

@@ -57,6 +57,12 @@ fn queries() -> Vec<(&'static str, &'static str, Parameters)> {
     let mut by_kind = filtering();
     by_kind.retain(|(name, _)| ["channel", "after"].contains(name));
     by_kind.push(("event_type", vec!["a.*".to_owned(), "a%20b".to_owned(), long(257)]));
+    let mut followed = filtering();
+    followed.retain(|(name, _)| *name != "before");
+    followed.extend([flag("original"), flag("follow"), flag("requests"), content.clone()]);
+    followed.push(("filter", wrong(&["%7B", "%5B%5D", "%7B%22colour%22:1%7D"])));
+    let names = ["source", "endpoint"].map(|name| (name, wrong(&["nobody", "a%20b"])));
+    followed.extend(names);
     let running = ("status", vec!["ended".to_owned(), "1".to_owned()]);
     let task = ("task", vec!["none".to_owned()]);
     let reason = ("reason", wrong(&["blocked", "1"]));
@@ -93,6 +99,8 @@ fn queries() -> Vec<(&'static str, &'static str, Parameters)> {
         ("GET", "/app/acme/polling-endpoint/e/consumer/one", leased),
         ("GET", "/source", [paging(), vec![("application", wrong(&["nobody"]))]].concat()),
         ("GET", "/source/s/request", [paging(), requests].concat()),
+        ("GET", "/app/acme/live", followed.clone()),
+        ("GET", "/live", [followed, vec![("application", wrong(&["nobody"]))]].concat()),
         ("GET", "/background-task", [paging(), vec![running, task]].concat()),
     ]
 }
@@ -116,7 +124,8 @@ fn every_query_parameter_beyond_its_limit() {
         let many = format!("{path}?{}", "x=1&".repeat(201));
         if method == "GET" {
             assert_eq!(relay.get(&many).problem(), "query", "{path}");
-            relay.get(&format!("{path}?{}", "x=1&".repeat(200))).expect(200);
+            // What goes on for ever ends at once here.
+            relay.get(&format!("{path}?follow=false&{}", "x=1&".repeat(199))).expect(200);
         }
     }
     let covered: BTreeSet<String> = queries()

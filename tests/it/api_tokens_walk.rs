@@ -48,7 +48,9 @@ fn openers(method: &str, path: &str) -> Option<&'static [&'static str]> {
         Some(&["ViewEndpointSecret", "ManageEndpointSecret", "ManageEndpoint"])
     } else if own && method != "GET" && ends(&TRANSFORMING) {
         Some(&["ManageTransformations"])
-    } else if own && ends(&["/seek", "/commit", "/consumer/{consumer_id}", "/purge"]) {
+    } else if own && ends(&["/seek", "/commit", "/consumer/{consumer_id}", "/purge"])
+        || own && ends(&["/listener/{listener_name}"])
+    {
         Some(&["ManageEndpoint"])
     } else if own && ends(&["/secret/rotate"]) {
         Some(&["ManageEndpointSecret", "ManageEndpoint"])

@@ -25,6 +25,8 @@ mod api_transformation;
 mod egress;
 mod environment;
 mod filters;
+mod live;
+mod live_places;
 mod openapi;
 mod pages;
 mod people_audit;

@@ -25,7 +25,7 @@ const WAYS: [&str; 17] = [
 ];
 
 /// Who has one, by file, and why that is no way around the guard.
-const ALLOWED: [(&str, &[&str], &str); 12] = [
+const ALLOWED: [(&str, &[&str], &str); 14] = [
     ("src/engine/connection.rs", &["TcpConnector"], "dials what the guarded resolver gave"),
     ("src/engine/origin.rs", &["Agent"], "the one agent, made of these two"),
     ("src/engine/resolver.rs", &["ToSocketAddrs", "to_socket_addrs"], "asks the guard of each"),
@@ -35,16 +35,22 @@ const ALLOWED: [(&str, &[&str], &str); 12] = [
     ("src/engine/alert", &["TcpStream"], "to a mail server, dials what the resolver gave"),
     ("src/cli/bench", &["TcpStream"], "between a relay, a load and a receiver of its own"),
     ("src/cli/client.rs", &["Agent"], "the operator's own, to a relay that they name"),
+    (
+        "src/cli/stream.rs",
+        &["TcpConnector", "DefaultResolver", "Agent"],
+        "the operator's own, to a relay that they name",
+    ),
+    ("src/cli/listen/target.rs", &["Agent"], "the developer's own, to a target that they name"),
     ("src/cli/import_svix/source.rs", &["Agent"], "the operator's own, to the server they leave"),
     ("src/cli/serve/parts.rs", &["rustix::net"], "listens"),
     ("src/cli/serve/waiting_room.rs", &["TcpStream"], "wakes its own listener"),
 ];
 
-/// What makes an agent or a lookup without the guard, and the one file that may say it.
-const MADE_IN: [(&str, &str); 3] = [
-    ("Agent::with_parts", "src/engine/origin.rs"),
-    ("UreqTransport::new", "src/cli/serve/parts.rs"),
-    ("GuardedResolver::new", "src/cli/serve/parts.rs"),
+/// What makes an agent or a lookup without the guard, and the files that may say it.
+const MADE_IN: [(&str, &[&str]); 3] = [
+    ("Agent::with_parts", &["src/engine/origin.rs", "src/cli/stream.rs"]),
+    ("UreqTransport::new", &["src/cli/serve/parts.rs"]),
+    ("GuardedResolver::new", &["src/cli/serve/parts.rs"]),
 ];
 
 fn may(file: &File, way: &str) -> bool {
@@ -62,9 +68,11 @@ pub fn unguarded(file: &File, code: &Code) -> Vec<String> {
             problems.push(file.at(code.line(position), &problem));
         }
     }
-    for (made, place) in MADE_IN.iter().filter(|(_, place)| !file.below(place)) {
+    let elsewhere = |places: &[&str]| !places.iter().any(|place| file.below(place));
+    for (made, places) in MADE_IN.iter().filter(|(_, places)| elsewhere(places)) {
         for position in code.positions(made).filter(|at| !code.in_tests(*at)) {
-            let problem = format!("{made}: only {place} makes one; take it as an argument");
+            let places = places.join(" or ");
+            let problem = format!("{made}: only {places} makes one; take it as an argument");
             problems.push(file.at(code.line(position), &problem));
         }
     }

@@ -29,6 +29,10 @@ pub mod example;
 pub mod explain;
 pub mod expunge;
 pub mod limits;
+mod listener;
+mod live;
+mod live_event;
+mod live_stream;
 pub mod message;
 pub mod message_in;
 mod openapi_import;
@@ -66,6 +70,7 @@ pub(super) fn routes(routes: &mut Routes) {
         .configure(messages)
         .configure(dead_letters)
         .configure(pollers)
+        .configure(followers)
         .configure(transformations)
         .configure(sources)
         .configure(event_types)
@@ -282,6 +287,28 @@ fn operational_webhooks(routes: &mut Routes) {
             at("/operational-webhook/endpoint/{endpoint}/headers")
                 .get(endpoint_headers::get)
                 .put(endpoint_headers::put)
+                .into_resource(),
+        );
+}
+
+fn followers(routes: &mut Routes) {
+    routes
+        .service(at("/live").get(live::everything).into_resource())
+        .service(at("/app/{app}/live").get(live::of_application).into_resource())
+        .service(at("/source/{source}/live").get(live::of_source).into_resource())
+        .service(at("/listener").get(listener::list).into_resource())
+        .service(
+            at("/listener/{listener}")
+                .get(listener::get)
+                .put(listener::put)
+                .delete(listener::delete)
+                .into_resource(),
+        )
+        .service(
+            at("/app/{app}/listener/{listener}")
+                .get(listener::get)
+                .put(listener::put)
+                .delete(listener::delete)
                 .into_resource(),
         );
 }

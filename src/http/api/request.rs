@@ -157,6 +157,25 @@ pub(super) async fn get(call: Call) -> Result<HttpResponse, ApiError> {
     .map(page::ok)
 }
 
+/// A request as a live stream shows it.
+pub(super) fn shown(
+    store: &Store,
+    redaction: &Redaction,
+    stored: &StoredRequest,
+    with_content: bool,
+) -> serde_json::Value {
+    let request = RequestOut::new(store.ids(), &stored.request);
+    let content = match with_content {
+        true => content(store, redaction, stored).ok(),
+        false => None,
+    };
+    let shown = match content {
+        Some(content) => serde_json::to_value(Whole { request, content }),
+        None => serde_json::to_value(request),
+    };
+    shown.expect("invariant: keys are text")
+}
+
 fn named(call: &Call) -> Result<(Arc<Source>, RequestId), ApiError> {
     let source = call.source()?;
     match call.reference("request")? {

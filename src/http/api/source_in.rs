@@ -48,6 +48,7 @@ pub(super) struct SourceIn {
     public_key: Option<String>,
     refusal_status: Option<u16>,
     reply: Option<DeclaredReply>,
+    expires_at: Option<String>,
 }
 
 /// The part of a source that differs from provider to provider.
@@ -130,6 +131,10 @@ impl SourceIn {
             let rule = format!("must be {TOKEN_MIN} to {TOKEN_MAX} letters, digits, - and _");
             problems.add(&["token"], rule);
         }
+        let expires_at = self.expires_at.as_deref().map(Timestamp::parse_rfc3339);
+        if expires_at == Some(None) {
+            problems.add(&["expiresAt"], "must be a time such as 2026-11-21T00:00:00Z, or null");
+        }
         let source = Source {
             id: Id::new(Stamp(0)),
             uid: self.uid,
@@ -151,6 +156,7 @@ impl SourceIn {
             cloud_events: self.cloud_events.unwrap_or(false),
             public_key: self.public_key,
             metadata,
+            expires_at: expires_at.flatten(),
             managed: false,
             created_at: Timestamp::default(),
             updated_at: Timestamp::default(),
@@ -264,6 +270,8 @@ pub(super) struct SourceOut<'a> {
     refusal_status: Option<u16>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reply: Option<DeclaredReply>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_at: Option<String>,
     managed: bool,
     created_at: String,
     updated_at: String,
@@ -346,6 +354,7 @@ impl<'a> SourceOut<'a> {
             public_key: source.public_key.as_deref(),
             refusal_status: source.refusal_status,
             reply: source.reply.clone().map(DeclaredReply::from),
+            expires_at: source.expires_at.map(|end| end.to_string()),
             managed: source.managed,
             created_at: source.created_at.to_string(),
             updated_at: source.updated_at.to_string(),

@@ -23,6 +23,7 @@ use crate::store::failing::FailingRow;
 use crate::store::journal::record::Change;
 use crate::store::journal::segment::Segments;
 use crate::store::keys::{self, Key};
+use crate::store::listeners::ListenerRow;
 use crate::store::pollers::PollerRow;
 use crate::store::queue::Replays;
 use crate::store::records::{
@@ -148,6 +149,7 @@ impl Rows {
             b'b' => decodes::<Task>(value)?,
             b'u' => decodes::<PollerRow>(value)?,
             b'v' => decodes::<Leases>(value)?,
+            b'y' => decodes::<ListenerRow>(value)?,
             b'x' => decodes::<BodyLocation>(value)?,
             b't' => {
                 keys::erasures::expiry_parts(key)?;
@@ -333,6 +335,7 @@ fn word(prefix: u8) -> &'static str {
         b'y' => "an entry of the audit log",
         b'u' => "a consumer's position",
         b'v' => "a consumer's leases",
+        b'y' => "a listener's position",
         b'z' => "a dead letter",
         b's' | b'h' | b'w' | b'n' => "a request to a source",
         b'c' => "an entry of the catalog",

@@ -53,6 +53,11 @@ pub fn waiting_of(source: SourceId) -> Key {
     Key::start(b'n').with_id(source)
 }
 
+/// Whether a key is that of a request.
+pub fn is_request(key: &Key) -> bool {
+    key.prefix() == b's'
+}
+
 /// The source that a key of `waiting_of`, `requests`, `held` or `waiting` names.
 pub fn source_of(key: &Key) -> Option<SourceId> {
     key.u64_at(1).map(|stamp| Id::new(Stamp(stamp)))

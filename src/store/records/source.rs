@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{RecordError, decode, encode, one_version};
+use super::{Record, RecordError, decode, encode, one_version, parse};
 use crate::domain::application::Metadata;
 use crate::domain::id::{ApplicationId, SourceId};
 use crate::domain::secret::Secret;
@@ -50,6 +50,36 @@ struct SourceSecrets {
     secrets: Vec<StoredSecret>,
     tokens: Vec<StoredSecret>,
     verify_token: Option<Vec<u8>>,
+    /// When it is deleted. No secret: it stands here because the row itself is a part of remembered
+    /// replies and has no version of its own there.
+    expires_at: Option<Timestamp>,
+}
+
+/// Before sources could expire.
+#[derive(Serialize, Deserialize)]
+struct SourceSecretsV1 {
+    secrets: Vec<StoredSecret>,
+    tokens: Vec<StoredSecret>,
+    verify_token: Option<Vec<u8>>,
+}
+
+impl From<SourceSecretsV1> for SourceSecrets {
+    fn from(held: SourceSecretsV1) -> SourceSecrets {
+        let SourceSecretsV1 { secrets, tokens, verify_token } = held;
+        SourceSecrets { secrets, tokens, verify_token, expires_at: None }
+    }
+}
+
+impl Record for SourceSecrets {
+    const VERSION: u8 = 2;
+
+    fn read(version: u8, bytes: &[u8]) -> Result<SourceSecrets, RecordError> {
+        match version {
+            1 => parse::<SourceSecretsV1>(bytes).map(SourceSecrets::from),
+            2 => parse(bytes),
+            newer => Err(RecordError::Newer(newer)),
+        }
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -58,7 +88,7 @@ struct StoredSecret {
     expires_at: Option<Timestamp>,
 }
 
-one_version!(SourceRow, SourceSecrets);
+one_version!(SourceRow);
 
 impl From<&Expiring> for StoredSecret {
     fn from(held: &Expiring) -> StoredSecret {
@@ -79,6 +109,7 @@ impl SourceRow {
             secrets: source.secrets.iter().map(StoredSecret::from).collect(),
             tokens: source.tokens.iter().map(StoredSecret::from).collect(),
             verify_token: source.verify_token.as_ref().map(|token| token.expose().to_vec()),
+            expires_at: source.expires_at,
         };
         let source = source.clone();
         SourceRow {
@@ -156,9 +187,34 @@ impl SourceRow {
             cloud_events: self.cloud_events,
             public_key: self.public_key,
             metadata: self.metadata,
+            expires_at: secrets.expires_at,
             managed: self.managed,
             created_at: self.created_at,
             updated_at: self.updated_at,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The bytes of each version, for ever.
+    #[test]
+    fn frozen_bytes() {
+        let secret = |text: &[u8]| StoredSecret { text: text.to_vec(), expires_at: None };
+        let held = SourceSecretsV1 {
+            secrets: vec![secret(b"s")],
+            tokens: vec![secret(b"t")],
+            verify_token: None,
+        };
+        let moment = Timestamp::from_millis(1_795_219_200_000);
+        let held = SourceSecrets { expires_at: Some(moment), ..held.into() };
+        let bytes = encode(&held);
+        let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(hex, "0201017300010174000001fd001867fba1010000");
+        let older: Vec<u8> = vec![1, 1, 1, b's', 0, 1, 1, b't', 0, 0];
+        let read = decode::<SourceSecrets>(&older).expect("a record");
+        assert_eq!(encode(&SourceSecrets { expires_at: Some(moment), ..read }), bytes);
     }
 }

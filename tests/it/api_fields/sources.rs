@@ -58,6 +58,7 @@ fn source() -> Vec<Case> {
         at("setUp", vec![json!("yes"), json!(1)]),
         at("cloudEvents", vec![json!("yes"), json!(1)]),
         at("publicKey", vec![json!(""), json!(long(8_193)), json!("\u{fc}"), json!(1)]),
+        at("expiresAt", vec![json!("soon"), json!("2026-11-21"), json!(1)]),
         at("refusalStatus", vec![json!(200), json!(600), json!("401")]),
         at("reply", vec![json!(1)])
             .and(json!({"status": 302}), "reply.status")

@@ -6,6 +6,7 @@ pub mod document;
 pub mod folder;
 pub mod handshake;
 pub mod image;
+pub mod live;
 pub mod model;
 pub mod provider;
 pub mod random;

@@ -53,6 +53,10 @@ impl Seed {
         let told = json!({"url": format!("https://{PRIVATE}.example/told")});
         let told = relay.post("/operational-webhook/endpoint", told).expect(201);
         let (source, request) = source(relay, &app_id);
+        for owner in ["", &format!("/app/{app_id}")] {
+            let begins = json!({"position": "2026-11-20T00:00:00Z"});
+            relay.put(&format!("{owner}/listener/laptop"), begins).expect(200);
+        }
         let names = BTreeMap::from([
             ("source_id", source),
             ("request_id", request),
@@ -61,6 +65,7 @@ impl Seed {
             ("attempt_id", attempt(relay, &app_id, message.text("id"))),
             ("sink_id", endpoint.text("id").to_owned()),
             ("consumer_id", "worker-1".to_owned()),
+            ("listener_name", "laptop".to_owned()),
             ("app_id", app_id),
             ("endpoint_id", endpoint.text("id").to_owned()),
             ("msg_id", message.text("id").to_owned()),
@@ -82,6 +87,10 @@ impl Seed {
             path = path.replace(&format!("{{{name}}}"), value);
         }
         assert!(!path.contains('{'), "{path}: plant one of these in Seed::plant");
+        if path.ends_with("/live") {
+            // All that there is, and no waiting for more.
+            path.push_str("?follow=false&after=1970-01-01T00:00:00Z&with_content=true");
+        }
         path
     }
 
@@ -112,6 +121,7 @@ impl Seed {
             operation.method == "GET"
                 && operation.path.contains("{app_id}")
                 && !operation.path.contains("/polling-endpoint/")
+                && !operation.path.ends_with("/live")
         };
         let read = |operation: Operation<'_>| {
             relay.call("GET", &self.path(operation.path), &[], None).json
