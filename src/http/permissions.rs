@@ -29,7 +29,7 @@ const fn one(capability: Capability) -> Need {
 }
 
 /// Method, path below `/api/v1` as the routes have it, and what is needed.
-pub const TABLE: [(&str, &str, Need); 49] = [
+pub const TABLE: [(&str, &str, Need); 50] = [
     ("GET", "/auth/whoami", Need::Nothing),
     ("POST", "/auth/logout", Need::Nothing),
     ("GET", "/app/{app}", one(ViewBase)),
@@ -54,6 +54,7 @@ pub const TABLE: [(&str, &str, Need); 49] = [
     ("POST", "/app/{app}/endpoint/{endpoint}/replay-missing", one(CreateAttempts)),
     ("POST", "/app/{app}/endpoint/{endpoint}/bulk-replay", one(CreateAttempts)),
     ("GET", "/app/{app}/msg", one(ViewBase)),
+    ("GET", "/app/{app}/message-search", one(ViewBase)),
     ("POST", "/app/{app}/msg/precheck/active", one(ViewBase)),
     ("GET", "/app/{app}/msg/{msg}", one(ViewBase)),
     ("GET", "/app/{app}/msg/{msg}/explain", one(ViewBase)),

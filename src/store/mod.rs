@@ -48,6 +48,7 @@ mod requests;
 mod retention;
 mod seal;
 mod sealing;
+mod search;
 mod shared;
 mod sources;
 mod stats;
