@@ -82,7 +82,7 @@ pub(super) fn run(command: &ApplicationsCommand, common: &Common) -> Outcome {
 
 fn list(arguments: &ListArguments, common: &Common) -> Outcome {
     let client = arguments.at.client(common)?;
-    let found = pages::list(&client, PATH, "", arguments.limit)?;
+    let found = pages::list(&client, PATH, "&order=descending", arguments.limit)?;
     let row = |app: &Value| -> [Cell; 4] {
         [
             cell(text(app, "name")),

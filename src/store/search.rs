@@ -82,15 +82,24 @@ impl Store {
         owners.into_iter().find_map(|owner| shared.message_by_id(owner, id))
     }
 
-    /// Messages with this event id: each application has one at most.
+    /// Messages with this event id, of which each application has one at most, the newest first.
+    /// `most` applications are asked, those with the newest messages: each takes some 20 µs.
     pub fn find_event(
         &self,
         application: Option<ApplicationId>,
         event_id: &str,
+        most: usize,
     ) -> Vec<StoredMessage> {
         let reference = MessageReference::Name(event_id.to_owned());
         let owners = self.owners(application, Stamp(u64::MAX));
-        owners.into_iter().filter_map(|owner| self.shared.message(owner, &reference)).collect()
+        let newest = self.shared.newest.of(&owners);
+        let mut owners: Vec<_> = newest.into_iter().zip(owners).collect();
+        owners.sort_unstable_by(|left, right| right.cmp(left));
+        let asked = owners.into_iter().take(most);
+        let found = asked.filter_map(|(_, owner)| self.shared.message(owner, &reference));
+        let mut found: Vec<_> = found.collect();
+        found.sort_unstable_by_key(|stored| std::cmp::Reverse(stored.message.id));
+        found
     }
 
     /// The message that an attempt was made of. Asks each endpoint that may have it.

@@ -13,6 +13,7 @@ mod egress;
 mod import_svix;
 mod live;
 mod log;
+mod manage;
 mod output;
 mod own_way;
 mod permission;

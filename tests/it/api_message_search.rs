@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use relay::config::{Config, OtherBodies};
+use relay::domain::application::Application;
 use relay::domain::delivery::DeadReason;
 use relay::domain::id::ApplicationId;
 use relay::domain::redact::JsonPath;
-use relay::store::{ApplicationReference, NewMessage, Reply, Verdict};
+use relay::store::{ApplicationReference, Author, NewMessage, Reply, Verdict};
 use serde_json::{Value, json};
 
 use crate::api_dead_letters::die;
@@ -349,6 +350,46 @@ fn operational_webhooks_are_not_found() {
 fn endpoint_disabled(relay: &Relay) {
     send(relay, "gone", "a.b");
     settle(relay, &next_ready(relay), 410, Verdict::Dead(DeadReason::Exhausted));
+}
+
+/// Of ten thousand not each is asked for an event id: it is found as text is.
+#[test]
+fn event_ids_of_many_applications() {
+    let relay = Relay::start();
+    let quiet = application(&relay, "quiet");
+    fill(&relay, vec![(quiet, "needle".to_owned(), Bytes::new())]);
+    for some in 0..41 {
+        let name = move |number: usize| format!("busy-{some}-{number}");
+        let written = relay.state.store.write_blocking(None, move |transaction| {
+            for number in 0..50 {
+                let now = transaction.now();
+                let made = Application {
+                    id: ApplicationId::new(transaction.mint()),
+                    uid: None,
+                    name: name(number),
+                    throttle_rate: None,
+                    metadata: Default::default(),
+                    managed: false,
+                    created_at: now,
+                    updated_at: now,
+                };
+                let made = transaction.put_application(made, Author::Caller)?;
+                let body = Bytes::from_static(b"{}");
+                transaction.accept(NewMessage::plain(made.id, "a.b".to_owned(), body))?;
+            }
+            Ok(Reply::Done)
+        });
+        written.unwrap();
+    }
+    let page = relay.get("/message-search?q=needle").expect(200).json;
+    assert_eq!(names(&page), ["needle"]);
+    assert_eq!(page["data"][0]["match"], json!({"field": "eventId"}));
+    let own = relay.get("/app/quiet/message-search?q=needle").expect(200).json;
+    assert_eq!(names(&own), ["needle"]);
+    relay.folder.clock.advance(Duration::from_secs(3 * 24 * 3_600));
+    let window = found(&relay, "/message-search?q=needle&app=quiet");
+    assert_eq!(window, ["needle"], "one that is asked knows it, however old");
+    assert!(found(&relay, "/message-search?q=needle").is_empty(), "as text is");
 }
 
 /// However much is stored, a page looks at so much of it and says how far it came.

@@ -27,6 +27,8 @@ use crate::store::{
 
 /// Messages that one page looks at.
 const ROWS_MAX: usize = 5_000;
+/// Applications that are asked for an event id; of others it is found as text is.
+const EVENT_APPLICATIONS_MAX: usize = 2_000;
 /// Deliveries that it looks up.
 const LOOK_UPS_MAX: usize = 10_000;
 /// Bytes of bodies that it reads.
@@ -194,10 +196,8 @@ fn find(
     request: &PageRequest<MessageId>,
 ) -> Result<Page<Found, MessageId>, ApiError> {
     let application = wanted.application;
-    let known = |found: Vec<StoredMessage>, field| {
-        let found = found.into_iter().filter_map(|stored| wanted.known(store, stored, field));
-        Ok(page::slice(found.collect(), request, |found: &Found| found.stored.message.id))
-    };
+    let known = |found, field| Ok(wanted.known(store, found, request, field));
+    let mut event_id = None;
     let text = match meant {
         Meant::All => return Ok(wanted.search(store, &wanted.filter, request, |_, _| Some(None))),
         Meant::Message(id) => {
@@ -213,16 +213,19 @@ fn find(
         }
         Meant::Endpoint(id) => return Ok(at_endpoint(store, wanted, id, request)),
         Meant::Words(text) => {
-            let found = store.find_event(application, &text);
+            let found = store.find_event(application, &text, EVENT_APPLICATIONS_MAX);
             if !found.is_empty() {
                 return known(found, "eventId");
             }
-            finder(&text)?
+            finder(event_id.insert(text))?
         }
         Meant::Text(text) => text,
     };
     let filter = window.unwrap_or_else(|| Ok(wanted.filter.clone()))?;
     Ok(wanted.search(store, &filter, request, |stored, spent| {
+        if event_id.is_some() && stored.message.event_id == event_id {
+            return Some(Some(Match::of("eventId")));
+        }
         spent.bytes += stored.body.length() as usize;
         // What was expunged has no text; of what is damaged, lists and `relay repair` tell.
         let body = store.body(&stored.body).ok()?;
@@ -251,15 +254,28 @@ fn at_endpoint(
 }
 
 impl Wanted {
-    /// One that an id names, unless it is not as it must be.
-    fn known(&self, store: &Store, stored: StoredMessage, field: &'static str) -> Option<Found> {
-        let message = &stored.message;
-        let passes = self.filter.passes(message)
-            && self.filter.is_in_time(message)
-            && self.is_of_source(&stored);
-        let counts = passes.then(|| Counts::of(store, &stored))?;
-        let matched = Some(Match::of(field));
-        self.has_status(&counts).then_some(Found { stored, matched, counts })
+    /// Those that an id names and that are as they must be.
+    fn known(
+        &self,
+        store: &Store,
+        mut found: Vec<StoredMessage>,
+        request: &PageRequest<MessageId>,
+        field: &'static str,
+    ) -> Page<Found, MessageId> {
+        found.retain(|stored| {
+            let message = &stored.message;
+            self.filter.passes(message)
+                && self.filter.is_in_time(message)
+                && self.is_of_source(stored)
+                && (self.status.is_none() || self.has_status(&Counts::of(store, stored)))
+        });
+        let page = page::slice(found, request, |stored| stored.message.id);
+        let shown = |stored: StoredMessage| {
+            let counts = Counts::of(store, &stored);
+            Found { stored, matched: Some(Match::of(field)), counts }
+        };
+        let items = page.items.into_iter().map(shown).collect();
+        Page { items, done: page.done, scanned_to: None }
     }
 
     /// Looks at one message after the other; `look` tells whether and where one is meant.

@@ -11,8 +11,9 @@ use crate::domain::id::{ApplicationId, Stamp};
 use crate::store::Shared;
 use crate::store::keys::{self, Key};
 
-/// Rows of an application that are read at once at first; each time twice as many.
-const CHUNK_MIN: usize = 2;
+/// Rows of an application that are read at once at first, each being as dear as the way to it; each
+/// time twice as many.
+const CHUNK_MIN: usize = 1;
 /// At most.
 const CHUNK_MAX: usize = 256;
 
