@@ -10,15 +10,20 @@ use clap_complete::Shell;
 use crate::config::load::{FlagValue, LoadOptions, Loaded, load};
 use crate::engine::script::serve_scripts;
 
+mod again;
 mod alerts;
+mod applications;
 mod audit;
 mod bench;
 mod check;
+mod chosen;
 mod client;
 mod config_print;
 mod dead_letters;
 mod demo;
 mod dry_run;
+mod endpoints;
+mod event_types;
 mod explain;
 mod export;
 pub mod failure;
@@ -27,6 +32,8 @@ mod health;
 mod import;
 mod import_svix;
 mod listen;
+mod man;
+mod messages;
 mod output;
 mod pages;
 mod plan;
@@ -50,6 +57,7 @@ mod transform;
 mod trigger;
 mod verify;
 mod verify_provider;
+mod when;
 
 use failure::{Exit, Failure};
 
@@ -102,6 +110,24 @@ enum Command {
     Config(ConfigCommand),
     /// Send a message to a relay and print its deliveries as they end
     Send(send::SendArguments),
+    /// List messages and find them, and show all that became of one
+    #[command(subcommand)]
+    Messages(messages::MessagesCommand),
+    /// Send a message once more, now, to one endpoint or to each that does not have it
+    Resend(again::ResendArguments),
+    /// Put everything back that an endpoint was not delivered since a time
+    Recover(again::RecoverArguments),
+    /// Send an endpoint what it wants and never had, of what was accepted since a time
+    ReplayMissing(again::ReplayArguments),
+    /// List, make, change, try and delete the URLs that messages go to
+    #[command(subcommand)]
+    Endpoints(endpoints::EndpointsCommand),
+    /// List, make and delete applications, the tenants of a relay
+    #[command(subcommand)]
+    Applications(applications::ApplicationsCommand),
+    /// List, make and delete event types, the catalogue of what can happen
+    #[command(subcommand)]
+    EventTypes(event_types::EventTypesCommand),
     /// Check the data folder of a stopped relay, and mend it when asked to
     Repair(repair::RepairArguments),
     /// Count the deliveries of a running relay and whether each has its place
@@ -159,6 +185,8 @@ enum Command {
         /// Which shell
         shell: Shell,
     },
+    /// Print the manual page, or write one for each command
+    Man(man::ManArguments),
 }
 
 #[derive(Subcommand, Debug)]
@@ -198,6 +226,13 @@ fn dispatch(cli: &Cli) -> Outcome {
         Command::Check(arguments) => check::run(arguments, common),
         Command::Config(ConfigCommand::Print) => config_print::run(common),
         Command::Send(arguments) => send::run(arguments, common),
+        Command::Messages(command) => messages::run(command, common),
+        Command::Resend(arguments) => again::resend(arguments, common),
+        Command::Recover(arguments) => again::recover(arguments, common),
+        Command::ReplayMissing(arguments) => again::replay_missing(arguments, common),
+        Command::Endpoints(command) => endpoints::run(command, common),
+        Command::Applications(command) => applications::run(command, common),
+        Command::EventTypes(command) => event_types::run(command, common),
         Command::Repair(arguments) => repair::run(arguments, common),
         Command::Stats(arguments) => stats::run(arguments, common),
         Command::DeadLetters(command) => dead_letters::run(command, common),
@@ -221,6 +256,7 @@ fn dispatch(cli: &Cli) -> Outcome {
         Command::Health(arguments) => health::run(arguments, common),
         Command::RunScripts => run_scripts(),
         Command::Completions { shell } => completions(*shell),
+        Command::Man(arguments) => man::run(arguments, common),
     }
 }
 

@@ -1,7 +1,8 @@
 //! `relay tasks`: the background tasks of a running relay, and how far they are.
 
+use std::io::{IsTerminal, Write};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anstyle::Style;
 use clap::Subcommand;
@@ -17,6 +18,10 @@ const PATH: &str = "/api/v1/background-task";
 /// The first wait between two looks; each is half as long again, up to the last.
 const FIRST_WAIT: Duration = Duration::from_millis(40);
 const LAST_WAIT: Duration = Duration::from_secs(2);
+/// How often it is told how far a task is where nobody watches.
+const TOLD_EVERY: Duration = Duration::from_secs(10);
+/// Characters of the bar that shows how far it is.
+const BAR: usize = 30;
 
 /// What `relay tasks` does.
 #[derive(Subcommand, Debug)]
@@ -108,20 +113,73 @@ fn list(arguments: &ListArguments, common: &Common) -> Outcome {
     pages::show(&found, ["UPDATED", "STATUS", "DONE", "TASK", "ID"], row, common)
 }
 
+/// Whether somebody sees how far a task is while it goes on.
+pub(super) fn is_watched(common: &Common) -> bool {
+    !common.json && std::io::stderr().is_terminal()
+}
+
 /// Waits for the end of a task and shows it: exit code 0 when it has done all, else 1.
 pub(super) fn follow(client: &Client, id: &str, common: &Common) -> Outcome {
+    watch(client, id, None, common)
+}
+
+/// The same with how much there is to do, as far as that is known: on a terminal the way there is
+/// drawn over itself, anywhere else told in lines.
+pub(super) fn watch(client: &Client, id: &str, total: Option<u64>, common: &Common) -> Outcome {
     let mut wait = FIRST_WAIT;
+    let mut way = Way { total, watched: is_watched(common), told: Instant::now() };
     // Ends with the task, or with whoever waits.
     loop {
         let task = client.get(&path(id))?;
         if task["status"] != "running" {
+            way.clear();
             show(&task, common)?;
             let finished = task["status"] == "finished";
             return Ok(if finished { Exit::Success } else { Exit::Failed });
         }
+        if !common.json {
+            way.tell(&task)?;
+        }
         thread::sleep(wait);
         wait = (wait * 3 / 2).min(LAST_WAIT);
     }
+}
+
+/// How far a task is, told while it goes on.
+struct Way {
+    total: Option<u64>,
+    watched: bool,
+    told: Instant,
+}
+
+impl Way {
+    fn tell(&mut self, task: &Value) -> Result<(), Failure> {
+        let number = |field: &str| task["data"][field].as_u64().unwrap_or_default();
+        let (done, looked) = (number("done"), number("lookedAt"));
+        if self.watched {
+            let bar = self.total.map(|total| bar(done, total)).unwrap_or_default();
+            // Whoever has closed it sees nothing, and the task goes on.
+            let _ = write!(std::io::stderr(), "\r{bar}{done} done of {looked} looked at \x1b[K");
+        } else if self.told.elapsed() >= TOLD_EVERY {
+            self.told = Instant::now();
+            output::line(format!("{done} done of {looked} looked at so far"))?;
+        }
+        Ok(())
+    }
+
+    fn clear(&self) {
+        if self.watched {
+            let _ = write!(std::io::stderr(), "\r\x1b[K");
+        }
+    }
+}
+
+/// `[######----] 60 % `; what came meanwhile may make it more than there was.
+fn bar(done: u64, total: u64) -> String {
+    let part = if total == 0 { 1.0 } else { done.min(total) as f64 / total as f64 };
+    let filled = (part * BAR as f64) as usize;
+    let percent = (part * 100.0) as u8;
+    format!("[{}{}] {percent:>3} %  ", "#".repeat(filled), "-".repeat(BAR - filled))
 }
 
 fn show(task: &Value, common: &Common) -> Result<(), Failure> {
@@ -163,5 +221,26 @@ fn style(task: &Value) -> Style {
         "finished" => GOOD,
         "failed" => BAD,
         _ => OPEN,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bars() {
+        let check = |done: u64, total: u64, filled: usize, percent: &str| {
+            let bar = bar(done, total);
+            assert_eq!(bar.matches('#').count(), filled, "{bar}");
+            assert_eq!(bar.matches('-').count(), 30 - filled, "{bar}");
+            assert!(bar.ends_with(&format!("] {percent} %  ")), "{bar}");
+        };
+        check(0, 10, 0, "  0");
+        check(5, 10, 15, " 50");
+        check(10, 10, 30, "100");
+        check(12, 10, 30, "100");
+        check(0, 0, 30, "100");
+        check(u64::MAX, u64::MAX, 30, "100");
     }
 }

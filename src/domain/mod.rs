@@ -15,6 +15,7 @@ pub mod endpoint;
 pub mod endpoint_url;
 pub mod event_type;
 pub mod filter;
+pub mod find;
 pub mod headers;
 pub mod id;
 pub mod lease;

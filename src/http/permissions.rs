@@ -31,7 +31,7 @@ const fn one(capability: Capability) -> Need {
 }
 
 /// Method, path below `/api/v1` as the routes have it, and what is needed.
-pub const TABLE: [(&str, &str, Need); 53] = [
+pub const TABLE: [(&str, &str, Need); 54] = [
     ("GET", "/auth/whoami", Need::Nothing),
     ("POST", "/auth/logout", Need::Nothing),
     ("GET", "/app/{app}", one(ViewBase)),
@@ -56,6 +56,7 @@ pub const TABLE: [(&str, &str, Need); 53] = [
     ("POST", "/app/{app}/endpoint/{endpoint}/replay-missing", one(CreateAttempts)),
     ("POST", "/app/{app}/endpoint/{endpoint}/bulk-replay", one(CreateAttempts)),
     ("GET", "/app/{app}/msg", one(ViewBase)),
+    ("GET", "/app/{app}/message-search", one(ViewBase)),
     ("POST", "/app/{app}/msg/precheck/active", one(ViewBase)),
     ("GET", "/app/{app}/msg/{msg}", one(ViewBase)),
     ("GET", "/app/{app}/msg/{msg}/explain", one(ViewBase)),

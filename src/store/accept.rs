@@ -73,6 +73,8 @@ impl Transaction<'_> {
         let own: Vec<Own> = endpoints.iter().map(|id| self.own(&new, *id)).collect();
         panic_point::reach("accept");
         let id = MessageId::new(self.mint());
+        // Before anybody can see it.
+        self.writer.shared.newest.raise(application, id.stamp());
         let message = Message {
             id,
             application,

@@ -56,10 +56,18 @@ pub(super) fn first_after(time: Timestamp) -> Stamp {
 }
 
 impl MessageFilter {
-    fn passes(&self, message: &Message) -> bool {
+    /// Whether a list would show a message, whenever it was accepted.
+    pub fn passes(&self, message: &Message) -> bool {
         self.channel.as_ref().is_none_or(|channel| message.channels.contains(channel))
             && self.tag.as_ref().is_none_or(|tag| message.tags.contains(tag))
             && (self.event_types.is_empty() || self.event_types.contains(&message.event_type))
+    }
+
+    /// Whether it was accepted in the time that is meant.
+    pub fn is_in_time(&self, message: &Message) -> bool {
+        let time = message.id.time();
+        self.before.is_none_or(|before| time < before)
+            && self.after.is_none_or(|after| time > after)
     }
 
     fn is_by_content(&self) -> bool {
@@ -124,7 +132,7 @@ impl Shared {
         self.overlay.get(&key).map(|bytes| self.stored_message(&key, &bytes))
     }
 
-    fn stored_message(&self, key: &Key, bytes: &Bytes) -> StoredMessage {
+    pub(super) fn stored_message(&self, key: &Key, bytes: &Bytes) -> StoredMessage {
         self.decode::<MessageRow>(key, bytes).into()
     }
 
@@ -303,7 +311,11 @@ impl Shared {
         self.stored_attempt(id.endpoint, attempt)
     }
 
-    fn stored_attempt(&self, endpoint: EndpointId, id: AttemptId) -> Option<StoredAttempt> {
+    pub(super) fn stored_attempt(
+        &self,
+        endpoint: EndpointId,
+        id: AttemptId,
+    ) -> Option<StoredAttempt> {
         let key = keys::attempt(endpoint, id);
         let row: AttemptRow = self.overlay.get(&key).map(|bytes| self.decode(&key, &bytes))?;
         Some(StoredAttempt { attempt: row.attempt, content: row.content })

@@ -51,6 +51,7 @@ mod requests;
 mod retention;
 mod seal;
 mod sealing;
+mod search;
 mod sessions;
 mod shared;
 mod sources;

@@ -19,6 +19,7 @@ use crate::store::place::{Place, disk_bytes, index_file};
 use crate::store::records;
 use crate::store::requests::CLASSES;
 use crate::store::seal::Sealer;
+use crate::store::search::Newest;
 use crate::store::{Notice, OpenError};
 
 /// Bytes that must be free for the index to be written: what sled holds back before it writes.
@@ -67,6 +68,8 @@ pub struct Shared {
     pub leasing: [Mutex<()>; LEASING],
     /// Whether any event was ever remembered in each class; unknown until somebody has looked.
     pub event_classes: [OnceLock<AtomicBool>; CLASSES.len()],
+    /// Up to where each application has messages.
+    pub newest: Newest,
     counts: Counts,
 }
 
@@ -151,6 +154,7 @@ impl Shared {
             erasing: Mutex::new(()),
             leasing: Default::default(),
             event_classes: Default::default(),
+            newest: Newest::default(),
             counts: Counts::default(),
         }
     }

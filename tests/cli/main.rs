@@ -16,6 +16,7 @@ mod listen_content;
 mod listen_targets;
 mod live;
 mod log;
+mod manage;
 mod output;
 mod own_way;
 mod permission;

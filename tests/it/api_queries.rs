@@ -70,6 +70,13 @@ fn queries() -> Vec<(&'static str, &'static str, Parameters)> {
     let mut dead = with(vec![class.clone(), reason, one_dead]);
     dead.retain(|(name, _)| !["before", "after"].contains(name));
     dead.extend(window.clone());
+    let searched = with(vec![
+        status.clone(),
+        ("q", vec![long(201), "a%00".to_owned()]),
+        ("in", wrong(&["event_id", "1"])),
+        ("source", vec!["a%20b".to_owned(), long(257)]),
+    ]);
+    let all = [searched.clone(), vec![("app", wrong(&["nobody", "a%20b"]))]].concat();
     vec![
         ("GET", "/app", paging()),
         ("GET", "/auth/key", paging()),
@@ -77,6 +84,8 @@ fn queries() -> Vec<(&'static str, &'static str, Parameters)> {
         ("GET", "/app/acme/endpoint", paging()),
         ("GET", "/app/acme/endpoint/e/msg", with(vec![status, content.clone()])),
         ("GET", "/app/acme/msg", with(vec![content.clone()])),
+        ("GET", "/app/acme/message-search", searched),
+        ("GET", "/message-search", all),
         ("POST", "/app/acme/msg", vec![content.clone()]),
         ("GET", "/app/acme/msg/one", vec![content.clone()]),
         ("GET", "/app/acme/msg/one/explain", paging()),

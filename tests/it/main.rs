@@ -11,6 +11,7 @@ mod api_dead_letters_work;
 mod api_document;
 mod api_expunge;
 mod api_fields;
+mod api_message_search;
 mod api_messages;
 mod api_operational;
 mod api_poller;

@@ -34,7 +34,9 @@ mod live;
 mod live_event;
 mod live_stream;
 pub mod message;
+mod message_found;
 pub mod message_in;
+pub mod message_search;
 mod openapi_import;
 pub mod page;
 pub mod poller;
@@ -163,6 +165,8 @@ fn messages(routes: &mut Routes) {
     routes
         .configure(contents)
         .service(at("/msg/broadcast").post(broadcast::create).into_resource())
+        .service(at("/message-search").get(message_search::all).into_resource())
+        .service(at("/app/{app}/message-search").get(message_search::own).into_resource())
         .service(at("/app/{app}/msg/{msg}").get(message::get).into_resource())
         .service(at("/app/{app}/msg/{msg}/explain").get(explain::explain).into_resource())
         .service(at("/app/{app}/msg/{msg}/endpoint").get(attempt::destinations).into_resource())

@@ -83,6 +83,15 @@ struct List<T> {
     done: bool,
 }
 
+/// The same of a search, which may end before its page is full.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Searched<T> {
+    #[serde(flatten)]
+    list: List<T>,
+    searched_to: Option<String>,
+}
+
 /// The JSON of a page; `name` gives an item's cursor and `show` what is seen of it.
 pub fn json<T, C: Cursor, S: Serialize>(
     ids: &Ids,
@@ -91,6 +100,28 @@ pub fn json<T, C: Cursor, S: Serialize>(
     name: impl Fn(&T) -> C,
     show: impl FnMut(T) -> Result<S, ApiError>,
 ) -> Result<Bytes, ApiError> {
+    encode(&list(ids, request, page, name, show)?)
+}
+
+/// The same with the time up to which was searched, where that is all that was done for the page.
+pub fn searched<T, K: Kind, S: Serialize>(
+    ids: &Ids,
+    request: &PageRequest<Id<K>>,
+    page: Page<T, Id<K>>,
+    name: impl Fn(&T) -> Id<K>,
+    show: impl FnMut(T) -> Result<S, ApiError>,
+) -> Result<Bytes, ApiError> {
+    let searched_to = page.scanned_to.map(|id| id.time().to_string());
+    encode(&Searched { list: list(ids, request, page, name, show)?, searched_to })
+}
+
+fn list<T, C: Cursor, S: Serialize>(
+    ids: &Ids,
+    request: &PageRequest<C>,
+    page: Page<T, C>,
+    name: impl Fn(&T) -> C,
+    show: impl FnMut(T) -> Result<S, ApiError>,
+) -> Result<List<S>, ApiError> {
     let mut iterator = page.items.last().map(|item| name(item).write(ids));
     let mut previous = page.items.first().map(|item| name(item).write(ids));
     if let Some(scanned_to) = &page.scanned_to {
@@ -100,12 +131,8 @@ pub fn json<T, C: Cursor, S: Serialize>(
         }
     }
     let data: Result<Vec<S>, ApiError> = page.items.into_iter().map(show).collect();
-    encode(&List {
-        data: data?,
-        iterator,
-        prev_iterator: previous.map(|name| format!("-{name}")),
-        done: page.done,
-    })
+    let prev_iterator = previous.map(|name| format!("-{name}"));
+    Ok(List { data: data?, iterator, prev_iterator, done: page.done })
 }
 
 /// A value as the bytes of its JSON, which go from one thread to another where answers don't.
