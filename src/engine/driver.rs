@@ -5,7 +5,7 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use crate::domain::delivery::{DeliveryId, Trigger};
+use crate::domain::delivery::{DeliveryId, Outcome, Trigger};
 use crate::domain::endpoint::Disabled;
 use crate::domain::id::EndpointId;
 use crate::domain::time::{Clock, Timestamp};
@@ -271,10 +271,10 @@ impl Driver {
         self.count_attempt(&made);
         let finished = told(ready, &made);
         self.scheduler.step(self.clock.now(), Input::Finished(finished), &mut self.outputs);
-        let (metrics, mut made) = (self.metrics.clone(), Some(made));
+        let (metrics, mut made, now) = (self.metrics.clone(), Some(made), self.clock.now());
         self.carry_out(&mut |store, _, trigger, verdict| {
             if let Some(made) = made.take() {
-                count(&metrics, verdict);
+                count(&metrics, ready, verdict, now);
                 store.settle(settlement(ready, made, trigger, verdict));
             }
         });
@@ -288,10 +288,11 @@ impl Driver {
         let finished = all.iter().zip(&made).map(|(ready, made)| told(ready, made)).collect();
         self.scheduler.step(self.clock.now(), Input::FinishedTogether(finished), &mut self.outputs);
         let (metrics, mut made) = (self.metrics.clone(), all.iter().zip(made));
+        let now = self.clock.now();
         self.carry_out(&mut |store, delivery, trigger, verdict| {
             if let Some((ready, made)) = made.next() {
                 debug_assert_eq!(ready.delivery(), delivery, "settled in the order they finished");
-                count(&metrics, verdict);
+                count(&metrics, ready, verdict, now);
                 store.settle(settlement(ready, made, trigger, verdict));
             }
         });
@@ -309,6 +310,9 @@ impl Driver {
         let labels = AttemptLabels { outcome: label(made.answer.outcome) };
         self.metrics.attempts.get_or_create(&labels).inc();
         self.metrics.attempt_duration.observe(made.answer.duration.as_secs_f64());
+        if !matches!(made.answer.outcome, Outcome::Delivered | Outcome::Dropped) {
+            self.metrics.flow.failed();
+        }
     }
 
     fn step(&mut self, input: Input) {

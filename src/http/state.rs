@@ -8,6 +8,7 @@ use tokio::sync::Semaphore;
 use crate::config::Config;
 use crate::domain::time::Clock;
 use crate::engine::intake::Intake;
+use crate::engine::minutes::Minutes;
 use crate::engine::script::Scripts;
 use crate::http::auth::Access;
 use crate::http::in_force::InForce;
@@ -41,6 +42,8 @@ pub struct State {
     pub tries: Arc<Semaphore>,
     /// Counters and gauges.
     pub metrics: Metrics,
+    /// What of them is kept by the minute.
+    pub minutes: Minutes,
     /// Whether requests should be sent here.
     pub readiness: Readiness,
 }

@@ -16,6 +16,7 @@
 //! | `t` | ms, application, message | a body that is expunged at that time |
 //! | `o` | kind, … | token of an application, see [`tokens`] |
 //! | `f` | hash | a trouble that the operator is alerted to |
+//! | `g` | ms | what was counted in the minute that begins then |
 //! | `u` | endpoint | how far each consumer of its messages has read |
 //! | `v` | endpoint, hash of the consumer | what a consumer of its messages has been handed |
 //! | `s` | source, request | request that came to a source |
@@ -27,6 +28,7 @@
 
 pub mod dead_letters;
 pub mod erasures;
+pub mod minutes;
 pub mod pollers;
 pub mod received;
 pub mod sealing;

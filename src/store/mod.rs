@@ -34,6 +34,7 @@ mod matching;
 mod memory;
 mod mend;
 mod messages;
+mod minutes;
 mod open;
 mod operational;
 mod overlay;
@@ -265,6 +266,12 @@ impl Store {
     pub fn settle(&self, settlement: Settlement) {
         // The writer outlives every store handle.
         let _ = self.jobs.send(Job::End(Box::new(Ended::Attempt(settlement))));
+    }
+
+    /// Messages that applications were sent, and deliveries that became dead letters, since the
+    /// store was opened; of both what is durable or about to be.
+    pub fn flow(&self) -> (u64, u64) {
+        self.shared.flow()
     }
 
     /// Deliveries that have not ended, due or not.

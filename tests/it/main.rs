@@ -24,6 +24,7 @@ mod api_tokens_walk;
 mod api_transformation;
 mod egress;
 mod environment;
+mod figures;
 mod filters;
 mod openapi;
 mod providers;

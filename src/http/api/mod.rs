@@ -27,6 +27,7 @@ pub mod event_type;
 pub mod example;
 pub mod explain;
 pub mod expunge;
+mod figures;
 pub mod limits;
 pub mod message;
 pub mod message_in;
@@ -215,6 +216,7 @@ fn event_types(routes: &mut Routes) {
 fn operations(routes: &mut Routes) {
     routes
         .service(at("/stats/accounting").get(accounting::get).into_resource())
+        .service(at("/stats/history").get(figures::history).into_resource())
         .service(at("/stats/usage/app").post(stats::by_application).into_resource())
         .service(at("/stats/usage/event-types").put(stats::by_event_type).into_resource())
         .service(at("/background-task").get(task::list).into_resource())

@@ -10,6 +10,7 @@ use crate::domain::alert::Trouble;
 use crate::domain::application::Application;
 use crate::domain::delivery::{Delivery, DeliveryId, State};
 use crate::domain::event_type::EventType;
+use crate::domain::figures::Counted;
 use crate::domain::id::{EndpointId, Ids, MessageId, Stamp};
 use crate::domain::lease::Leases;
 use crate::domain::task::Task;
@@ -141,6 +142,7 @@ impl Rows {
             b'i' => decodes::<MessageId>(value)?,
             b'r' => decodes::<Timestamp>(value)?,
             b'f' => decodes::<Trouble>(value)?,
+            b'g' => decodes::<Counted>(value)?,
             b'l' => decodes::<Replays>(value)?,
             b'b' => decodes::<Task>(value)?,
             b'u' => decodes::<PollerRow>(value)?,
@@ -320,6 +322,7 @@ fn word(prefix: u8) -> &'static str {
         b'i' => "an event id",
         b'r' => "a resend",
         b'o' => "a token",
+        b'g' => "what was counted in a minute",
         b'u' => "a consumer's position",
         b'v' => "a consumer's leases",
         b'z' => "a dead letter",
