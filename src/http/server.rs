@@ -14,6 +14,7 @@ use actix_web::{App, HttpRequest, HttpServer};
 use bytes::Bytes;
 use tokio::sync::Semaphore;
 
+use crate::domain::time::Timestamp;
 use crate::http::api::token_secret::Mint;
 use crate::http::connections::Connections;
 use crate::http::failures::Failures;
@@ -43,6 +44,8 @@ pub(super) struct Shared {
     pub mint: Mint,
     /// The document of the API, as this server answers it.
     pub document: Bytes,
+    /// When it began to serve.
+    pub started_at: Timestamp,
     request_ids: AtomicU64,
     request_prefix: u64,
 }
@@ -57,6 +60,7 @@ impl Shared {
         let connections = Arc::new(Connections::new(state.config.server.max_connections));
         let document = docs::document(state.config.server.public_url.as_ref());
         Shared {
+            started_at: state.clock.now(),
             state,
             document,
             mint: Mint::new(),

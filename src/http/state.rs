@@ -7,6 +7,7 @@ use tokio::sync::Semaphore;
 
 use crate::config::Config;
 use crate::domain::time::Clock;
+use crate::engine::driver::Handle;
 use crate::engine::intake::Intake;
 use crate::engine::minutes::Minutes;
 use crate::engine::script::Scripts;
@@ -35,6 +36,8 @@ pub struct State {
     pub check_url: CheckUrl,
     /// Decides about requests to sources.
     pub intake: Intake,
+    /// Tells how lanes stand.
+    pub scheduler: Handle,
     /// Runs transformations.
     pub scripts: Arc<Scripts>,
     /// What is tried, beside what is delivered: two at once, so that it takes neither the threads

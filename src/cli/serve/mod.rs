@@ -168,6 +168,7 @@ impl Relay {
             check_url: check_url(guard),
             metrics,
             minutes: minutes.clone(),
+            scheduler: engine.handle(),
             readiness: Readiness::default(),
         };
         Ok(Relay {

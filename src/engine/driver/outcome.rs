@@ -1,6 +1,6 @@
 //! What an attempt was, for the scheduler, the store and the metrics.
 
-use crate::domain::delivery::{Outcome, Trigger};
+use crate::domain::delivery::Trigger;
 use crate::domain::time::Timestamp;
 use crate::engine::attempt::Made;
 use crate::engine::scheduler::Finished;
@@ -68,22 +68,5 @@ fn end(verdict: Verdict) -> Option<DeliveryEnd> {
         Verdict::Dead(_) => Some(DeliveryEnd::dead),
         Verdict::Dropped => Some(DeliveryEnd::cancelled),
         Verdict::RetryAt(_) | Verdict::Unchanged => None,
-    }
-}
-
-pub(super) fn label(outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::Delivered => "delivered",
-        Outcome::Status => "status",
-        Outcome::TimedOut => "timedout",
-        Outcome::Dns => "dns",
-        Outcome::Connect => "connect",
-        Outcome::Tls => "tls",
-        Outcome::Broken => "broken",
-        Outcome::Protocol => "protocol",
-        Outcome::Blocked => "blocked",
-        Outcome::Transform => "transform",
-        Outcome::Dropped => "dropped",
-        Outcome::Token => "token",
     }
 }

@@ -11,8 +11,9 @@ use crate::engine::minutes::Minutes;
 use crate::http::error::ApiError;
 
 /// The share of deliveries that were not slower.
-const USUAL: f64 = 0.5;
-const SLOW: f64 = 0.99;
+pub const USUAL: f64 = 0.5;
+/// The same for all but a hundredth.
+pub const SLOW: f64 = 0.99;
 
 /// What happened within a time.
 #[derive(Serialize)]

@@ -6,6 +6,7 @@
 pub mod accounting;
 pub mod application;
 pub mod attempt;
+mod attempt_history;
 pub mod body;
 pub mod broadcast;
 pub mod call;
@@ -17,6 +18,7 @@ mod dry_run;
 mod egress;
 pub mod endpoint;
 pub mod endpoint_headers;
+mod endpoint_health;
 mod endpoint_patch;
 pub mod endpoint_secret;
 mod environment;
@@ -28,10 +30,12 @@ pub mod example;
 pub mod explain;
 pub mod expunge;
 mod figures;
+mod health_words;
 pub mod limits;
 pub mod message;
 pub mod message_in;
 mod openapi_import;
+mod overview;
 pub mod page;
 pub mod poller;
 mod poller_lease;
@@ -127,12 +131,7 @@ fn endpoints(routes: &mut Routes) {
         .service(
             at("/app/{app}/endpoint/{endpoint}/msg").get(message::list_of_endpoint).into_resource(),
         )
-        .service(at("/app/{app}/endpoint/{endpoint}/stats").get(stats::of_endpoint).into_resource())
-        .service(
-            at("/app/{app}/endpoint/{endpoint}/attempt-stats")
-                .get(stats::of_attempts)
-                .into_resource(),
-        )
+        .configure(endpoint_figures)
         .service(at("/app/{app}/endpoint/{endpoint}/recover").post(replay::recover).into_resource())
         .service(
             at("/app/{app}/endpoint/{endpoint}/replay-missing")
@@ -143,6 +142,25 @@ fn endpoints(routes: &mut Routes) {
             at("/app/{app}/endpoint/{endpoint}/bulk-replay")
                 .post(replay::bulk_replay)
                 .into_resource(),
+        );
+}
+
+/// How an endpoint stands, in numbers.
+fn endpoint_figures(routes: &mut Routes) {
+    routes
+        .service(at("/app/{app}/endpoint/{endpoint}/stats").get(stats::of_endpoint).into_resource())
+        .service(
+            at("/app/{app}/endpoint/{endpoint}/attempt-stats")
+                .get(stats::of_attempts)
+                .into_resource(),
+        )
+        .service(
+            at("/app/{app}/endpoint/{endpoint}/attempt-history")
+                .get(attempt_history::get)
+                .into_resource(),
+        )
+        .service(
+            at("/app/{app}/endpoint/{endpoint}/health").get(endpoint_health::get).into_resource(),
         );
 }
 
@@ -216,6 +234,8 @@ fn event_types(routes: &mut Routes) {
 fn operations(routes: &mut Routes) {
     routes
         .service(at("/stats/accounting").get(accounting::get).into_resource())
+        .service(at("/stats/overview").get(overview::get).into_resource())
+        .service(at("/stats/endpoints").get(endpoint_health::list).into_resource())
         .service(at("/stats/history").get(figures::history).into_resource())
         .service(at("/stats/usage/app").post(stats::by_application).into_resource())
         .service(at("/stats/usage/event-types").put(stats::by_event_type).into_resource())

@@ -10,6 +10,7 @@ use std::time::Duration;
 use relay::config::Config;
 use relay::domain::endpoint_url::parse_endpoint_url;
 use relay::domain::secret::Secret;
+use relay::engine::driver::Channel;
 use relay::engine::intake::Intake;
 use relay::engine::minutes::Minutes;
 use relay::engine::provider_keys::ProviderKeys;
@@ -149,6 +150,8 @@ impl Relay {
                 Ok(url) => Ok(url.to_string()),
                 Err(error) => Err(error.to_string()),
             }),
+            // Nothing is delivered here: what asks for lanes is not answered.
+            scheduler: Channel::default().handle(),
             minutes: Minutes::new(open.store.clone(), metrics.clone()),
             metrics,
             readiness: Readiness::default(),
