@@ -1,5 +1,7 @@
 //! Every metric of the relay, by name, and the registry that prints them. No label holds an id.
 
+mod flow;
+
 use prometheus_client::encoding::text::encode;
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
 use prometheus_client::metrics::counter::Counter;
@@ -7,6 +9,8 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
+
+pub use flow::Flow;
 
 /// How a delivery ended, as a label.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, EncodeLabelValue)]
@@ -130,6 +134,8 @@ pub struct Metrics {
     pub http_requests: Family<RequestLabels, Counter>,
     /// Seconds from a request's head to its answer's.
     pub http_request_duration: Histogram,
+    /// What charts are made of.
+    pub flow: Flow,
     registry: std::sync::Arc<Registry>,
 }
 
@@ -166,6 +172,7 @@ impl Metrics {
             alerts_firing: Gauge::default(),
             http_requests: Family::default(),
             http_request_duration: Histogram::new(REQUEST_SECONDS),
+            flow: Flow::default(),
             registry: std::sync::Arc::default(),
         };
         metrics.register_deliveries(&mut registry);

@@ -188,6 +188,24 @@ impl Outcome {
     pub fn was_sent(self) -> bool {
         !matches!(self, Outcome::Transform | Outcome::Dropped)
     }
+
+    /// A word for scripts and metrics.
+    pub fn word(self) -> &'static str {
+        match self {
+            Outcome::Delivered => "delivered",
+            Outcome::Status => "status",
+            Outcome::TimedOut => "timedout",
+            Outcome::Dns => "dns",
+            Outcome::Connect => "connect",
+            Outcome::Tls => "tls",
+            Outcome::Broken => "broken",
+            Outcome::Protocol => "protocol",
+            Outcome::Blocked => "blocked",
+            Outcome::Transform => "transform",
+            Outcome::Dropped => "dropped",
+            Outcome::Token => "token",
+        }
+    }
 }
 
 /// What a receiver asks for in the header `webhook-delivery` of its answer.

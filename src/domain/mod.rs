@@ -14,6 +14,7 @@ pub mod egress;
 pub mod endpoint;
 pub mod endpoint_url;
 pub mod event_type;
+pub mod figures;
 pub mod filter;
 pub mod find;
 pub mod headers;

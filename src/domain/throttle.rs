@@ -24,6 +24,11 @@ impl Rate {
         Rate::per_minute(u32::from(deliveries.max(1)) * MINUTE_S)
     }
 
+    /// How many in a minute.
+    pub fn in_a_minute(self) -> u32 {
+        self.per_minute
+    }
+
     /// Whole ones in a second.
     pub fn in_a_second(self) -> u16 {
         u16::try_from(self.per_minute / MINUTE_S).unwrap_or(u16::MAX)

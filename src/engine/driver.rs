@@ -5,25 +5,30 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use crate::domain::delivery::{DeliveryId, Trigger};
+use crate::domain::delivery::{DeliveryId, Outcome, Trigger};
 use crate::domain::endpoint::Disabled;
 use crate::domain::id::EndpointId;
 use crate::domain::time::{Clock, Timestamp};
 use crate::engine::attempt::{Attempter, Made};
 use crate::engine::permission::Permissions;
-use crate::engine::scheduler::{EndpointFacts, Input, LateLane, Load, Output, Scheduler, Settings};
+use crate::engine::scheduler::{
+    EndpointFacts, Input, LaneStanding, LateLane, Load, Output, Scheduler, Settings, Standing,
+};
 use crate::metrics::{AttemptLabels, Metrics};
 use crate::store::{DuePage, Notice, Ready, Store, Verdict};
 use crate::telemetry::panic_point;
 
 mod disable;
 mod gauges;
+mod handle;
 mod outcome;
 mod reader;
 mod senders;
 
+pub use handle::Handle;
+
 use gauges::Gauges;
-use outcome::{count, label, settlement, told};
+use outcome::{count, settlement, told};
 use reader::{Reader, Wanted};
 use senders::Senders;
 
@@ -46,6 +51,10 @@ pub enum Event {
     Load(Sender<Load>),
     /// Tell which lanes are parked or hold what was due before this.
     Late(Timestamp, Sender<Vec<LateLane>>),
+    /// Tell how the lane of an endpoint stands.
+    Lane(EndpointId, Sender<Option<LaneStanding>>),
+    /// Tell how all of them stand.
+    Standing(Sender<Standing>),
     /// The store refused to disable an endpoint.
     NotDisabled(EndpointId, Disabled),
 }
@@ -92,6 +101,7 @@ impl Default for Channel {
 /// The running engine.
 pub struct Engine {
     events: Sender<Event>,
+    handle: Handle,
     senders: Arc<Senders>,
     thread: JoinHandle<()>,
 }
@@ -146,12 +156,13 @@ impl Engine {
             .name("scheduler".to_owned())
             .spawn(move || driver.run(&receiver))
             .expect("a thread can be started");
-        Engine { events: sender, senders, thread }
+        let handle = Handle::new(sender.clone(), Arc::downgrade(&senders));
+        Engine { events: sender, handle, senders, thread }
     }
 
     /// A way to ask it how it is.
     pub fn handle(&self) -> Handle {
-        Handle(self.events.clone())
+        self.handle.clone()
     }
 
     /// Sends nothing more, lets what is in flight end within `patience`, then interrupts it. What
@@ -166,27 +177,6 @@ impl Engine {
         if drained.running == 0 {
             self.thread.join().expect("a panic ends the process");
         }
-    }
-}
-
-/// Asks the scheduler thread how it is.
-#[derive(Clone)]
-pub struct Handle(Sender<Event>);
-
-impl Handle {
-    /// How much is in memory; `None` when the thread does not answer in time.
-    pub fn load(&self, patience: Duration) -> Option<Load> {
-        let (sender, load) = mpsc::channel();
-        self.0.send(Event::Load(sender)).ok()?;
-        load.recv_timeout(patience).ok()
-    }
-
-    /// Lanes that are parked or hold what was due before this; `None` when the thread does not
-    /// answer in time.
-    pub fn late(&self, before: Timestamp, patience: Duration) -> Option<Vec<LateLane>> {
-        let (sender, late) = mpsc::channel();
-        self.0.send(Event::Late(before, sender)).ok()?;
-        late.recv_timeout(patience).ok()
     }
 }
 
@@ -262,6 +252,13 @@ impl Driver {
             // Whoever asked may have given up.
             Event::Load(sender) => drop(sender.send(self.scheduler.load())),
             Event::Late(before, sender) => drop(sender.send(self.scheduler.late(before))),
+            Event::Lane(endpoint, sender) => {
+                let standing = self.scheduler.lane_standing(endpoint, self.clock.now());
+                let _ = sender.send(standing);
+            }
+            Event::Standing(sender) => {
+                drop(sender.send(self.scheduler.standing(self.clock.now())));
+            }
             Event::NotDisabled(endpoint, why) => self.disable_later(endpoint, why),
         }
     }
@@ -271,10 +268,10 @@ impl Driver {
         self.count_attempt(&made);
         let finished = told(ready, &made);
         self.scheduler.step(self.clock.now(), Input::Finished(finished), &mut self.outputs);
-        let (metrics, mut made) = (self.metrics.clone(), Some(made));
+        let (metrics, mut made, now) = (self.metrics.clone(), Some(made), self.clock.now());
         self.carry_out(&mut |store, _, trigger, verdict| {
             if let Some(made) = made.take() {
-                count(&metrics, verdict);
+                count(&metrics, ready, verdict, now);
                 store.settle(settlement(ready, made, trigger, verdict));
             }
         });
@@ -288,10 +285,11 @@ impl Driver {
         let finished = all.iter().zip(&made).map(|(ready, made)| told(ready, made)).collect();
         self.scheduler.step(self.clock.now(), Input::FinishedTogether(finished), &mut self.outputs);
         let (metrics, mut made) = (self.metrics.clone(), all.iter().zip(made));
+        let now = self.clock.now();
         self.carry_out(&mut |store, delivery, trigger, verdict| {
             if let Some((ready, made)) = made.next() {
                 debug_assert_eq!(ready.delivery(), delivery, "settled in the order they finished");
-                count(&metrics, verdict);
+                count(&metrics, ready, verdict, now);
                 store.settle(settlement(ready, made, trigger, verdict));
             }
         });
@@ -306,9 +304,12 @@ impl Driver {
     }
 
     fn count_attempt(&self, made: &Made) {
-        let labels = AttemptLabels { outcome: label(made.answer.outcome) };
+        let labels = AttemptLabels { outcome: made.answer.outcome.word() };
         self.metrics.attempts.get_or_create(&labels).inc();
         self.metrics.attempt_duration.observe(made.answer.duration.as_secs_f64());
+        if !matches!(made.answer.outcome, Outcome::Delivered | Outcome::Dropped) {
+            self.metrics.flow.failed();
+        }
     }
 
     fn step(&mut self, input: Input) {

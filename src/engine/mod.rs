@@ -8,6 +8,7 @@
 //!   index smaller.
 //! - [`intake`] decides about requests to sources, [`provider_keys`] has what verifies some.
 //! - [`tasks`] goes on with background tasks.
+//! - [`minutes`] has what was counted by the minute.
 //! - [`alert`] tells the operator what is wrong, and when it is well again.
 //! - [`script`] runs transforms that are written in JavaScript.
 //! - [`declare`] applies what `relay.toml` declares.
@@ -27,6 +28,7 @@ mod fetched;
 pub mod guard;
 pub mod intake;
 pub mod janitor;
+pub mod minutes;
 mod origin;
 pub mod outgoing;
 pub mod permission;

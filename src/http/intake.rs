@@ -113,6 +113,7 @@ impl Arrival {
         self.shared.state.intake.count(self.source.id, verdict);
         let labels = ReceivedLabels { verdict: verdict.word() };
         self.shared.state.metrics.received.get_or_create(&labels).inc();
+        self.shared.state.metrics.flow.received();
     }
 
     async fn store(&self, new: NewRequest) -> Result<ReceivedRequest, ApiError> {

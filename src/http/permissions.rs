@@ -31,7 +31,7 @@ const fn one(capability: Capability) -> Need {
 }
 
 /// Method, path below `/api/v1` as the routes have it, and what is needed.
-pub const TABLE: [(&str, &str, Need); 54] = [
+pub const TABLE: [(&str, &str, Need); 56] = [
     ("GET", "/auth/whoami", Need::Nothing),
     ("POST", "/auth/logout", Need::Nothing),
     ("GET", "/app/{app}", one(ViewBase)),
@@ -52,6 +52,8 @@ pub const TABLE: [(&str, &str, Need); 54] = [
     ("GET", "/app/{app}/endpoint/{endpoint}/msg", one(ViewBase)),
     ("GET", "/app/{app}/endpoint/{endpoint}/stats", one(ViewBase)),
     ("GET", "/app/{app}/endpoint/{endpoint}/attempt-stats", one(ViewBase)),
+    ("GET", "/app/{app}/endpoint/{endpoint}/attempt-history", one(ViewBase)),
+    ("GET", "/app/{app}/endpoint/{endpoint}/health", one(ViewBase)),
     ("POST", "/app/{app}/endpoint/{endpoint}/recover", one(CreateAttempts)),
     ("POST", "/app/{app}/endpoint/{endpoint}/replay-missing", one(CreateAttempts)),
     ("POST", "/app/{app}/endpoint/{endpoint}/bulk-replay", one(CreateAttempts)),

@@ -14,6 +14,7 @@ use actix_web::{App, HttpRequest, HttpServer};
 use bytes::Bytes;
 use tokio::sync::{Semaphore, watch};
 
+use crate::domain::time::Timestamp;
 use crate::http::api::token_secret::Mint;
 use crate::http::connections::Connections;
 use crate::http::failures::Failures;
@@ -50,6 +51,8 @@ pub(super) struct Shared {
     pub document: Bytes,
     /// What pages are made of has this version.
     pub assets: Version,
+    /// When it began to serve.
+    pub started_at: Timestamp,
     request_ids: AtomicU64,
     request_prefix: u64,
 }
@@ -65,6 +68,7 @@ impl Shared {
         let document = docs::document(state.config.server.public_url.as_ref());
         let live_streams = state.config.server.live_streams.min(Semaphore::MAX_PERMITS);
         Shared {
+            started_at: state.clock.now(),
             state,
             document,
             assets: Version::new(),

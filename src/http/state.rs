@@ -7,7 +7,9 @@ use tokio::sync::Semaphore;
 
 use crate::config::Config;
 use crate::domain::time::Clock;
+use crate::engine::driver::Handle;
 use crate::engine::intake::Intake;
+use crate::engine::minutes::Minutes;
 use crate::engine::script::Scripts;
 use crate::http::auth::Access;
 use crate::http::in_force::InForce;
@@ -34,6 +36,8 @@ pub struct State {
     pub check_url: CheckUrl,
     /// Decides about requests to sources.
     pub intake: Intake,
+    /// Tells how lanes stand.
+    pub scheduler: Handle,
     /// Runs transformations.
     pub scripts: Arc<Scripts>,
     /// What is tried, beside what is delivered: two at once, so that it takes neither the threads
@@ -41,6 +45,8 @@ pub struct State {
     pub tries: Arc<Semaphore>,
     /// Counters and gauges.
     pub metrics: Metrics,
+    /// What of them is kept by the minute.
+    pub minutes: Minutes,
     /// Whether requests should be sent here.
     pub readiness: Readiness,
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::domain::delivery::{Delivery, DeliveryId, Trigger};
 use crate::domain::id::{EndpointId, MessageId, MessageKind};
 use crate::domain::message::Message;
+use crate::domain::operational::HIDDEN;
 use crate::store::keys;
 use crate::store::records::{self, MessageRow};
 use crate::store::transaction::{Transaction, short_hash};
@@ -120,6 +121,10 @@ impl Transaction<'_> {
             }));
         }
         self.writer.shared.count_accepted(stored.message.endpoints.len());
+        // What the relay tells its operator nobody sent.
+        if application != HIDDEN {
+            self.count_sent_in();
+        }
         Ok(stored)
     }
 

@@ -6,12 +6,17 @@ use std::sync::Arc;
 
 use crate::domain::alert::{Trouble, TroubleKey};
 use crate::domain::application::Application;
-use crate::domain::endpoint::Endpoint;
+use crate::domain::endpoint::{Disabled, Endpoint};
 use crate::domain::id::EndpointId;
 use crate::store::keys::{Key, troubles};
 use crate::store::records;
 use crate::store::transaction::{Transaction, short_hash};
 use crate::store::{Reply, Store, WriteError};
+
+/// Whether relay disabled it by itself.
+fn is_stopped(endpoint: &Endpoint) -> bool {
+    matches!(endpoint.disabled, Some(Disabled::Gone | Disabled::Failing))
+}
 
 /// Rows written in one transaction; others' writes go between two.
 const STEP: usize = 256;
@@ -65,8 +70,9 @@ impl Store {
     /// Every endpoint that relay disabled by itself.
     pub fn stopped_endpoints(&self) -> Vec<(Arc<Application>, Arc<Endpoint>)> {
         let tables = self.shared.read_catalog();
-        let stopped = tables.stopped.iter();
-        stopped.filter_map(|id: &EndpointId| tables.endpoint_by_id(*id)).collect()
+        let disabled = tables.disabled.iter();
+        let named = disabled.filter_map(|id: &EndpointId| tables.endpoint_by_id(*id));
+        named.filter(|(_, endpoint)| is_stopped(endpoint)).collect()
     }
 }
 

@@ -9,7 +9,7 @@ use std::ops::{Bound, ControlFlow};
 use std::sync::Arc;
 
 use crate::domain::application::Application;
-use crate::domain::endpoint::{Disabled, Endpoint};
+use crate::domain::endpoint::Endpoint;
 use crate::domain::event_type::EventType;
 use crate::domain::id::{ApplicationId, EndpointId, KeyId, SourceId};
 use crate::domain::operational::HIDDEN;
@@ -60,8 +60,8 @@ pub struct Tables {
     aliases: Aliases,
     event_types: BTreeMap<String, Arc<EventType>>,
     failing: HashMap<EndpointId, Timestamp>,
-    /// Endpoints that relay disabled by itself.
-    pub(super) stopped: BTreeSet<EndpointId>,
+    /// Endpoints that take no deliveries, whoever disabled them.
+    pub(super) disabled: BTreeSet<EndpointId>,
     operator_keys: BTreeMap<KeyId, Arc<OperatorKey>>,
     sources: Sources,
 }
@@ -77,7 +77,7 @@ impl Default for Tables {
             aliases: Aliases::default(),
             event_types: BTreeMap::new(),
             failing: HashMap::new(),
-            stopped: BTreeSet::new(),
+            disabled: BTreeSet::new(),
             operator_keys: BTreeMap::new(),
             sources: Sources::default(),
         }
@@ -96,11 +96,6 @@ fn hidden() -> Application {
         created_at: Timestamp::default(),
         updated_at: Timestamp::default(),
     }
-}
-
-/// Whether relay disabled it by itself.
-fn is_stopped(endpoint: &Endpoint) -> bool {
-    matches!(endpoint.disabled, Some(Disabled::Gone | Disabled::Failing))
 }
 
 /// All but the hidden one.
@@ -214,7 +209,7 @@ impl Tables {
         if let Some(uid) = old.as_ref().and_then(|old| old.uid.as_ref()) {
             tenant.uids.remove(uid);
         }
-        self.stopped.remove(&id);
+        self.disabled.remove(&id);
         match new {
             None => {
                 self.owners.remove(&id);
@@ -224,7 +219,7 @@ impl Tables {
                     tenant.uids.insert(uid.clone(), id);
                 }
                 self.owners.insert(id, application);
-                self.stopped.extend(is_stopped(&endpoint).then_some(id));
+                self.disabled.extend(endpoint.disabled.is_some().then_some(id));
                 tenant.endpoints.insert(id, endpoint);
             }
         }
@@ -284,6 +279,11 @@ impl Tables {
     /// Every endpoint that fails, and since when.
     pub fn failing(&self) -> impl Iterator<Item = (EndpointId, Timestamp)> {
         self.failing.iter().map(|(id, since)| (*id, *since))
+    }
+
+    /// How many endpoints there are, those of the operational webhooks among them.
+    pub fn endpoint_count(&self) -> usize {
+        self.owners.len()
     }
 
     /// Every source.

@@ -16,6 +16,7 @@
 //! | `t` | ms, application, message | a body that is expunged at that time |
 //! | `o` | kind, … | token of an application, session, sign-in link, see [`tokens`] |
 //! | `f` | hash | a trouble that the operator is alerted to |
+//! | `g` | ms | what was counted in the minute that begins then |
 //! | `u` | endpoint | how far each consumer of its messages has read |
 //! | `y` | application, hash of the name | where a listener goes on |
 //! | `v` | endpoint, hash of the consumer | what a consumer of its messages has been handed |
@@ -24,12 +25,13 @@
 //! | `w` | source, request | one that was refused and may become a message yet: its bytes |
 //! | `n` | source | how much of both it has |
 //! | `z` | kind, … | dead letter, see [`dead_letters`] |
-//! | `y` | kind, … | entry of the audit log, see [`audit`] |
+//! | `j` | kind, … | entry of the audit log, see [`audit`] |
 //! | `p` | key, part | the rest of a value too long for one row |
 
 pub mod audit;
 pub mod dead_letters;
 pub mod erasures;
+pub mod minutes;
 pub mod pollers;
 pub mod received;
 pub mod sealing;

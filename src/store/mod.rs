@@ -37,6 +37,7 @@ mod matching;
 mod memory;
 mod mend;
 mod messages;
+mod minutes;
 mod open;
 mod operational;
 mod overlay;
@@ -55,6 +56,7 @@ mod search;
 mod sessions;
 mod shared;
 mod sources;
+mod standing;
 mod stats;
 mod stepped;
 mod tasks;
@@ -94,6 +96,7 @@ pub use sessions::{LINKS_MAX, SESSIONS_MAX};
 pub use shared::Figures;
 pub(crate) use shared::Shared;
 pub use sources::SOURCES_MAX;
+pub use standing::{Census, LastAttempts, WaitingOf};
 pub use stats::{AttemptStats, EndpointStats};
 pub use stepped::Stepped;
 pub use tasks::TaskFilter;
@@ -274,6 +277,12 @@ impl Store {
     pub fn settle(&self, settlement: Settlement) {
         // The writer outlives every store handle.
         let _ = self.jobs.send(Job::End(Box::new(Ended::Attempt(settlement))));
+    }
+
+    /// Messages that applications were sent, and deliveries that became dead letters, since the
+    /// store was opened; of both what is durable or about to be.
+    pub fn flow(&self) -> (u64, u64) {
+        self.shared.flow()
     }
 
     /// Deliveries that have not ended, due or not.

@@ -116,7 +116,7 @@ impl Transaction<'_> {
         self.notify(Notice::Settled { delivery: id, due });
         self.writer.shared.count_settled(was_queued, is_queued);
         if before != delivery.state && matches!(delivery.state, State::Dead(_)) {
-            self.notify(Notice::Died(id.endpoint));
+            self.notify_died(id.endpoint);
         }
         let scheduled = settlement.trigger == Trigger::Scheduled;
         let event = after_attempt(before, delivery.state, failed, scheduled)?;

@@ -281,7 +281,7 @@ impl Transaction<'_> {
             self.put_row(key, records::encode(&delivery), new);
             self.writer.shared.count_settled(true, false);
             if matches!(state, State::Dead(_)) {
-                self.notify(Notice::Died(id.endpoint));
+                self.notify_died(id.endpoint);
             }
         }
         ends

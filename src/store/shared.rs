@@ -76,6 +76,8 @@ pub struct Shared {
 #[derive(Default)]
 struct Counts {
     accepted: AtomicU64,
+    sent_in: AtomicU64,
+    died: AtomicU64,
     deliveries: AtomicU64,
     finished: AtomicU64,
     syncs: AtomicU64,
@@ -254,6 +256,18 @@ impl Shared {
     pub fn count_accepted(&self, deliveries: usize) {
         self.counts.accepted.fetch_add(1, Ordering::Relaxed);
         self.counts.deliveries.fetch_add(deliveries as u64, Ordering::Relaxed);
+    }
+
+    /// Counts what a transaction that is kept took in from outside, and what died in it.
+    pub fn count_flow(&self, sent_in: u64, died: u64) {
+        self.counts.sent_in.fetch_add(sent_in, Ordering::Relaxed);
+        self.counts.died.fetch_add(died, Ordering::Relaxed);
+    }
+
+    /// Both, since the store was opened.
+    pub fn flow(&self) -> (u64, u64) {
+        let Counts { sent_in, died, .. } = &self.counts;
+        (sent_in.load(Ordering::Relaxed), died.load(Ordering::Relaxed))
     }
 
     /// Counts a delivery that is made or put back later than its message was accepted.

@@ -36,6 +36,10 @@ pub(super) struct Parts {
     pub catalog: Vec<CatalogChange>,
     pub undo: Vec<CatalogChange>,
     pub notices: Vec<Notice>,
+    /// Messages that applications were sent.
+    pub sent_in: u64,
+    /// Deliveries that became dead letters.
+    pub died: u64,
 }
 
 impl Parts {
@@ -68,6 +72,8 @@ impl<'writer> Transaction<'writer> {
             catalog: Vec::new(),
             undo: Vec::new(),
             notices: Vec::new(),
+            sent_in: 0,
+            died: 0,
         };
         Transaction { writer, parts }
     }
@@ -319,6 +325,17 @@ impl<'writer> Transaction<'writer> {
 
     pub(super) fn notify(&mut self, notice: Notice) {
         self.parts.notices.push(notice);
+    }
+
+    /// A delivery to this endpoint became a dead letter.
+    pub(super) fn notify_died(&mut self, endpoint: EndpointId) {
+        self.parts.died += 1;
+        self.notify(Notice::Died(endpoint));
+    }
+
+    /// Counts a message that an application was sent.
+    pub(super) fn count_sent_in(&mut self) {
+        self.parts.sent_in += 1;
     }
 
     /// Puts bytes into this transaction's record.

@@ -25,6 +25,7 @@ mod api_tokens_walk;
 mod api_transformation;
 mod egress;
 mod environment;
+mod figures;
 mod filters;
 mod live;
 mod live_places;

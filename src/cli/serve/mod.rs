@@ -21,6 +21,7 @@ use crate::engine::clock::EngineClock;
 use crate::engine::driver::{Channel, Engine, Event};
 use crate::engine::guard::AddressGuard;
 use crate::engine::janitor::Janitor;
+use crate::engine::minutes::{MinuteFigures, Minutes};
 use crate::engine::scheduler::Settings;
 use crate::engine::tasks::{TaskChannel, Tasks};
 use crate::engine::transport::UreqTransport;
@@ -102,6 +103,7 @@ pub(super) struct Relay {
     engine: Engine,
     janitor: Janitor,
     tasks: Tasks,
+    minutes: MinuteFigures,
     alerts: Arc<Alerting>,
     transport: Arc<UreqTransport>,
     state: State,
@@ -129,6 +131,7 @@ impl Relay {
             tracing::warn!(%loss, "given up");
         }
         let (store, running) = opened.start();
+        let minutes = Minutes::new(store.clone(), metrics.clone());
         parts::declare(&store, &loaded)?;
         let guard = parts::guard(&config, address);
         let ways = parts::ways(&config, &guard, &clock)?;
@@ -168,6 +171,8 @@ impl Relay {
             access: Arc::new(access(&config, keys)),
             check_url: check_url(guard),
             metrics,
+            minutes: minutes.clone(),
+            scheduler: engine.handle(),
             readiness: Readiness::default(),
         };
         Ok(Relay {
@@ -180,6 +185,7 @@ impl Relay {
             engine,
             janitor,
             tasks,
+            minutes: MinuteFigures::start(minutes),
             alerts,
             transport,
             state,
@@ -242,6 +248,8 @@ impl Relay {
         self.janitor.stop();
         self.tasks.stop();
         self.alerts.stop();
+        // Behind all that counts.
+        self.minutes.stop();
         self.running.stop().map_err(Failure::failed)?;
         tracing::info!("stopped");
         Ok(Exit::Success)

@@ -2,10 +2,12 @@
 //! and then, and waits for nothing that deliveries wait for.
 //!
 //! `tally` counts where things happen, `facts` says what is wrong, `book` what of it is untold,
-//! `message` how it is told and `outlet` where (`mail` and `smtp` for mails).
+//! `message` how it is told, `firing` what is there now, and `outlet` where they are told (`mail`
+//! and `smtp` for mails).
 
 mod book;
 mod facts;
+mod firing;
 mod mail;
 mod message;
 mod outlet;
@@ -26,6 +28,7 @@ use crate::telemetry::panic_point;
 use book::Book;
 use facts::Watch;
 
+pub use firing::{Firing, firing};
 pub use message::Message;
 pub use outlet::{Outlet, Refused, Ways};
 pub use tally::Tally;

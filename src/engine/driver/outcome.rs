@@ -1,6 +1,7 @@
 //! What an attempt was, for the scheduler, the store and the metrics.
 
-use crate::domain::delivery::{Outcome, Trigger};
+use crate::domain::delivery::Trigger;
+use crate::domain::time::Timestamp;
 use crate::engine::attempt::Made;
 use crate::engine::scheduler::Finished;
 use crate::metrics::{DeliveryEnd, DeliveryLabels, Metrics};
@@ -40,9 +41,24 @@ pub(super) fn settlement(
     }
 }
 
-pub(super) fn count(metrics: &Metrics, verdict: Verdict) {
+pub(super) fn count(metrics: &Metrics, ready: &Ready, verdict: Verdict, now: Timestamp) {
+    if verdict == Verdict::Delivered {
+        metrics.flow.delivered(since_due(ready).map(|due| now.since(due)));
+    }
     if let Some(outcome) = end(verdict) {
         metrics.deliveries.get_or_create(&DeliveryLabels { outcome }).inc();
+    }
+}
+
+/// When a delivery was to be made first. Of one that a person asked for, or that was made again
+/// and has failed since, nobody knows.
+fn since_due(ready: &Ready) -> Option<Timestamp> {
+    match (ready.trigger, ready.attempts, ready.replay) {
+        (Trigger::Manual, _, _) => None,
+        // With the endpoint's own delay.
+        (Trigger::Scheduled, 0, _) => Some(ready.due),
+        (Trigger::Scheduled, _, 0) => Some(ready.message.message.first_due()),
+        (Trigger::Scheduled, _, _) => None,
     }
 }
 
@@ -52,22 +68,5 @@ fn end(verdict: Verdict) -> Option<DeliveryEnd> {
         Verdict::Dead(_) => Some(DeliveryEnd::dead),
         Verdict::Dropped => Some(DeliveryEnd::cancelled),
         Verdict::RetryAt(_) | Verdict::Unchanged => None,
-    }
-}
-
-pub(super) fn label(outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::Delivered => "delivered",
-        Outcome::Status => "status",
-        Outcome::TimedOut => "timedout",
-        Outcome::Dns => "dns",
-        Outcome::Connect => "connect",
-        Outcome::Tls => "tls",
-        Outcome::Broken => "broken",
-        Outcome::Protocol => "protocol",
-        Outcome::Blocked => "blocked",
-        Outcome::Transform => "transform",
-        Outcome::Dropped => "dropped",
-        Outcome::Token => "token",
     }
 }

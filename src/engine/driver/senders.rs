@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::Job;
 use crate::domain::time::Timestamp;
-use crate::engine::sender::{Drained, SenderPool, drain};
+use crate::engine::sender::{Drained, Load, SenderPool, drain};
 
 /// What has been due for longer is no longer waited for by the millisecond.
 const BEHIND: Duration = Duration::from_secs(1);
@@ -32,6 +32,11 @@ impl Senders {
     pub fn submit(&self, job: Job, now: Timestamp) -> Result<(), Job> {
         let waited = job.due().is_some_and(|due| now.since(due) > BEHIND);
         if waited { self.behind.submit(job) } else { self.timely.submit(job) }
+    }
+
+    /// How busy both are, that for what has just become due first.
+    pub fn load(&self) -> [Load; 2] {
+        [self.timely.load(), self.behind.load()]
     }
 
     /// See [`drain`].

@@ -24,11 +24,13 @@ mod lane;
 mod order;
 mod result;
 mod ring;
+mod standing;
 #[cfg(test)]
 mod tests;
 mod verdict;
 mod words;
 
+pub use standing::{LaneStanding, Standing};
 pub use words::{EndpointFacts, Finished, Input, LateLane, Load, Output, Settings};
 
 /// Lanes kept for what they learned though they have no work.

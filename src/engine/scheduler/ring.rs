@@ -88,6 +88,11 @@ impl Ring {
         self.applications.get_mut(&id)
     }
 
+    /// The throttle that all lanes of an application have in common.
+    pub fn throttle(&self, id: ApplicationId) -> Option<Throttle> {
+        self.applications.get(&id)?.throttle
+    }
+
     /// Gives a lane a turn after those that wait already.
     pub fn push(&mut self, class: Class, id: ApplicationId, lane: EndpointId) {
         if let Some(application) = self.applications.get_mut(&id) {

@@ -89,7 +89,7 @@ fn start(
         requests,
         with_content: query.flag("with_content", false)?,
         original: original(&call, query)?,
-        all_headers: call.caller.scope == Scope::Everything,
+        all_headers: call.changes_everything().is_ok(),
         redaction: call.redaction(),
         scripts: Arc::clone(&call.shared.state.scripts),
         clock: Arc::clone(&call.shared.state.clock),
@@ -105,7 +105,7 @@ fn start(
 fn named_source(call: &Call, query: &Query) -> Result<Option<Arc<Source>>, ApiError> {
     let Some(name) = query.text("source") else { return Ok(None) };
     let found = match call.caller.scope {
-        Scope::Everything => call.store().source(&SourceReference::read(call.ids(), name)),
+        Scope::Everything(_) => call.store().source(&SourceReference::read(call.ids(), name)),
         // Sources are the operator's.
         Scope::Application(_) => None,
     };

@@ -6,6 +6,7 @@
 pub mod accounting;
 pub mod application;
 pub mod attempt;
+mod attempt_history;
 mod audit_log;
 pub mod body;
 pub mod broadcast;
@@ -18,6 +19,7 @@ mod dry_run;
 mod egress;
 pub mod endpoint;
 pub mod endpoint_headers;
+mod endpoint_health;
 mod endpoint_patch;
 pub mod endpoint_secret;
 mod environment;
@@ -28,6 +30,8 @@ pub mod event_type;
 pub mod example;
 pub mod explain;
 pub mod expunge;
+mod figures;
+mod health_words;
 pub mod limits;
 mod listener;
 mod live;
@@ -38,6 +42,7 @@ mod message_found;
 pub mod message_in;
 pub mod message_search;
 mod openapi_import;
+mod overview;
 pub mod page;
 pub mod poller;
 mod poller_lease;
@@ -141,12 +146,7 @@ fn endpoints(routes: &mut Routes) {
         .service(
             at("/app/{app}/endpoint/{endpoint}/msg").get(message::list_of_endpoint).into_resource(),
         )
-        .service(at("/app/{app}/endpoint/{endpoint}/stats").get(stats::of_endpoint).into_resource())
-        .service(
-            at("/app/{app}/endpoint/{endpoint}/attempt-stats")
-                .get(stats::of_attempts)
-                .into_resource(),
-        )
+        .configure(endpoint_figures)
         .service(at("/app/{app}/endpoint/{endpoint}/recover").post(replay::recover).into_resource())
         .service(
             at("/app/{app}/endpoint/{endpoint}/replay-missing")
@@ -157,6 +157,25 @@ fn endpoints(routes: &mut Routes) {
             at("/app/{app}/endpoint/{endpoint}/bulk-replay")
                 .post(replay::bulk_replay)
                 .into_resource(),
+        );
+}
+
+/// How an endpoint stands, in numbers.
+fn endpoint_figures(routes: &mut Routes) {
+    routes
+        .service(at("/app/{app}/endpoint/{endpoint}/stats").get(stats::of_endpoint).into_resource())
+        .service(
+            at("/app/{app}/endpoint/{endpoint}/attempt-stats")
+                .get(stats::of_attempts)
+                .into_resource(),
+        )
+        .service(
+            at("/app/{app}/endpoint/{endpoint}/attempt-history")
+                .get(attempt_history::get)
+                .into_resource(),
+        )
+        .service(
+            at("/app/{app}/endpoint/{endpoint}/health").get(endpoint_health::get).into_resource(),
         );
 }
 
@@ -232,6 +251,9 @@ fn event_types(routes: &mut Routes) {
 fn operations(routes: &mut Routes) {
     routes
         .service(at("/stats/accounting").get(accounting::get).into_resource())
+        .service(at("/stats/overview").get(overview::get).into_resource())
+        .service(at("/stats/endpoints").get(endpoint_health::list).into_resource())
+        .service(at("/stats/history").get(figures::history).into_resource())
         .service(at("/stats/usage/app").post(stats::by_application).into_resource())
         .service(at("/stats/usage/event-types").put(stats::by_event_type).into_resource())
         .service(at("/background-task").get(task::list).into_resource())

@@ -11,6 +11,7 @@ use crate::domain::application::Application;
 use crate::domain::audit::AuditEntry;
 use crate::domain::delivery::{Delivery, DeliveryId, State};
 use crate::domain::event_type::EventType;
+use crate::domain::figures::Counted;
 use crate::domain::id::{EndpointId, Ids, MessageId, Stamp};
 use crate::domain::lease::Leases;
 use crate::domain::session::{Session, SignInLink};
@@ -145,6 +146,7 @@ impl Rows {
             b'i' => decodes::<MessageId>(value)?,
             b'r' => decodes::<Timestamp>(value)?,
             b'f' => decodes::<Trouble>(value)?,
+            b'g' => decodes::<Counted>(value)?,
             b'l' => decodes::<Replays>(value)?,
             b'b' => decodes::<Task>(value)?,
             b'u' => decodes::<PollerRow>(value)?,
@@ -185,7 +187,7 @@ impl Rows {
                     keys::tokens::digest_of(key)?;
                 }
             },
-            b'y' => match key.as_bytes().get(1)? {
+            b'j' => match key.as_bytes().get(1)? {
                 b'e' => decodes::<AuditEntry>(value)?,
                 _ => decodes::<u64>(value)?,
             },
@@ -332,7 +334,8 @@ fn word(prefix: u8) -> &'static str {
         b'i' => "an event id",
         b'r' => "a resend",
         b'o' => "a token or a sign-in",
-        b'y' => "an entry of the audit log",
+        b'j' => "an entry of the audit log",
+        b'g' => "what was counted in a minute",
         b'u' => "a consumer's position",
         b'v' => "a consumer's leases",
         b'y' => "a listener's position",

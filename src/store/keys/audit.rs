@@ -1,4 +1,4 @@
-//! Keys of the audit log, below the prefix `y`:
+//! Keys of the audit log, below the prefix `j`:
 //!
 //! | kind | fields | row |
 //! |---|---|---|
@@ -10,7 +10,7 @@ use crate::domain::id::{AuditId, Stamp};
 
 /// Every entry.
 pub fn all() -> Key {
-    Key::start(b'y').with(b"e")
+    Key::start(b'j').with(b"e")
 }
 
 /// An entry.
@@ -30,5 +30,5 @@ pub fn id_of(key: &Key) -> Option<AuditId> {
 
 /// How many entries there are.
 pub fn count() -> Key {
-    Key::start(b'y').with(b"n")
+    Key::start(b'j').with(b"n")
 }

@@ -10,7 +10,9 @@ use std::time::Duration;
 use relay::config::Config;
 use relay::domain::endpoint_url::parse_endpoint_url;
 use relay::domain::secret::Secret;
+use relay::engine::driver::Channel;
 use relay::engine::intake::Intake;
+use relay::engine::minutes::Minutes;
 use relay::engine::provider_keys::ProviderKeys;
 use relay::engine::script::{ScriptLimits, Scripts};
 use relay::engine::transport::Transport;
@@ -120,6 +122,7 @@ impl Relay {
         change(&mut config);
         let config = Arc::new(config);
         let provider = Arc::clone(&folder.provider) as Arc<dyn Transport>;
+        let metrics = Metrics::new();
         let state = State {
             store: open.store.clone(),
             clock: Arc::new(folder.clock.clone()),
@@ -147,7 +150,10 @@ impl Relay {
                 Ok(url) => Ok(url.to_string()),
                 Err(error) => Err(error.to_string()),
             }),
-            metrics: Metrics::new(),
+            // Nothing is delivered here: what asks for lanes is not answered.
+            scheduler: Channel::default().handle(),
+            minutes: Minutes::new(open.store.clone(), metrics.clone()),
+            metrics,
             readiness: Readiness::default(),
         };
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
