@@ -38,7 +38,7 @@ CONFIG
     RELAY_PROCESS=$process
     export RELAY_SERVER RELAY_TOKEN RELAY_FILE RELAY_PROCESS
     local from=$SECONDS
-    if timeout 180 "$@" "$place/results"; then
+    if timeout "${patience:-180}" "$@" "$place/results"; then
         echo "$name: passed in $((SECONDS - from)) s"
     else
         echo "$name: FAILED; the relay's log:" >&2

@@ -20,7 +20,7 @@ export function pill(word, kind = tone(word)) {
 export function figure(name, value, { tone: kind, note, href } = {}) {
   const shown = typeof value === 'number' ? number(value) : value;
   const inner = [h('dt', null, name), h('dd', { class: kind ?? '' }, href ? h('a', { href }, shown) : shown)];
-  return h('div', { class: 'figure' }, inner, note ? h('p', { class: 'faint' }, note) : null);
+  return h('div', { class: 'figure' }, inner, note ? h('dd', { class: 'note' }, note) : null);
 }
 
 export const figures = (...list) => h('dl', { class: 'figures' }, list);
@@ -32,7 +32,7 @@ export function card(title, ...children) {
 // A table from rows: columns are `[heading, row => content, class]`. On a phone each row is a block.
 export function table(columns, rows, { empty = 'Nothing here.', caption } = {}) {
   if (rows.length === 0) return h('p', { class: 'empty' }, empty);
-  const head = columns.map(([heading]) => h('th', { scope: 'col' }, heading));
+  const head = columns.map(([heading]) => h('th', { scope: 'col' }, heading || h('span', { class: 'hidden' }, 'Further')));
   const body = rows.map((row) => h('tr', null, columns.map(([heading, content, kind]) =>
     h('td', { 'data-heading': heading, class: kind ?? '' }, content(row)))));
   return h('div', { class: 'scroll', tabindex: '0', role: 'region', 'aria-label': caption ?? 'Table' },

@@ -52,6 +52,7 @@ export async function page(draw) {
     show(content, problem(error));
   }
   content.setAttribute('aria-busy', 'false');
+  performance.mark('shown');
 }
 
 // The words below the title.
@@ -71,6 +72,19 @@ export function title(words) {
 export async function actions(...list) {
   if (await mayChange) show(byId('actions'), ...list);
 }
+
+// Menus close when somebody turns to something else.
+function leave(stays) {
+  for (const menu of document.querySelectorAll('details.menu[open]')) if (!stays(menu)) menu.open = false;
+}
+document.addEventListener('click', (event) => leave((menu) => menu.contains(event.target)));
+document.addEventListener('focusin', (event) => leave((menu) => menu.contains(event.target)));
+document.addEventListener('keydown', (event) => {
+  if (event.key !== 'Escape') return;
+  const menu = event.target.closest?.('details.menu[open]');
+  leave(() => false);
+  menu?.querySelector('summary').focus();
+});
 
 // The same every so many seconds while somebody looks.
 export function every(seconds, action) {

@@ -26,6 +26,7 @@ mod egress;
 mod environment;
 mod filters;
 mod openapi;
+mod pages;
 mod portal;
 mod providers;
 mod providers_handshakes;

@@ -29,10 +29,49 @@ const fn page(
     Page { path, title, section, script }
 }
 
-const PAGES: &[Page] = &[page("/", "Overview", "overview", "overview.js")];
+const PAGES: &[Page] = &[
+    page("/", "Overview", "overview", "overview.js"),
+    page("/applications", "Applications", "applications", "applications.js"),
+    page("/applications/{app}", "Application", "applications", "application.js"),
+    page("/applications/{app}/endpoints/{endpoint}", "Endpoint", "applications", "endpoint.js"),
+    page("/applications/{app}/messages/{message}", "Message", "messages", "message.js"),
+    page("/messages", "Messages", "messages", "messages.js"),
+    page("/live", "Live", "live", "live.js"),
+    page("/sources", "Sources", "sources", "sources.js"),
+    page("/sources/{source}", "Source", "sources", "source.js"),
+    page("/sources/{source}/requests/{request}", "Request", "sources", "request.js"),
+    page("/dead-letters", "Dead letters", "dead-letters", "dead-letters.js"),
+    page("/event-types", "Event types", "event-types", "event-types.js"),
+    page("/event-types/{name}", "Event type", "event-types", "event-type.js"),
+    page("/people", "People", "people", "people.js"),
+    page("/audit", "Audit log", "audit", "audit.js"),
+    page("/config", "Configuration", "config", "config.js"),
+    page("/workers", "Workers", "workers", "workers.js"),
+    page("/tasks", "Background tasks", "tasks", "tasks.js"),
+];
 
 /// What stands in the navigation: section, words, place.
-const NAVIGATION: &[(&str, &str, &str)] = &[("overview", "Overview", "")];
+const NAVIGATION: &[Entry] = &[
+    ("overview", "Overview", ""),
+    ("applications", "Applications", "applications"),
+    ("messages", "Messages", "messages"),
+    ("live", "Live", "live"),
+    ("sources", "Sources", "sources"),
+    ("dead-letters", "Dead letters", "dead-letters"),
+    ("event-types", "Event types", "event-types"),
+];
+
+/// What stands behind `Settings` in it: what one looks at less often.
+const SETTINGS: &[Entry] = &[
+    ("people", "People", "people"),
+    ("audit", "Audit log", "audit"),
+    ("config", "Configuration", "config"),
+    ("workers", "Workers", "workers"),
+    ("tasks", "Background tasks", "tasks"),
+];
+
+/// Section, words, place.
+type Entry = (&'static str, &'static str, &'static str);
 
 /// The shell of every page, `templates/page.html`.
 #[derive(Template)]
@@ -45,7 +84,8 @@ struct Shell<'a> {
     title: &'a str,
     section: &'a str,
     script: &'a str,
-    navigation: &'a [(&'a str, &'a str, &'a str)],
+    navigation: &'a [Entry],
+    settings: &'a [Entry],
     /// What the path names, for the script.
     names: Vec<(String, String)>,
 }
@@ -100,6 +140,7 @@ fn show(page: &Page, request: &HttpRequest, shared: &Shared) -> Result<HttpRespo
         section: page.section,
         script: page.script,
         navigation: NAVIGATION,
+        settings: SETTINGS,
         names,
     };
     answer(&shell, "'none'")
@@ -138,7 +179,8 @@ mod tests {
         for page in PAGES {
             let there = super::super::assets::is_known(page.script);
             assert!(there, "{} wants {}", page.path, page.script);
-            let known = NAVIGATION.iter().any(|(section, ..)| *section == page.section);
+            let mut sections = NAVIGATION.iter().chain(SETTINGS);
+            let known = sections.any(|(section, ..)| *section == page.section);
             assert!(known, "{} stands below {}", page.path, page.section);
         }
     }

@@ -1,0 +1,157 @@
+// A browser that watches what pages do: errors on the console, requests to other hosts, faults that
+// axe-core finds. And the relay that the step has started.
+
+import { readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { createRequire } from 'node:module';
+
+const { RELAY_SERVER: server, RELAY_TOKEN: token, BROWSER_LIBRARIES: libraries, CHROMIUM: chromium } = process.env;
+const load = createRequire(`${libraries}/package.json`);
+const { chromium: engine } = load('playwright-core');
+const axe = readFileSync(load.resolve('axe-core/axe.min.js'), 'utf8');
+
+export { server, token };
+
+export const SIZES = { desktop: { width: 1280, height: 900 }, phone: { width: 390, height: 844 } };
+
+// Longer than any page takes, also on a busy machine.
+export const PATIENCE = 30_000;
+
+// Calls the API as the operator; what is refused ends the run.
+export async function api(method, path, body, key = token) {
+  const answer = await fetch(`${server}/api/v1/${path}`, {
+    method, headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
+    body: body === undefined ? undefined : JSON.stringify(body),
+  });
+  const text = await answer.text();
+  if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${text}`);
+  return text ? JSON.parse(text) : null;
+}
+
+// Waits until `look` gives something.
+export async function until(what, look) {
+  const end = Date.now() + PATIENCE;
+  for (;;) {
+    const found = await look();
+    if (found) return found;
+    if (Date.now() > end) throw new Error(`waited in vain for ${what}`);
+    await new Promise((done) => setTimeout(done, 50));
+  }
+}
+
+// A receiver on a port of its own that answers by `answer(request)`.
+export async function receiver(answer) {
+  const got = [];
+  const listener = createServer((request, response) => {
+    const parts = [];
+    request.on('data', (part) => parts.push(part));
+    request.on('end', async () => {
+      const seen = { headers: request.headers, body: Buffer.concat(parts).toString(), path: request.url };
+      got.push(seen);
+      const { status = 200, body = 'ok', after = 0 } = await answer(seen, got.length);
+      setTimeout(() => { response.statusCode = status; response.end(body); }, after);
+    });
+  });
+  await new Promise((done) => listener.listen(0, '127.0.0.1', done));
+  listener.unref();
+  return { url: `http://127.0.0.1:${listener.address().port}`, got, close: () => listener.close() };
+}
+
+const results = [];
+
+// One check of the suite; a failure is told and does not end the others.
+export async function check(name, action) {
+  const from = Date.now();
+  try {
+    await action();
+    results.push({ name, passed: true });
+    console.log(`ok      ${name} (${Date.now() - from} ms)`);
+  } catch (error) {
+    results.push({ name, passed: false });
+    console.log(`FAILED  ${name}\n${String(error.stack ?? error).replace(/^/gm, '        ')}`);
+  }
+}
+
+// Ends the run.
+export function finish() {
+  const failed = results.filter((one) => !one.passed).length;
+  console.log(`browser: ${results.length - failed} passed, ${failed} failed`);
+  process.exitCode = failed === 0 && results.length > 0 ? 0 : 1;
+}
+
+let browser;
+
+export async function launch() {
+  browser = await engine.launch({
+    executablePath: chromium, headless: true,
+    args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
+  });
+  return browser;
+}
+
+export const close = () => browser.close();
+
+// A window of its own, which remembers what must not happen.
+export async function window({ size = SIZES.desktop, scheme = 'light', storage } = {}) {
+  const context = await browser.newContext({ viewport: size, colorScheme: scheme, storageState: storage, baseURL: server });
+  context.setDefaultTimeout(PATIENCE);
+  const faults = [];
+  const host = new URL(server).host;
+  context.on('request', (request) => {
+    const url = new URL(request.url());
+    if (['http:', 'https:', 'ws:'].includes(url.protocol) && url.host !== host) faults.push(`a request to ${url.host}`);
+  });
+  const page = await context.newPage();
+  page.on('console', (message) => {
+    if (['error', 'warning'].includes(message.type())) faults.push(`console: ${message.text()} (${message.location().url})`);
+  });
+  page.on('pageerror', (error) => faults.push(`error: ${error.message}`));
+  page.on('dialog', (dialog) => { faults.push(`a dialog opened: ${dialog.message()}`); dialog.dismiss(); });
+  await context.addInitScript(() => {
+    document.addEventListener('securitypolicyviolation', (event) => console.error(`policy: ${event.violatedDirective} ${event.blockedURI}`));
+  });
+  return {
+    context, page, faults,
+    // What is expected to be refused is no fault.
+    forgive: (pattern) => { for (let at = faults.length - 1; at >= 0; at -= 1) if (pattern.test(faults[at])) faults.splice(at, 1); },
+    quiet: () => { if (faults.length) throw new Error(faults.splice(0).join('\n')); },
+    close: () => context.close(),
+  };
+}
+
+// Until the page shows what it asked for.
+export async function ready(page) {
+  await page.waitForSelector('#content[aria-busy="false"]', { state: 'attached' });
+}
+
+export async function open(view, path) {
+  await view.page.goto(path);
+  await ready(view.page);
+}
+
+// Serious faults in accessibility.
+export async function accessible(page, what) {
+  // Through the debugger's protocol: the page's policy lets no script of others in.
+  await page.evaluate(axe);
+  const found = await page.evaluate(async () => {
+    const told = await globalThis.axe.run(document, { resultTypes: ['violations'] });
+    return told.violations.filter((one) => ['serious', 'critical'].includes(one.impact))
+      .map((one) => `${one.id}: ${one.help}: ${one.nodes.slice(0, 3).map((node) => node.html).join(' | ')}`);
+  });
+  if (found.length) throw new Error(`${what}: ${found.join('\n')}`);
+}
+
+// Nothing is cut off at the side.
+export async function fits(page, what) {
+  const [inner, outer] = await page.evaluate(() => [document.documentElement.scrollWidth, window.innerWidth]);
+  if (inner > outer + 1) throw new Error(`${what} is ${inner} wide in a window of ${outer}`);
+}
+
+// Signs in by the form, as a person does.
+export async function signIn(view, key = token) {
+  await view.page.goto('/sign-in');
+  await view.page.getByLabel('Key').fill(key);
+  await view.page.getByRole('button', { name: 'Sign in' }).click();
+  await view.page.waitForURL((url) => !url.pathname.endsWith('/sign-in'));
+  await ready(view.page);
+}

@@ -1,0 +1,147 @@
+// One endpoint: how it is, what it was sent, and what can be done about it.
+
+import { api, path } from './api.js';
+import { chart } from './chart.js';
+import { h, names, show, to } from './dom.js';
+import { more, pause, recover, remove, replay, rotate, secret, test } from './endpoint-actions.js';
+import { editEndpoint, scheduleText } from './endpoint-form.js';
+import { endpointHeaders } from './endpoint-headers.js';
+import { endpointAttempts, endpointMessages } from './endpoint-lists.js';
+import { endpointTransform } from './endpoint-transform.js';
+import { millis, number, place, when } from './format.js';
+import { button, card, facts, figure, figures, pill, problem, tabs } from './parts.js';
+import { about, actions, every, mayChange, page, title } from './shell.js';
+import { capital, endpointState, healthWords } from './words.js';
+
+const PERIODS = [['hour', 'Hour'], ['day', 'Day'], ['week', 'Week']];
+const REFRESH_SECONDS = 5;
+const { app, endpoint: name } = names;
+const base = path`app/${app}/endpoint/${name}`;
+let period = 'day';
+
+// What an answer is, or why there is none: a part of a page that fails leaves the others standing.
+const settled = (promise) => promise.then((value) => ({ value }), (error) => ({ error }));
+
+function wellbeing(endpoint, { value: health, error }, { value: stats }) {
+  const [word, tone, sentence] = endpointState(endpoint);
+  const status = endpoint.disabled ? word : health?.status ?? word;
+  const words = endpoint.disabled ? sentence : health?.words ?? (healthWords(health?.status) || sentence);
+  const waiting = health?.waiting ?? stats?.pending;
+  const since = health?.failingSince ?? health?.since;
+  return [
+    h('p', null, pill(status, endpoint.disabled ? tone : undefined), ' ', capital(words)),
+    figures(
+      figure('Waiting', waiting === undefined ? '–' : `${health?.atLeast ? '≥ ' : ''}${number(waiting)}`),
+      figure('In flight', health?.inFlight ?? stats?.sending ?? '–'),
+      figure('Delivered', stats?.success ?? '–', { note: 'of what is kept' }),
+      figure('Dead', stats?.fail ?? '–', { tone: stats?.fail ? 'bad' : '' }),
+      figure('Throttle', endpoint.throttleRate ? `${number(endpoint.throttleRate)} / s` : 'none'),
+    ),
+    facts([
+      ['Failing since', since && when(since)],
+      ['Next probe', health?.nextProbe && when(health.nextProbe)],
+      ['Next attempt', health?.nextAttempt && when(health.nextAttempt)],
+      ['Resting until', health?.restsUntil && when(health.restsUntil)],
+      ['Last answer', health?.lastAnswer],
+      ['Last delivered', health?.lastSuccess && when(health.lastSuccess)],
+      ['Answers in (p95)', health?.latencyP95Ms && millis(health.latencyP95Ms)],
+    ]),
+    error ? problem(error) : null,
+  ];
+}
+
+function settings(endpoint) {
+  const own = endpoint.delivery ?? {};
+  const order = own.order && (own.order.by ? `one after the other by ${own.order.by}` : 'one after the other');
+  const batch = own.batch && `${own.batch.size} messages, or after ${millis(own.batch.waitMs)}`;
+  return card('Settings', facts([
+    ['URL', endpoint.url], ['Description', endpoint.description], ['Uid', endpoint.uid], ['Id', h('code', null, endpoint.id)],
+    ['Event types', endpoint.eventTypes?.join(', ') ?? 'every one'],
+    ['Channels', endpoint.channels?.join(', ') ?? 'whatever a message carries'],
+    ['Sources', endpoint.sources?.join(', ')],
+    ['Timeout', own.timeoutSeconds && `${own.timeoutSeconds} s`],
+    ['Retry schedule', own.retryScheduleSeconds && scheduleText(own.retryScheduleSeconds)],
+    ['Delay', own.delaySeconds && `${own.delaySeconds} s`],
+    ['Requests at once', own.maxInFlight], ['Order', order], ['Batch', batch],
+    ['Credentials', own.auth?.type], ['TLS', own.tls && 'of its own'], ['Proxy', own.proxy],
+    ['Metadata', Object.keys(endpoint.metadata ?? {}).length ? h('code', null, JSON.stringify(endpoint.metadata)) : null],
+    ['Made', when(endpoint.createdAt)], ['Changed', when(endpoint.updatedAt)],
+  ]), endpoint.managed ? h('p', { class: 'faint' }, 'It is declared in relay.toml: change it there and reload.') : null);
+}
+
+function overTime() {
+  const drawn = h('div');
+  async function draw() {
+    try {
+      const { data } = await api.get(`${base}/attempt-history`, { period });
+      const named = (point, ...all) => all.map((one) => point[one]).find((value) => value !== undefined) ?? null;
+      const points = data.map((point) => ({ at: point.at, delivered: named(point, 'delivered', 'success'), failed: named(point, 'failed', 'fail') }));
+      show(drawn, chart('Attempts', points, [['delivered', 'delivered', 'two'], ['failed', 'failed', 'three']]));
+    } catch (error) { show(drawn, problem(error)); }
+  }
+  const buttons = PERIODS.map(([given, words]) => h('button', {
+    type: 'button', class: 'plain small', 'aria-pressed': String(given === period), onclick: () => {
+      period = given;
+      buttons.forEach((one, at) => one.setAttribute('aria-pressed', String(PERIODS[at][0] === period)));
+      draw();
+    },
+  }, words));
+  return { draw, element: card(null, h('div', { class: 'head' }, h('h2', null, 'Over time'), h('div', { class: 'actions', role: 'group', 'aria-label': 'Period of the chart' }, buttons)), drawn) };
+}
+
+function heading(endpoint, owner) {
+  title(endpoint.description || place(endpoint.url));
+  about(h('a', { href: to('applications', app) }, owner.value?.name ?? 'Application'), ' · ', h('span', null, endpoint.url), endpoint.uid ? [' · ', h('code', null, endpoint.uid)] : null);
+}
+
+function doings(endpoint, health, again) {
+  const since = health.value?.failingSince;
+  actions(
+    endpoint.managed ? null : button(endpoint.disabled ? 'Resume' : 'Pause', () => pause(app, endpoint, again), { kind: endpoint.disabled ? '' : 'plain' }),
+    button('Send a test', () => test(app, endpoint, again), { kind: 'plain' }),
+    endpoint.managed ? null : button('Edit', () => editEndpoint(app, endpoint, again), { kind: 'plain' }),
+    more([
+      ['Resend what failed', () => recover(app, endpoint, since)],
+      ['Replay what is missing', () => replay(app, endpoint)],
+      ['Show the secret', () => secret(app, endpoint)],
+      ...(endpoint.managed ? [] : [
+        ['Rotate the secret', () => rotate(app, endpoint)],
+        ['Delete', () => remove(app, endpoint, () => location.assign(to('applications', app))), 'danger'],
+      ]),
+    ]),
+  );
+}
+
+page(async () => {
+  const top = h('div');
+  const look = async () => Promise.all([api.get(base), settled(api.get(`${base}/health`)), settled(api.get(`${base}/stats`))]);
+  const graph = overTime();
+  const below = h('div');
+  const [[endpoint, health, stats], may, owner] = await Promise.all([look(), mayChange, settled(api.get(path`app/${app}`)), graph.draw()]);
+  const paint = (found, how, counted) => show(top, wellbeing(found, how, counted));
+  // After a change all of it is drawn anew; while somebody only looks, the figures alone.
+  const again = async () => {
+    const [found, how, counted] = await look();
+    heading(found, owner);
+    doings(found, how, again);
+    paint(found, how, counted);
+    show(below, parts(found, may));
+  };
+  heading(endpoint, owner);
+  doings(endpoint, health, again);
+  paint(endpoint, health, stats);
+  show(below, parts(endpoint, may));
+  every(REFRESH_SECONDS, async () => paint(...await look()));
+  every(60, graph.draw);
+  return [card(null, top), graph.element, below];
+});
+
+function parts(endpoint, may) {
+  return tabs([
+    ['messages', 'Messages', () => endpointMessages(app, endpoint, may)],
+    ['attempts', 'Attempts', () => endpointAttempts(app, endpoint)],
+    ['transform', 'Filter and transform', () => endpointTransform(app, endpoint, may)],
+    ['headers', 'Headers', () => endpointHeaders(app, endpoint, may)],
+    ['settings', 'Settings', () => settings(endpoint)],
+  ]);
+}
