@@ -1,51 +1,74 @@
-// One endpoint: how it stands, what it was sent, and what can be done about it.
+// One endpoint: how it stands, and what can be done about it.
 
 import { api } from './api.js';
 import { chart } from './chart.js';
 import { h, show } from './dom.js';
 import { confirm, dialog, field, form } from './forms.js';
 import { moment, number, place, seconds, when } from './format.js';
-import { button, card, code, copy, facts, figure, figures, notice, pages, pill, table, tabs } from './parts.js';
-import { attemptsTable, called, catalogue, due, follow, later, messageLink, resend, state, utc } from './portal-parts.js';
+import { button, card, code, copy, facts, figure, figures, notice, pill, tabs } from './parts.js';
+import { again, attempts, messages } from './portal-endpoint-sent.js';
+import { called, catalogue, later, state } from './portal-parts.js';
 import { at, go, may, own } from './portal-place.js';
 import { verifying } from './portal-verify.js';
 
-const HOUR = 3_600_000;
-const DAY = 24 * HOUR;
-const SINCE = [[HOUR, 'the last hour'], [6 * HOUR, 'the last 6 hours'], [DAY, 'the last day'], [3 * DAY, 'the last 3 days'], [7 * DAY, 'the last 7 days'], [14 * DAY, 'the last 14 days']];
-const STATUSES = [['', 'however they stand'], ['0', 'delivered'], ['1', 'waiting'], ['3', 'being sent'], ['2', 'failed'], ['4', 'cancelled']];
-const RESULTS = [['', 'all'], ['0', 'success'], ['2', 'failed']];
+const DAY = 86_400_000;
 
 const list = (names) => names?.map((name) => [h('code', null, name), ' ']);
 
-const failure = (last) => [last.statusCode ? `answered ${last.statusCode}, ` : `${last.outcome}, `, when(last.at)];
+const failure = (last) => [
+  last.statusCode ? `answered ${last.statusCode}, ` : `${last.outcome}, `,
+  when(last.at),
+];
 
 // How its deliveries go at present; a relay that does not tell shows nothing.
 function health(id) {
-  return later(api.get(own`endpoint/${id}/health`), (now) => [h('h2', null, 'Now'), card(null, facts([
-    ['State', [pill(now.status, now.status === 'idle' ? 'calm' : undefined), ' ', now.words]],
-    ['Waiting', `${now.waiting.exact ? '' : 'more than '}${number(now.waiting.count)}`],
-    ['Oldest is due', now.oldestWaiting ? when(now.oldestWaiting) : null],
-    ['Next try', now.nextProbe ? when(now.nextProbe) : null],
-    ['Last success', now.lastSuccess ? when(now.lastSuccess) : null],
-    ['Last failure', now.lastFailure ? failure(now.lastFailure) : null],
-  ]))], () => null);
+  return later(
+    api.get(own`endpoint/${id}/health`),
+    (now) => [
+      h('h2', null, 'Now'),
+      card(
+        null,
+        facts([
+          ['State', [pill(now.status, now.status === 'idle' ? 'calm' : undefined), ' ', now.words]],
+          ['Waiting', `${now.waiting.exact ? '' : 'more than '}${number(now.waiting.count)}`],
+          ['Oldest is due', now.oldestWaiting ? when(now.oldestWaiting) : null],
+          ['Next try', now.nextProbe ? when(now.nextProbe) : null],
+          ['Last success', now.lastSuccess ? when(now.lastSuccess) : null],
+          ['Last failure', now.lastFailure ? failure(now.lastFailure) : null],
+        ]),
+      ),
+    ],
+    () => null,
+  );
 }
 
 function history(id) {
   const period = 'day';
-  return later(api.get(own`endpoint/${id}/attempt-history`, { period }), ({ points }) => card(null,
-    chart('Attempts of the last day', points, [['delivered', 'delivered', 'two'], ['failed', 'failed', 'three']])), () => null);
+  return later(
+    api.get(own`endpoint/${id}/attempt-history`, { period }),
+    ({ points }) =>
+      card(
+        null,
+        chart('Attempts of the last day', points, [
+          ['delivered', 'delivered', 'two'],
+          ['failed', 'failed', 'three'],
+        ]),
+      ),
+    () => null,
+  );
 }
 
 function counts(id) {
   const since = new Date(Date.now() - DAY).toISOString();
-  return later(api.get(own`endpoint/${id}/stats`, { since }), (found) => [h('h2', null, 'The last day'), figures(
-    figure('Delivered', found.success),
-    figure('Waiting', found.pending + found.sending),
-    figure('Failed', found.fail, { tone: found.fail ? 'bad' : '' }),
-    figure('Cancelled', found.canceled),
-  )]);
+  return later(api.get(own`endpoint/${id}/stats`, { since }), (found) => [
+    h('h2', null, 'The last day'),
+    figures(
+      figure('Delivered', found.success),
+      figure('Waiting', found.pending + found.sending),
+      figure('Failed', found.fail, { tone: found.fail ? 'bad' : '' }),
+      figure('Cancelled', found.canceled),
+    ),
+  ]);
 }
 
 // The secret is asked for when somebody wants to see it, and not before.
@@ -53,89 +76,91 @@ function secret(endpoint) {
   const id = endpoint.id;
   if (!may('ViewEndpointSecret')) return null;
   const shown = h('div');
-  const reveal = button('Show the secret', async () => {
-    const { key } = await api.get(own`endpoint/${id}/secret`);
-    show(shown, code(key, { label: 'The secret' }), copy(key));
-    reveal.hidden = true;
-  }, { kind: 'plain small' });
-  const rotate = may('ManageEndpointSecret') && !endpoint.managed ? button('Make a new one', () => confirm('A new secret',
-    'Deliveries are signed with a new secret from now on, and with the present one beside it for a day: change it in your code meanwhile.', async () => {
-      await api.post(own`endpoint/${id}/secret/rotate`);
-      show(shown);
-      reveal.hidden = false;
-      notice('There is a new secret; the one before counts for another day.');
-    }, { yes: 'Make a new secret', kind: '' }), { kind: 'plain small' }) : null;
-  return card('Secret', h('p', null, 'What you verify deliveries with.'), shown, h('p', { class: 'actions' }, reveal, rotate));
+  const reveal = button(
+    'Show the secret',
+    async () => {
+      const { key } = await api.get(own`endpoint/${id}/secret`);
+      show(shown, code(key, { label: 'The secret' }), copy(key));
+      reveal.hidden = true;
+    },
+    { kind: 'plain small' },
+  );
+  const rotate =
+    may('ManageEndpointSecret') && !endpoint.managed
+      ? button(
+          'Make a new one',
+          () =>
+            confirm(
+              'A new secret',
+              'Deliveries are signed with a new secret from now on, and with the present one ' +
+                'beside it for a day: change it in your code meanwhile.',
+              async () => {
+                await api.post(own`endpoint/${id}/secret/rotate`);
+                show(shown);
+                reveal.hidden = false;
+                notice('There is a new secret; the one before counts for another day.');
+              },
+              { yes: 'Make a new secret', kind: '' },
+            ),
+          { kind: 'plain small' },
+        )
+      : null;
+  return card(
+    'Secret',
+    h('p', null, 'What you verify deliveries with.'),
+    shown,
+    h('p', { class: 'actions' }, reveal, rotate),
+  );
 }
 
 function settings(endpoint) {
-  const headers = later(api.get(own`endpoint/${endpoint.id}/headers`), ({ headers: given, sensitive }) => {
-    const open = Object.entries(given).map(([name, value]) => h('div', null, h('code', null, `${name}: ${value}`)));
-    const hidden = sensitive.map((name) => h('div', null, h('code', null, name), ' ', h('span', { class: 'faint' }, '(not shown)')));
-    return open.length + hidden.length ? [open, hidden] : 'none of its own';
-  });
-  return card('Settings', facts([
-    ['URL', endpoint.url],
-    ['Description', endpoint.description],
-    ['Event types', list(endpoint.eventTypes) ?? 'every one'],
-    ['Channels', list(endpoint.channels) ?? 'whatever a message carries'],
-    ['Throttle', endpoint.throttleRate ? `${number(endpoint.throttleRate)} messages a second` : 'none'],
-    ['Time to answer', endpoint.delivery?.timeoutSeconds ? seconds(endpoint.delivery.timeoutSeconds) : null],
-    ['Headers', headers],
-    ['Added', moment(endpoint.createdAt)],
-    ['Id', h('code', null, endpoint.id)],
-  ]), endpoint.filter ? [h('h3', null, 'Filter'), code(JSON.stringify(endpoint.filter, null, 2), { label: 'The filter' })] : null);
+  const headers = later(
+    api.get(own`endpoint/${endpoint.id}/headers`),
+    ({ headers: given, sensitive }) => {
+      const open = Object.entries(given).map(([name, value]) =>
+        h('div', null, h('code', null, `${name}: ${value}`)),
+      );
+      const hidden = sensitive.map((name) =>
+        h('div', null, h('code', null, name), ' ', h('span', { class: 'faint' }, '(not shown)')),
+      );
+      return open.length + hidden.length ? [open, hidden] : 'none of its own';
+    },
+  );
+  return card(
+    'Settings',
+    facts([
+      ['URL', endpoint.url],
+      ['Description', endpoint.description],
+      ['Event types', list(endpoint.eventTypes) ?? 'every one'],
+      ['Channels', list(endpoint.channels) ?? 'whatever a message carries'],
+      [
+        'Throttle',
+        endpoint.throttleRate ? `${number(endpoint.throttleRate)} messages a second` : 'none',
+      ],
+      [
+        'Time to answer',
+        endpoint.delivery?.timeoutSeconds ? seconds(endpoint.delivery.timeoutSeconds) : null,
+      ],
+      ['Headers', headers],
+      ['Added', moment(endpoint.createdAt)],
+      ['Id', h('code', null, endpoint.id)],
+    ]),
+    endpoint.filter
+      ? [
+          h('h3', null, 'Filter'),
+          code(JSON.stringify(endpoint.filter, null, 2), { label: 'The filter' }),
+        ]
+      : null,
+  );
 }
 
 function overview(endpoint) {
-  return [health(endpoint.id), counts(endpoint.id), history(endpoint.id), h('div', { class: 'grid' }, settings(endpoint), secret(endpoint))];
-}
-
-function messages(endpoint) {
-  const { id } = endpoint;
-  const select = field('status', 'Deliveries', { kind: 'select', value: '', options: STATUSES });
-  const status = select.querySelector('select');
-  const shown = pages((iterator) => api.get(own`endpoint/${id}/msg`, { limit: 50, iterator, status: status.value, with_content: false }), (found) => table([
-    ['Message', (one) => messageLink(one.id, one.eventType)],
-    ['When', (one) => when(one.timestamp), 'keep'],
-    ['State', (one) => pill(one.statusText)],
-    ['Next attempt', (one) => due(one.nextAttempt), 'keep'],
-    ['Again', (one) => resend(one.id, id, () => shown.again()) ?? '–'],
-  ], found, { empty: 'Nothing that was meant for this endpoint stands so.', caption: 'Messages of this endpoint' }));
-  status.addEventListener('change', () => shown.again());
-  return [h('form', { class: 'narrow', onsubmit: (event) => event.preventDefault() }, select), shown];
-}
-
-function attempts(endpoint) {
-  const select = field('result', 'Attempts', { kind: 'select', value: '', options: RESULTS });
-  const result = select.querySelector('select');
-  const shown = pages((iterator) => api.get(own`attempt/endpoint/${endpoint.id}`, {
-    limit: 50, iterator, status: result.value, with_content: false, with_msg: true,
-  }), attemptsTable);
-  result.addEventListener('change', () => shown.again());
-  return [h('form', { class: 'narrow', onsubmit: (event) => event.preventDefault() }, select), shown];
-}
-
-function since() {
   return [
-    field('span', 'Since', { kind: 'select', value: String(DAY), options: SINCE.map(([span, words]) => [String(span), words]) }),
-    field('from', 'or since exactly', { kind: 'datetime-local', hint: 'Counts when it is set.' }),
+    health(endpoint.id),
+    counts(endpoint.id),
+    history(endpoint.id),
+    h('div', { class: 'grid' }, settings(endpoint), secret(endpoint)),
   ];
-}
-
-const begin = ({ span, from }) => utc(from) || new Date(Date.now() - Number(span)).toISOString();
-
-function again(endpoint) {
-  const { id } = endpoint;
-  return h('div', { class: 'grid' },
-    card('Recover', h('p', null, 'Tries every delivery that failed since then once more. At most 14 days back.'),
-      form(since(), 'Recover', async (given) => {
-        await follow(await api.post(own`endpoint/${id}/recover`, { since: begin(given) }), 'Recover');
-      })),
-    card('Send what is missing', h('p', null, 'Sends what this endpoint wants and never had since then: messages from before it was added, or while it was paused.'),
-      form(since(), 'Send what is missing', async (given) => {
-        await follow(await api.post(own`endpoint/${id}/replay-missing`, { since: begin(given) }), 'Send what is missing');
-      })));
 }
 
 // The newest schema has an example that can be sent.
@@ -149,36 +174,73 @@ function hasExample(type) {
 async function example(endpoint) {
   const types = (await catalogue({ with_content: true })).filter(hasExample);
   const options = types.map((type) => [type.name, type.name]);
-  dialog('Send an example', (element) => (options.length === 0
-    ? h('p', null, 'No event type of the catalogue has an example yet.')
-    : [h('p', null, `The example of an event type goes to ${place(endpoint.url)}, whatever it is sent otherwise.`),
-      form([field('eventType', 'Event type', { kind: 'select', value: options[0][0], options })], 'Send it', async ({ eventType }) => {
-        const sent = await api.post(own`endpoint/${endpoint.id}/send-example`, { eventType });
-        element.close();
-        notice('The example is on its way.');
-        go(at({ view: 'message', message: sent.id }));
-      })]));
+  dialog('Send an example', (element) =>
+    options.length === 0
+      ? h('p', null, 'No event type of the catalogue has an example yet.')
+      : [
+          h(
+            'p',
+            null,
+            `The example of an event type goes to ${place(endpoint.url)}, whatever it is sent ` +
+              'otherwise.',
+          ),
+          form(
+            [field('eventType', 'Event type', { kind: 'select', value: options[0][0], options })],
+            'Send it',
+            async ({ eventType }) => {
+              const sent = await api.post(own`endpoint/${endpoint.id}/send-example`, { eventType });
+              element.close();
+              notice('The example is on its way.');
+              go(at({ view: 'message', message: sent.id }));
+            },
+          ),
+        ],
+  );
 }
 
 function remove(endpoint) {
-  confirm('Delete this endpoint', `Nothing more is sent to ${place(endpoint.url)}, and what waits for it is cancelled. This can't be undone.`, async () => {
-    await api.delete(own`endpoint/${endpoint.id}`);
-    notice('Deleted.');
-    go(at({}));
-  }, { yes: 'Delete it' });
+  confirm(
+    'Delete this endpoint',
+    `Nothing more is sent to ${place(endpoint.url)}, and what waits for it is cancelled. ` +
+      "This can't be undone.",
+    async () => {
+      await api.delete(own`endpoint/${endpoint.id}`);
+      notice('Deleted.');
+      go(at({}));
+    },
+    { yes: 'Delete it' },
+  );
 }
 
 function actions(endpoint, page) {
   const changes = may('ManageEndpoint') && !endpoint.managed;
   const words = endpoint.disabled ? 'Resume' : 'Pause';
   return [
-    may('CreateAttempts') && !endpoint.disabled ? button('Send an example', () => example(endpoint), { kind: 'plain' }) : null,
-    changes ? button(words, async () => {
-      await api.patch(own`endpoint/${endpoint.id}`, { disabled: !endpoint.disabled });
-      notice(endpoint.disabled ? 'It is sent events again.' : 'Paused: nothing is sent to it until it is resumed.');
-      page.again();
-    }, { kind: 'plain' }) : null,
-    changes ? h('a', { class: 'button plain', href: at({ view: 'edit-endpoint', endpoint: endpoint.id }) }, 'Change') : null,
+    may('CreateAttempts') && !endpoint.disabled
+      ? button('Send an example', () => example(endpoint), { kind: 'plain' })
+      : null,
+    changes
+      ? button(
+          words,
+          async () => {
+            await api.patch(own`endpoint/${endpoint.id}`, { disabled: !endpoint.disabled });
+            notice(
+              endpoint.disabled
+                ? 'It is sent events again.'
+                : 'Paused: nothing is sent to it until it is resumed.',
+            );
+            page.again();
+          },
+          { kind: 'plain' },
+        )
+      : null,
+    changes
+      ? h(
+          'a',
+          { class: 'button plain', href: at({ view: 'edit-endpoint', endpoint: endpoint.id }) },
+          'Change',
+        )
+      : null,
     changes ? button('Delete', () => remove(endpoint), { kind: 'plain' }) : null,
   ];
 }
@@ -186,7 +248,12 @@ function actions(endpoint, page) {
 export async function endpoint(values, page) {
   const found = await api.get(own`endpoint/${values.endpoint ?? ''}`);
   page.title(called(found));
-  page.about(state(found), ' ', place(found.url), found.managed ? ' · set up by the operator, who alone changes it' : null);
+  page.about(
+    state(found),
+    ' ',
+    place(found.url),
+    found.managed ? ' · set up by the operator, who alone changes it' : null,
+  );
   page.actions(...actions(found, page));
   const list = [
     ['overview', 'Overview', () => overview(found)],
@@ -197,4 +264,3 @@ export async function endpoint(values, page) {
   if (may('CreateAttempts')) list.splice(3, 0, ['again', 'Send again', () => again(found)]);
   return tabs(list);
 }
-

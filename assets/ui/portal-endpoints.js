@@ -13,22 +13,50 @@ function wanted(endpoint) {
   const types = endpoint.eventTypes;
   if (!types) return 'every event type';
   const rest = types.length - MOST_SHOWN;
-  return [types.slice(0, MOST_SHOWN).map((type) => [h('code', null, type), ' ']), rest > 0 ? `and ${plural(rest, 'more', 'more')}` : null];
+  return [
+    types.slice(0, MOST_SHOWN).map((type) => [h('code', null, type), ' ']),
+    rest > 0 ? `and ${plural(rest, 'more', 'more')}` : null,
+  ];
 }
 
 function list(found) {
-  return table([
-    ['Endpoint', (one) => [endpointLink(one), called(one) === place(one.url) ? null : h('div', { class: 'faint' }, place(one.url))]],
-    ['State', state],
-    ['Is sent', (one) => [wanted(one), one.channels ? [' in ', one.channels.join(', ')] : null, one.filter ? [' ', pill('filter')] : null]],
-    ['Since', (one) => when(one.createdAt), 'keep'],
-  ], found, { caption: 'Endpoints', empty: may('ManageEndpoint') ? 'No endpoint yet. Add one: a URL of yours that takes events.' : 'No endpoint yet.' });
+  return table(
+    [
+      [
+        'Endpoint',
+        (one) => [
+          endpointLink(one),
+          called(one) === place(one.url) ? null : h('div', { class: 'faint' }, place(one.url)),
+        ],
+      ],
+      ['State', state],
+      [
+        'Is sent',
+        (one) => [
+          wanted(one),
+          one.channels ? [' in ', one.channels.join(', ')] : null,
+          one.filter ? [' ', pill('filter')] : null,
+        ],
+      ],
+      ['Since', (one) => when(one.createdAt), 'keep'],
+    ],
+    found,
+    {
+      caption: 'Endpoints',
+      empty: may('ManageEndpoint')
+        ? 'No endpoint yet. Add one: a URL of yours that takes events.'
+        : 'No endpoint yet.',
+    },
+  );
 }
 
 export async function endpoints(values, page) {
   page.title('Endpoints');
   page.about('URLs of yours that events are sent to.');
-  if (may('ManageEndpoint')) page.actions(h('a', { class: 'button', href: at({ view: 'new-endpoint' }) }, 'Add an endpoint'));
+  if (may('ManageEndpoint'))
+    page.actions(
+      h('a', { class: 'button', href: at({ view: 'new-endpoint' }) }, 'Add an endpoint'),
+    );
   const shown = pages((iterator) => api.get(own`endpoint`, { limit: 50, iterator }), list);
   await shown.ready;
   return shown;

@@ -14,8 +14,11 @@ const REASONS = {
   left_config: ['switched off', 'warn'],
 };
 const DEAD = {
-  exhausted: 'every attempt failed', gone: 'the endpoint answered 410',
-  rejected: 'refused', expired: 'too old', blocked: 'the address is not permitted',
+  exhausted: 'every attempt failed',
+  gone: 'the endpoint answered 410',
+  rejected: 'refused',
+  expired: 'too old',
+  blocked: 'the address is not permitted',
 };
 const LOOK_MILLIS = 1000;
 
@@ -48,18 +51,23 @@ export async function endpointsById() {
 export const catalogue = (values) => all('event-type', values, Infinity);
 
 // How an attempt ended: 0 stands for no answer.
-export const answered = (attempt) => (attempt.responseStatusCode ? String(attempt.responseStatusCode) : 'no answer');
+export const answered = (attempt) =>
+  attempt.responseStatusCode ? String(attempt.responseStatusCode) : 'no answer';
 
 // A table of attempts at one endpoint.
 export function attemptsTable(attempts) {
-  return table([
-    ['When', (one) => when(one.timestamp), 'keep'],
-    ['Message', (one) => messageLink(one.msgId, one.msg?.eventType)],
-    ['Result', (one) => pill(one.statusText)],
-    ['Answer', answered],
-    ['Took', (one) => millis(one.responseDurationMs), 'right'],
-    ['Why', (one) => (one.triggerType === 1 ? 'sent again by hand' : 'by schedule')],
-  ], attempts, { empty: 'No attempt fits. What is sent to this endpoint shows here.', caption: 'Attempts' });
+  return table(
+    [
+      ['When', (one) => when(one.timestamp), 'keep'],
+      ['Message', (one) => messageLink(one.msgId, one.msg?.eventType)],
+      ['Result', (one) => pill(one.statusText)],
+      ['Answer', answered],
+      ['Took', (one) => millis(one.responseDurationMs), 'right'],
+      ['Why', (one) => (one.triggerType === 1 ? 'sent again by hand' : 'by schedule')],
+    ],
+    attempts,
+    { empty: 'No attempt fits. What is sent to this endpoint shows here.', caption: 'Attempts' },
+  );
 }
 
 // When the next attempt is: what is due and held up waits for its endpoint.
@@ -73,7 +81,9 @@ export async function follow(task, words) {
   notice(`${words}: begun.`);
   let now = task;
   while (now.status === 'running') {
-    await new Promise((done) => { setTimeout(done, LOOK_MILLIS); });
+    await new Promise((done) => {
+      setTimeout(done, LOOK_MILLIS);
+    });
     now = await api.get(path`background-task/${task.id}`);
   }
   if (now.status === 'failed') notice(`${words}: ${now.data?.error ?? 'failed'}`, 'bad');
@@ -92,33 +102,66 @@ export const utc = (text) => (text ? new Date(text).toISOString() : '');
 // A row of fields that narrows a list; what was chosen is in the address.
 export function narrow(view, fields) {
   const times = fields.filter((one) => one.kind === 'datetime-local').map((one) => one.name);
-  const shown = fields.map(({ name, label, value, ...more }) => field(name, label, {
-    ...more, value: times.includes(name) ? local(value) : value,
-  }));
+  const shown = fields.map(({ name, label, value, ...more }) =>
+    field(name, label, {
+      ...more,
+      value: times.includes(name) ? local(value) : value,
+    }),
+  );
   const set = fields.some((one) => one.value);
-  return h('form', { class: 'row', role: 'search', onsubmit: (event) => {
-    event.preventDefault();
-    const chosen = Object.fromEntries(new FormData(event.target));
-    for (const name of times) chosen[name] = utc(chosen[name]);
-    go(at({ ...view, ...chosen }));
-  } }, shown, h('div', { class: 'actions' }, h('button', { type: 'submit' }, 'Show'),
-    set ? h('a', { class: 'button plain', href: at(view) }, 'Show all') : null));
+  return h(
+    'form',
+    {
+      class: 'row',
+      role: 'search',
+      onsubmit: (event) => {
+        event.preventDefault();
+        const chosen = Object.fromEntries(new FormData(event.target));
+        for (const name of times) chosen[name] = utc(chosen[name]);
+        go(at({ ...view, ...chosen }));
+      },
+    },
+    shown,
+    h(
+      'div',
+      { class: 'actions' },
+      h('button', { type: 'submit' }, 'Show'),
+      set ? h('a', { class: 'button plain', href: at(view) }, 'Show all') : null,
+    ),
+  );
 }
 
 // Names to choose from while typing, for a field's `list`.
-export const suggestions = (id, words) => h('datalist', { id }, words.map((value) => h('option', { value })));
+export const suggestions = (id, words) =>
+  h(
+    'datalist',
+    { id },
+    words.map((value) => h('option', { value })),
+  );
 
 // One more attempt of a delivery.
 export function resend(message, endpoint, done) {
   if (!may('CreateAttempts')) return null;
-  const element = h('button', { type: 'button', class: 'plain small', onclick: async () => {
-    element.disabled = true;
-    try {
-      await api.post(own`msg/${message}/endpoint/${endpoint}/resend`);
-      notice('Sent again. What it was answered shows here in a moment.');
-      setTimeout(done, LOOK_MILLIS);
-    } catch (error) { notice(error.message, 'bad'); } finally { element.disabled = false; }
-  } }, 'Send again');
+  const element = h(
+    'button',
+    {
+      type: 'button',
+      class: 'plain small',
+      onclick: async () => {
+        element.disabled = true;
+        try {
+          await api.post(own`msg/${message}/endpoint/${endpoint}/resend`);
+          notice('Sent again. What it was answered shows here in a moment.');
+          setTimeout(done, LOOK_MILLIS);
+        } catch (error) {
+          notice(error.message, 'bad');
+        } finally {
+          element.disabled = false;
+        }
+      },
+    },
+    'Send again',
+  );
   return element;
 }
 
@@ -140,9 +183,15 @@ export function matching(types, text) {
 }
 
 // A piece that is filled when its own call is answered, beside the rest of the view.
-export function later(promise, fill, missing = (error) => h('p', { class: 'problem', role: 'alert' }, error.message)) {
+export function later(
+  promise,
+  fill,
+  missing = (error) => h('p', { class: 'problem', role: 'alert' }, error.message),
+) {
   const element = h('div', null, h('p', { class: 'faint' }, 'Loading …'));
-  promise.then((found) => show(element, fill(found)), (error) => show(element, missing(error)));
+  promise.then(
+    (found) => show(element, fill(found)),
+    (error) => show(element, missing(error)),
+  );
   return element;
 }
-

@@ -33,7 +33,9 @@ export const own = (strings, ...values) => path`app/${session.appId}/` + path(st
 
 // The address of a view: at({ view: 'message', message: id }).
 export function at(values) {
-  const given = Object.entries(values).filter(([, value]) => value !== undefined && value !== null && value !== '');
+  const given = Object.entries(values).filter(
+    ([, value]) => value !== undefined && value !== null && value !== '',
+  );
   const text = new URLSearchParams(given).toString();
   return text ? `portal?${text}` : 'portal';
 }
@@ -51,13 +53,19 @@ function key() {
   try {
     if (!given) return sessionStorage.getItem(KEPT);
     sessionStorage.setItem(KEPT, given);
-  } catch { /* this document alone */ }
+  } catch {
+    /* this document alone */
+  }
   if (given) history.replaceState(null, '', location.pathname + location.search);
   return given;
 }
 
 function forget() {
-  try { sessionStorage.removeItem(KEPT); } catch { /* it was never there */ }
+  try {
+    sessionStorage.removeItem(KEPT);
+  } catch {
+    /* it was never there */
+  }
 }
 
 // Nothing more can be done here; the words say why and what comes next.
@@ -76,14 +84,25 @@ function end(heading, words) {
   byId('content').setAttribute('aria-busy', 'false');
 }
 
-const ended = () => end('This link has ended', 'Open this page anew from the application that you came from: it makes a fresh link. Your endpoints work on as they are.');
+const ended = () =>
+  end(
+    'This link has ended',
+    'Open this page anew from the application that you came from: it makes a fresh link. ' +
+      'Your endpoints work on as they are.',
+  );
 
 function footer() {
-  const leave = button('Leave', async () => {
-    await api.post('auth/logout');
-    end('You have left', 'To come back, open this page from the application that you came from.');
-  }, { kind: 'plain small' });
-  const until = session.expiresAt ? `This link is good until ${moment(session.expiresAt)}.` : 'You are here by a link.';
+  const leave = button(
+    'Leave',
+    async () => {
+      await api.post('auth/logout');
+      end('You have left', 'To come back, open this page from the application that you came from.');
+    },
+    { kind: 'plain small' },
+  );
+  const until = session.expiresAt
+    ? `This link is good until ${moment(session.expiresAt)}.`
+    : 'You are here by a link.';
   const only = ['ManageEndpoint', 'CreateAttempts'].some(may) ? '' : ' It is for looking only.';
   byId('footer').hidden = false;
   show(byId('footer'), h('span', null, until, only), ' ', leave);
@@ -92,21 +111,31 @@ function footer() {
 async function begin() {
   const given = key();
   if (!given) {
-    end('No link', 'This page is opened by a link that your application makes. Open it from there.');
+    end(
+      'No link',
+      'This page is opened by a link that your application makes. Open it from there.',
+    );
     return;
   }
   useToken(given, ended);
   const whoami = api.get('auth/whoami');
-  try { session = await whoami; } catch (error) {
-    if (error.status !== 401) show(byId('content'), problem(error), h('p', null, button('Try again', begin)));
+  try {
+    session = await whoami;
+  } catch (error) {
+    if (error.status !== 401)
+      show(byId('content'), problem(error), h('p', null, button('Try again', begin)));
     return;
   }
   if (session.scope !== 'application') {
-    end('Not a link', 'The key of this address is none of an application. Open this page from your application.');
+    end(
+      'Not a link',
+      'The key of this address is none of an application. Open this page from your application.',
+    );
     return;
   }
   clearTimeout(ending);
-  if (session.expiresAt) ending = setTimeout(ended, Math.max(0, new Date(session.expiresAt) - Date.now()));
+  if (session.expiresAt)
+    ending = setTimeout(ended, Math.max(0, new Date(session.expiresAt) - Date.now()));
   byId('nav').hidden = false;
   footer();
   await draw();
@@ -126,12 +155,20 @@ function parts(mine) {
       byId('about').hidden = false;
       show(byId('about'), ...words);
     },
-    actions(...list) { if (present()) show(byId('actions'), ...list); },
+    actions(...list) {
+      if (present()) show(byId('actions'), ...list);
+    },
     every(seconds, action) {
       if (!present()) return;
-      timers.push(setInterval(() => { if (!document.hidden) action().catch(() => {}); }, seconds * 1000));
+      timers.push(
+        setInterval(() => {
+          if (!document.hidden) action().catch(() => {});
+        }, seconds * 1000),
+      );
     },
-    again() { if (present()) draw(); },
+    again() {
+      if (present()) draw();
+    },
   };
 }
 
@@ -156,7 +193,11 @@ async function draw() {
   byId('about').hidden = true;
   content.setAttribute('aria-busy', 'true');
   let found;
-  try { found = await fill(values, parts(mine)); } catch (error) { found = problem(error); }
+  try {
+    found = await fill(values, parts(mine));
+  } catch (error) {
+    found = problem(error);
+  }
   if (mine !== turn) return;
   show(content, found);
   content.setAttribute('aria-busy', 'false');
@@ -169,7 +210,8 @@ async function draw() {
 // A link to another view is followed without leaving the document.
 function follow(event) {
   const link = event.target.closest?.('a[href]');
-  const plain = event.button === 0 && !event.metaKey && !event.ctrlKey && !event.shiftKey && !event.altKey;
+  const plain =
+    event.button === 0 && !event.metaKey && !event.ctrlKey && !event.shiftKey && !event.altKey;
   if (!link || !plain || link.target || event.defaultPrevented || !session) return;
   const there = new URL(link.href);
   if (there.origin !== location.origin || there.pathname !== location.pathname) return;
@@ -182,8 +224,12 @@ function follow(event) {
 export function start(list) {
   views = list;
   document.addEventListener('click', follow);
-  addEventListener('popstate', () => { if (location.search !== drawn) draw(); });
+  addEventListener('popstate', () => {
+    if (location.search !== drawn) draw();
+  });
   // The application has put another link into the same frame.
-  addEventListener('hashchange', () => { if (location.hash.startsWith('#key=')) begin(); });
+  addEventListener('hashchange', () => {
+    if (location.hash.startsWith('#key=')) begin();
+  });
   begin();
 }

@@ -57,33 +57,34 @@ createServer(async (request, response) => {
     name: 'go',
     words: 'Go',
     install: 'go get github.com/standard-webhooks/standard-webhooks/libraries/go',
-    code: (secret) => raw`package main
+    code: (secret) =>
+      raw`package main
 
 import (
-	"io"
-	"log"
-	"net/http"
+    "io"
+    "log"
+    "net/http"
 
-	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
+    standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 )
 
 func main() {
-	webhook, err := standardwebhooks.NewWebhook("${secret}")
-	if err != nil {
-		log.Fatal(err)
-	}
-	http.HandleFunc("/webhooks", func(w http.ResponseWriter, r *http.Request) {
-		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 1<<20))
-		if err != nil || webhook.Verify(body, r.Header) != nil {
-			w.WriteHeader(http.StatusBadRequest)
-			return
-		}
-		log.Println(r.Header.Get("webhook-id"), string(body))
-		w.WriteHeader(http.StatusNoContent)
-	})
-	log.Fatal(http.ListenAndServe(":3000", nil))
+    webhook, err := standardwebhooks.NewWebhook("${secret}")
+    if err != nil {
+        log.Fatal(err)
+    }
+    http.HandleFunc("/webhooks", func(w http.ResponseWriter, r *http.Request) {
+        body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 1<<20))
+        if err != nil || webhook.Verify(body, r.Header) != nil {
+            w.WriteHeader(http.StatusBadRequest)
+            return
+        }
+        log.Println(r.Header.Get("webhook-id"), string(body))
+        w.WriteHeader(http.StatusNoContent)
+    })
+    log.Fatal(http.ListenAndServe(":3000", nil))
 }
-`,
+`.replaceAll('    ', '\t'),
   },
   {
     name: 'ruby',
@@ -141,8 +142,10 @@ public class Receive {
         Webhook webhook = new Webhook("${secret}");
         HttpServer server = HttpServer.create(new InetSocketAddress(3000), 0);
         server.createContext("/webhooks", exchange -> {
-            String body = new String(exchange.getRequestBody().readAllBytes(), StandardCharsets.UTF_8);
-            HttpHeaders headers = HttpHeaders.of(exchange.getRequestHeaders(), (name, value) -> true);
+            byte[] bytes = exchange.getRequestBody().readAllBytes();
+            String body = new String(bytes, StandardCharsets.UTF_8);
+            var sent = exchange.getRequestHeaders();
+            HttpHeaders headers = HttpHeaders.of(sent, (name, value) -> true);
             int status = 204;
             try {
                 webhook.verify(body, headers);
@@ -162,7 +165,9 @@ public class Receive {
     name: 'rust',
     words: 'Rust',
     install: 'cargo add standardwebhooks axum tokio --features tokio/full',
-    code: (secret) => raw`use axum::{Router, body::Bytes, http::{HeaderMap, StatusCode}, routing::post};
+    code: (
+      secret,
+    ) => raw`use axum::{Router, body::Bytes, http::{HeaderMap, StatusCode}, routing::post};
 use standardwebhooks::Webhook;
 
 async fn receive(headers: HeaderMap, body: Bytes) -> StatusCode {

@@ -98,7 +98,8 @@ fn no_key_and_a_wrong_one_reach_nothing() {
 /// What the document gives as an example of a request is taken as it stands.
 #[test]
 fn examples_are_taken() {
-    let relay = Relay::start();
+    let logo = concat!(env!("CARGO_MANIFEST_DIR"), "/assets/ui/icon.svg");
+    let relay = Relay::with(|config| config.portal.logo = Some(logo.into()));
     relay.post("/app", serde_json::json!({"name": "default", "uid": "default"})).expect(201);
     let (mut answered, mut number) = (BTreeMap::new(), 0);
     // What is signed in with an operator key does not sign out, and nobody has the keys and codes

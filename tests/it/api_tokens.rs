@@ -54,7 +54,7 @@ fn a_link_opens_one_application_until_it_ends() {
     assert_eq!(made.header("cache-control"), Some("no-store"));
     assert_eq!(url, format!("http://{}/portal#key={token}", relay.address));
     let page = relay.call("GET", "/portal", &[("authorization", "")], None).expect(200);
-    assert!(page.json.as_str().unwrap().contains("not here yet"));
+    assert!(page.json.as_str().unwrap().contains("portal.js"));
     assert_eq!(page.header("referrer-policy"), Some("no-referrer"));
     let expected = json!({
         "scope": "application", "credential": "token", "permissionSource": "RegionalAuthToken",

@@ -72,6 +72,7 @@ const ASSETS: &[(&str, &str, &str)] = &assets![
     SCRIPT "portal-endpoints.js",
     SCRIPT "portal-endpoint.js",
     SCRIPT "portal-endpoint-form.js",
+    SCRIPT "portal-endpoint-sent.js",
     SCRIPT "portal-choose.js",
     SCRIPT "portal-filter.js",
     SCRIPT "portal-messages.js",
