@@ -28,8 +28,8 @@ function who(entry) {
 function what(entry) {
   const tone = entry.what === 'failed-sign-in' ? 'bad' : 'calm';
   const deed = entry.what && entry.what !== 'change' ? [pill(DEEDS[entry.what] ?? entry.what, tone), ' '] : null;
-  const call = [entry.method, entry.route].filter(Boolean).join(' ');
-  return [deed, call ? h('code', null, call) : null, entry.detail ? [' ', entry.detail] : null];
+  const call = [entry.method, entry.path ?? entry.route].filter(Boolean).join(' ');
+  return [deed, call ? h('code', { title: entry.route }, call) : null, entry.detail ? [' ', entry.detail] : null];
 }
 
 // A cell that a spreadsheet takes as text, whatever it begins with.
@@ -69,8 +69,7 @@ page(async () => {
     ['When', (entry) => h('time', { datetime: entry.timestamp }, moment(entry.timestamp))],
     ['Who', who],
     ['What', what],
-    ['Path', (entry) => (entry.path ? h('code', null, entry.path) : '–')],
-    ['From', (entry) => [entry.address ?? '–', entry.bySession ? h('span', { class: 'faint' }, ', in a browser') : null]],
+    ['From', (entry) => [entry.address ?? '–', entry.bySession ? h('span', { class: 'faint' }, ', in a browser') : null], 'keep'],
     ['Request', (entry) => (entry.requestId ? id(entry.requestId) : '–')],
   ], rows, { caption: 'Audit log', empty: 'No entry. Every change from now on stands here.' }));
   const told = h('span', { role: 'status', class: 'faint' });
