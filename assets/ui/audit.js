@@ -9,34 +9,28 @@ import { about, page } from './shell.js';
 
 const PAGE = 250;
 
-// Who did it: a name, and the id of the key or application.
-function actor(entry) {
-  const found = entry.who ?? entry.actor;
-  if (typeof found === 'string') return { name: found };
-  return {
-    name: found?.name ?? entry.name ?? found?.kind ?? entry.kind,
-    id: found?.id ?? found?.keyId ?? entry.keyId ?? found?.appId ?? entry.appId,
-  };
-}
+const DEEDS = {
+  change: 'changed', 'sign-in': 'signed in', 'sign-out': 'signed out',
+  'failed-sign-in': 'failed to sign in', 'link-redeemed': 'followed a sign-in link',
+};
+
+// Headings of the file, and the fields of an entry.
+const CSV = [
+  ['time', 'timestamp'], ['what', 'what'], ['who', 'who'], ['name', 'name'], ['method', 'method'],
+  ['route', 'route'], ['path', 'path'], ['address', 'address'], ['by_session', 'bySession'],
+  ['session_id', 'sessionId'], ['detail', 'detail'], ['request_id', 'requestId'], ['id', 'id'],
+];
 
 function who(entry) {
-  const { name, id: key } = actor(entry);
-  return [name, key && key !== name ? `(${key})` : null].filter(Boolean).join(' ') || '–';
+  return entry.name ? [entry.name, ' ', id(entry.who)] : id(entry.who ?? '–');
 }
 
-function shownWho(entry) {
-  const { name, id: key } = actor(entry);
-  return [name ?? '–', ' ', key && key !== name ? id(key) : null];
+function what(entry) {
+  const tone = entry.what === 'failed-sign-in' ? 'bad' : 'calm';
+  const deed = entry.what && entry.what !== 'change' ? [pill(DEEDS[entry.what] ?? entry.what, tone), ' '] : null;
+  const call = [entry.method, entry.path ?? entry.route].filter(Boolean).join(' ');
+  return [deed, call ? h('code', { title: entry.route }, call) : null, entry.detail ? [' ', entry.detail] : null];
 }
-
-const time = (entry) => entry.timestamp ?? entry.time ?? entry.at ?? entry.createdAt;
-const address = (entry) => entry.client ?? entry.address ?? entry.clientAddress ?? entry.ip ?? '';
-const what = (entry) => [entry.method, entry.route ?? entry.event ?? entry.action].filter(Boolean).join(' ');
-
-const CSV = [
-  ['time', time], ['who', who], ['method', (entry) => entry.method], ['route', (entry) => entry.route ?? entry.event ?? entry.action],
-  ['path', (entry) => entry.path], ['address', address], ['status', (entry) => entry.status ?? entry.outcome], ['request_id', (entry) => entry.requestId], ['id', (entry) => entry.id],
-];
 
 // A cell that a spreadsheet takes as text, whatever it begins with.
 export function cell(value) {
@@ -47,7 +41,9 @@ export function cell(value) {
 
 function wanted(values) {
   const iso = (text) => (text ? new Date(text).toISOString() : undefined);
-  return { who: values.who, after: iso(values.after), before: iso(values.before) };
+  const after = iso(values.after);
+  // With a beginning alone the list would go forward from it: from now back to it is what is meant.
+  return { who: values.who, after, before: iso(values.before) ?? (after && new Date().toISOString()) };
 }
 
 // Every entry of the filter, page by page, as a file.
@@ -56,7 +52,7 @@ async function download(filter, told) {
   let iterator;
   do {
     const found = await api.get('audit-log', { ...filter, limit: PAGE, iterator });
-    for (const entry of found.data) lines.push(CSV.map(([, value]) => cell(value(entry))).join(','));
+    for (const entry of found.data) lines.push(CSV.map(([, name]) => cell(entry[name])).join(','));
     iterator = found.done ? null : found.iterator;
     show(told, `${plural(lines.length - 1, 'entry', 'entries')} read${iterator ? ' …' : '.'}`);
   } while (iterator);
@@ -70,12 +66,11 @@ page(async () => {
   about('Every change made through the API, and every sign-in. Accepted messages are not among it.');
   let filter = {};
   const list = pages((iterator) => api.get('audit-log', { ...filter, limit: 50, iterator }), (rows) => table([
-    ['When', (entry) => h('time', { datetime: time(entry) }, moment(time(entry)))],
-    ['Who', shownWho],
-    ['What', (entry) => [h('code', null, what(entry) || '–'), ' ', entry.status >= 400 ? pill(entry.status, 'bad') : null]],
-    ['Path', (entry) => (entry.path ? h('code', null, entry.path) : '–')],
-    ['From', (entry) => address(entry) || '–'],
-    ['Request', (entry) => (entry.requestId ? h('code', { class: 'id' }, entry.requestId) : '–')],
+    ['When', (entry) => h('time', { datetime: entry.timestamp }, moment(entry.timestamp))],
+    ['Who', who],
+    ['What', what],
+    ['From', (entry) => [entry.address ?? '–', entry.bySession ? h('span', { class: 'faint' }, ', in a browser') : null], 'keep'],
+    ['Request', (entry) => (entry.requestId ? id(entry.requestId) : '–')],
   ], rows, { caption: 'Audit log', empty: 'No entry. Every change from now on stands here.' }));
   const told = h('span', { role: 'status', class: 'faint' });
   const ask = form([

@@ -11,7 +11,8 @@ const ROLES = [['operator', 'operator: may do everything'], ['read-only', 'read 
 
 const role = (key) => key.role ?? (key.scopes?.includes('read-only') ? 'read-only' : 'operator');
 
-const isMine = (key, me) => (me.credential === 'configured' ? Boolean(key.origin) : Boolean(me.id) && key.id === me.id);
+// Whoever has no key of their own came with the configured one.
+const isMine = (key, me) => (me.id ? key.id === me.id : Boolean(key.origin));
 
 const shownOnce = (label, text) => [
   h('pre', { class: 'code', tabindex: '0', role: 'region', 'aria-label': label }, text),
