@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::domain::delivery::{Delivery, DeliveryId, Trigger};
-use crate::domain::id::{EndpointId, MessageId, MessageKind};
+use crate::domain::id::{ApplicationId, EndpointId, MessageId, MessageKind};
 use crate::domain::message::Message;
 use crate::domain::operational::HIDDEN;
 use crate::store::keys;
@@ -73,9 +73,7 @@ impl Transaction<'_> {
         };
         let own: Vec<Own> = endpoints.iter().map(|id| self.own(&new, *id)).collect();
         panic_point::reach("accept");
-        let id = MessageId::new(self.mint());
-        // Before anybody can see it.
-        self.writer.shared.newest.raise(application, id.stamp());
+        let id = self.mint_message(application);
         let message = Message {
             id,
             application,
@@ -126,6 +124,13 @@ impl Transaction<'_> {
             self.count_sent_in();
         }
         Ok(stored)
+    }
+
+    /// The id of the next message of an application, told to searches before anybody can see it.
+    fn mint_message(&mut self, application: ApplicationId) -> MessageId {
+        let id = MessageId::new(self.mint());
+        self.writer.shared.newest.raise(application, id.stamp());
+        id
     }
 
     fn own(&self, new: &NewMessage, endpoint: EndpointId) -> Own {

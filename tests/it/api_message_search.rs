@@ -5,35 +5,33 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use relay::config::{Config, OtherBodies};
-use relay::domain::application::Application;
 use relay::domain::delivery::DeadReason;
 use relay::domain::id::ApplicationId;
 use relay::domain::redact::JsonPath;
-use relay::store::{ApplicationReference, Author, NewMessage, Reply, Verdict};
+use relay::store::{ApplicationReference, NewMessage, Reply, Verdict};
 use serde_json::{Value, json};
 
 use crate::api_dead_letters::die;
 use crate::api_refusals::token;
 use crate::support::acme::{acme, dead, next_ready, send, settle};
-use crate::support::folder::Folder;
 use crate::support::server::{PUBLIC_URL, Relay};
 
 const ALL: &str = "/message-search";
 const OWN: &str = "/app/acme/message-search";
 
 /// What one page has, by event id.
-fn names(page: &Value) -> Vec<String> {
+pub fn names(page: &Value) -> Vec<String> {
     let items = page["data"].as_array().unwrap().iter();
     items.map(|item| item["eventId"].as_str().unwrap_or("-").to_owned()).collect()
 }
 
 #[track_caller]
-fn found(relay: &Relay, path: &str) -> Vec<String> {
+pub fn found(relay: &Relay, path: &str) -> Vec<String> {
     names(&relay.get(path).expect(200).json)
 }
 
 /// Every page of a list, one behind the other.
-fn walk(relay: &Relay, path: &str) -> (Vec<String>, usize) {
+pub fn walk(relay: &Relay, path: &str) -> (Vec<String>, usize) {
     let (mut all, mut pages, mut iterator) = (Vec::new(), 0, String::new());
     loop {
         let page = relay.get(&format!("{path}{iterator}")).expect(200).json;
@@ -48,7 +46,7 @@ fn walk(relay: &Relay, path: &str) -> (Vec<String>, usize) {
     }
 }
 
-fn application(relay: &Relay, uid: &str) -> ApplicationId {
+pub fn application(relay: &Relay, uid: &str) -> ApplicationId {
     relay.post("/app", json!({"name": uid, "uid": uid})).expect(201);
     id_of(relay, uid)
 }
@@ -59,7 +57,7 @@ fn id_of(relay: &Relay, uid: &str) -> ApplicationId {
 }
 
 /// Messages, named by their event ids.
-fn fill(relay: &Relay, messages: Vec<(ApplicationId, String, Bytes)>) {
+pub fn fill(relay: &Relay, messages: Vec<(ApplicationId, String, Bytes)>) {
     // As much as goes into one record.
     for some in messages.chunks(100) {
         let some = some.to_vec();
@@ -133,10 +131,10 @@ fn pages_over_all_applications_newest_first() {
         assert_eq!(walk(relay, &format!("{ALL}?limit=250")).0, newest);
         let oldest: Vec<String> = newest.iter().rev().cloned().collect();
         assert_eq!(walk(relay, &format!("{ALL}?limit=11&order=ascending")).0, oldest);
-        for number in 0..12 {
+        for (number, application) in applications.iter().enumerate() {
             let own: Vec<String> = newest
                 .iter()
-                .filter(|name| owner(name[1..].parse().unwrap()) == applications[number])
+                .filter(|name| owner(name[1..].parse().unwrap()) == *application)
                 .cloned()
                 .collect();
             let path = format!("/app/app-{number}/message-search?limit=3");
@@ -350,82 +348,4 @@ fn operational_webhooks_are_not_found() {
 fn endpoint_disabled(relay: &Relay) {
     send(relay, "gone", "a.b");
     settle(relay, &next_ready(relay), 410, Verdict::Dead(DeadReason::Exhausted));
-}
-
-/// Of ten thousand not each is asked for an event id: it is found as text is.
-#[test]
-fn event_ids_of_many_applications() {
-    let relay = Relay::start();
-    let quiet = application(&relay, "quiet");
-    fill(&relay, vec![(quiet, "needle".to_owned(), Bytes::new())]);
-    for some in 0..41 {
-        let name = move |number: usize| format!("busy-{some}-{number}");
-        let written = relay.state.store.write_blocking(None, move |transaction| {
-            for number in 0..50 {
-                let now = transaction.now();
-                let made = Application {
-                    id: ApplicationId::new(transaction.mint()),
-                    uid: None,
-                    name: name(number),
-                    throttle_rate: None,
-                    metadata: Default::default(),
-                    managed: false,
-                    created_at: now,
-                    updated_at: now,
-                };
-                let made = transaction.put_application(made, Author::Caller)?;
-                let body = Bytes::from_static(b"{}");
-                transaction.accept(NewMessage::plain(made.id, "a.b".to_owned(), body))?;
-            }
-            Ok(Reply::Done)
-        });
-        written.unwrap();
-    }
-    let page = relay.get("/message-search?q=needle").expect(200).json;
-    assert_eq!(names(&page), ["needle"]);
-    assert_eq!(page["data"][0]["match"], json!({"field": "eventId"}));
-    let own = relay.get("/app/quiet/message-search?q=needle").expect(200).json;
-    assert_eq!(names(&own), ["needle"]);
-    relay.folder.clock.advance(Duration::from_secs(3 * 24 * 3_600));
-    let window = found(&relay, "/message-search?q=needle&app=quiet");
-    assert_eq!(window, ["needle"], "one that is asked knows it, however old");
-    assert!(found(&relay, "/message-search?q=needle").is_empty(), "as text is");
-}
-
-/// However much is stored, a page looks at so much of it and says how far it came.
-#[test]
-fn a_page_ends_early_and_says_so() {
-    let mut folder = Folder::new();
-    folder.segment_size = 64 << 20;
-    let relay = Relay::over(folder);
-    let [one, two] = ["one", "two"].map(|uid| application(&relay, uid));
-    let body = |number: usize| match number {
-        0 => Bytes::from_static(b"{\"needle\":1}"),
-        _ => Bytes::from_static(b"{}"),
-    };
-    let owner = |number: usize| if number % 2 == 0 { one } else { two };
-    let messages = (0..6_000).map(|number| (owner(number), format!("m{number}"), body(number)));
-    fill(&relay, messages.collect());
-    let path = "/message-search?q=needle";
-    let first = relay.get(path).expect(200).json;
-    assert_eq!((names(&first), &first["done"]), (Vec::new(), &json!(false)));
-    assert!(first["searchedTo"].is_string() && first["iterator"].is_string(), "{first}");
-    let (all, pages) = walk(&relay, path);
-    assert_eq!(all, ["m0"]);
-    assert!(pages >= 2, "{pages}");
-    let (all, pages) = walk(&relay, "/message-search?event_types=none");
-    assert_eq!((all.len(), pages), (0, 2));
-    let (all, _) = walk(&relay, "/message-search?q=needle&order=ascending");
-    assert_eq!(all, ["m0"]);
-    // Large bodies end it sooner.
-    let large = Bytes::from(format!("\"{}\"", "x".repeat(3 << 20)));
-    for number in 0..7 {
-        fill(&relay, vec![(one, format!("large{number}"), large.clone())]);
-    }
-    let page = relay.get("/message-search?q=nothing").expect(200).json;
-    assert_eq!(page["done"], false);
-    let last = page["iterator"].as_str().unwrap().to_owned();
-    let third = relay.get("/app/one/msg/large4").text("id").to_owned();
-    assert!(page["searchedTo"].is_string());
-    assert_eq!(last, third, "three of them are as much as one page reads");
 }

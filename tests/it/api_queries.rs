@@ -30,6 +30,19 @@ fn flag(name: &'static str) -> (&'static str, Vec<String>) {
     (name, vec!["yes".to_owned(), "1".to_owned()])
 }
 
+/// Of the searches over one application and over all.
+fn searches() -> [Parameters; 2] {
+    let own: Parameters = vec![
+        ("status", vec!["5".to_owned(), "x".to_owned()]),
+        ("q", vec![long(201), "a%00".to_owned()]),
+        ("in", vec!["event_id".to_owned(), "1".to_owned()]),
+        ("source", vec!["a%20b".to_owned(), long(257)]),
+    ];
+    let own = [paging(), filtering(), own].concat();
+    let all = [own.clone(), vec![("app", vec!["nobody".to_owned(), "a%20b".to_owned()])]];
+    [own, all.concat()]
+}
+
 type Parameters = Vec<(&'static str, Vec<String>)>;
 
 fn queries() -> Vec<(&'static str, &'static str, Parameters)> {
@@ -70,13 +83,7 @@ fn queries() -> Vec<(&'static str, &'static str, Parameters)> {
     let mut dead = with(vec![class.clone(), reason, one_dead]);
     dead.retain(|(name, _)| !["before", "after"].contains(name));
     dead.extend(window.clone());
-    let searched = with(vec![
-        status.clone(),
-        ("q", vec![long(201), "a%00".to_owned()]),
-        ("in", wrong(&["event_id", "1"])),
-        ("source", vec!["a%20b".to_owned(), long(257)]),
-    ]);
-    let all = [searched.clone(), vec![("app", wrong(&["nobody", "a%20b"]))]].concat();
+    let [searched, all] = searches();
     vec![
         ("GET", "/app", paging()),
         ("GET", "/auth/key", paging()),

@@ -12,6 +12,7 @@ mod api_document;
 mod api_expunge;
 mod api_fields;
 mod api_message_search;
+mod api_message_search_bounds;
 mod api_messages;
 mod api_operational;
 mod api_poller;

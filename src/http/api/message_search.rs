@@ -91,10 +91,7 @@ async fn answer(
     let meant = meant(&call, query)?;
     let filter = message::filter(query)?;
     let now = call.store().now();
-    let window = match query.text("q") {
-        Some(_) => Some(window(&filter, now)),
-        None => None,
-    };
+    let window = query.text("q").map(|_| window(&filter, now));
     let wanted = Wanted {
         application,
         filter,
