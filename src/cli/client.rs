@@ -109,12 +109,15 @@ pub struct Client {
     agent: Agent,
     base: String,
     token: Option<String>,
+    /// Whether any certificate will do.
+    skip_verify: bool,
 }
 
 impl Client {
     /// Without a token: for what anybody may ask.
     pub fn anonymous(base: &str) -> Client {
-        Client { agent: agent(REQUEST_TIMEOUT), base: base.to_owned(), token: None }
+        let agent = agent(REQUEST_TIMEOUT);
+        Client { agent, base: base.to_owned(), token: None, skip_verify: false }
     }
 
     /// With the token of the caller.
@@ -133,22 +136,23 @@ impl Client {
 
     /// With a token that is known already, at a URL without a slash at its end.
     pub fn at(base: String, token: String) -> Client {
-        Client { agent: agent(REQUEST_TIMEOUT), base, token: Some(token) }
+        let agent = agent(REQUEST_TIMEOUT);
+        Client { agent, base, token: Some(token), skip_verify: false }
     }
 
     /// With as much time for an answer as a count of millions of rows takes.
     pub fn patient(self) -> Client {
-        Client { agent: agent(COUNT_TIMEOUT), ..self }
+        Client { agent: agent_with(COUNT_TIMEOUT, self.skip_verify), ..self }
     }
 
     /// With little time: for a relay that may not be there.
     pub fn brief(self) -> Client {
-        Client { agent: agent(BRIEF_TIMEOUT), ..self }
+        Client { agent: agent_with(BRIEF_TIMEOUT, self.skip_verify), ..self }
     }
 
     /// Whatever certificate the relay shows.
     pub fn unverified(self) -> Client {
-        Client { agent: agent_with(REQUEST_TIMEOUT, true), ..self }
+        Client { agent: agent_with(REQUEST_TIMEOUT, true), skip_verify: true, ..self }
     }
 
     /// The relay's URL, without a slash at its end, and the caller's token.
@@ -156,13 +160,11 @@ impl Client {
         (&self.base, self.token.as_deref())
     }
 
-    /// Writes JSON to a place; sent again when the relay is busy, which leaves it the same.
-    pub fn put(&self, path: &str, body: &str) -> Result<Value, Failure> {
+    /// Writes JSON to a place, once.
+    pub fn put_once(&self, path: &str, body: &str) -> Result<Value, Failure> {
         let url = format!("{}{path}", self.base);
-        self.retrying(|| {
-            let request = self.agent.put(&url).header("content-type", "application/json");
-            self.answer(self.signed(request).send(body))
-        })
+        let request = self.agent.put(&url).header("content-type", "application/json");
+        self.accepted(self.answer(self.signed(request).send(body))?)
     }
 
     /// Asks once, whatever the status.

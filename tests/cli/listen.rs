@@ -202,7 +202,8 @@ fn a_short_silence_is_none() {
 fn what_is_on_its_way_at_a_crash_comes_again() {
     let place = Place::with_source("shop");
     let target = Target::start();
-    let arguments = [&[target.port().as_str()][..], &NAMED].concat();
+    let port = target.port();
+    let arguments = [&[port.as_str()][..], &NAMED].concat();
     let mut listener = place.listen(&arguments);
     listener.wait_for("connected");
     place.send("shop", 0..1);
@@ -251,7 +252,7 @@ fn several_sources_and_targets_at_once() {
         let line = format!("POST {path} HTTP/1.1");
         assert!(target.came().iter().all(|came| came.line == line), "{line}");
     }
-    listener.kill();
+    assert!(listener.stop().success());
     place.send("two", 10..12);
     place.send("three", 10..11);
     let mut listener = place.listen(&arguments);
@@ -274,7 +275,8 @@ fn it_moves_to_another_machine() {
     assert!(listener.stop().success());
     place.send("shop", 3..6);
     let elsewhere = Folder::new();
-    let arguments = [&[there.port().as_str()][..], &NAMED].concat();
+    let port = there.port();
+    let arguments = [&[port.as_str()][..], &NAMED].concat();
     let mut listener = place.begin_listener(&elsewhere, &arguments);
     listener.wait_for("connected");
     assert_eq!(there.wait(3), numbers(3..6));

@@ -123,8 +123,8 @@ fn what_is_of_no_use_is_told_and_ends_it() {
     listener.wait_for("error");
     assert_eq!(listener.ended(), 1);
     let run = |arguments: &[&str]| {
-        let all = [arguments, &["--token", "wrong", "--server", &place.proxy.url()]].concat();
-        place.folder.run(&all)
+        let url = place.proxy.url();
+        place.folder.run(&[arguments, &["--token", "wrong", "--server", &url]].concat())
     };
     run(&["listen", "3000", "--source", "shop"]).expect(
         1,

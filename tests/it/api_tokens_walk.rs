@@ -23,6 +23,10 @@ const CAPABILITIES: [&str; 6] = [
 /// How calls end that try or change transformations.
 const TRANSFORMING: [&str; 3] = ["/transformation", "/transformation/simulate", "/dry-run"];
 
+/// How calls end that move consumers and listeners on, or give up what was meant for endpoints.
+const MOVING: [&str; 5] =
+    ["/seek", "/commit", "/consumer/{consumer_id}", "/purge", "/listener/{listener_name}"];
+
 /// How calls end that have something delivered again.
 const AGAIN: [&str; 5] =
     ["/recover", "/replay-missing", "/bulk-replay", "/send-example", "/resend"];
@@ -48,9 +52,7 @@ fn openers(method: &str, path: &str) -> Option<&'static [&'static str]> {
         Some(&["ViewEndpointSecret", "ManageEndpointSecret", "ManageEndpoint"])
     } else if own && method != "GET" && ends(&TRANSFORMING) {
         Some(&["ManageTransformations"])
-    } else if own && ends(&["/seek", "/commit", "/consumer/{consumer_id}", "/purge"])
-        || own && ends(&["/listener/{listener_name}"])
-    {
+    } else if own && ends(&MOVING) {
         Some(&["ManageEndpoint"])
     } else if own && ends(&["/secret/rotate"]) {
         Some(&["ManageEndpointSecret", "ManageEndpoint"])

@@ -18,6 +18,8 @@ pub struct Cursor {
     /// As the relay has it.
     held: Option<String>,
     written: Instant,
+    /// More is done than the relay could be told.
+    behind: bool,
 }
 
 impl Cursor {
@@ -32,7 +34,7 @@ impl Cursor {
             404 if answer.body["code"] == "not_found" => None,
             _ => client.accepted(answer)?["position"].as_str().map(str::to_owned),
         };
-        Ok(Cursor { path, held, written: Instant::now() })
+        Ok(Cursor { path, held, written: Instant::now(), behind: false })
     }
 
     /// Up to where everything is done.
@@ -46,7 +48,10 @@ impl Cursor {
         if self.held.as_deref() == Some(position) {
             return Ok(());
         }
-        let answer: Value = client.put(&self.path, &json!({ "position": position }).to_string())?;
+        self.behind = true;
+        let body = json!({ "position": position }).to_string();
+        let answer: Value = client.put_once(&self.path, &body)?;
+        self.behind = false;
         self.held = answer["position"].as_str().map(str::to_owned);
         self.written = Instant::now();
         Ok(())
@@ -54,7 +59,7 @@ impl Cursor {
 
     /// Nothing was to be done up to there.
     pub fn passed(&mut self, client: &Client, position: &str) -> Result<(), Failure> {
-        if self.held.is_some() && self.written.elapsed() < QUIET {
+        if !self.behind && self.held.is_some() && self.written.elapsed() < QUIET {
             return Ok(());
         }
         self.done(client, position)

@@ -101,8 +101,7 @@ enum Said {
 
 /// Forwards until it is stopped.
 pub(super) fn run(arguments: &ListenArguments, common: &Common) -> Outcome {
-    let client = arguments.at.client(common)?;
-    let client = if arguments.skip_verify { client.unverified() } else { client };
+    let client = arguments.client(common)?;
     let (said, heard) = mpsc::channel();
     // Before anything is made that has to be taken away again.
     listen_to_signals(said.clone())?;
@@ -114,9 +113,7 @@ pub(super) fn run(arguments: &ListenArguments, common: &Common) -> Outcome {
     match public {
         None => outcome,
         Some(public) => {
-            let client = arguments.at.client(common)?;
-            let client = if arguments.skip_verify { client.unverified() } else { client };
-            let deleted = public.delete(&client);
+            let deleted = public.delete(&arguments.client(common)?);
             outcome.and_then(|exit| deleted.map(|()| exit))
         }
     }
@@ -137,6 +134,7 @@ fn serve(
     let show = Show::new(common.json);
     begin(&show, &subscriptions, public)?;
     let shared = Arc::new(Shared {
+        places: arguments.client(common)?.brief(),
         client,
         show,
         retry: arguments.retry,
@@ -245,6 +243,11 @@ fn begin(
 }
 
 impl ListenArguments {
+    fn client(&self, common: &Common) -> Result<Client, Failure> {
+        let client = self.at.client(common)?;
+        Ok(if self.skip_verify { client.unverified() } else { client })
+    }
+
     fn asked(&self, path: String, query: Vec<(&'static str, String)>) -> Result<Asked, Failure> {
         let mut query = query;
         query.push(("original", "true".to_owned()));

@@ -58,6 +58,9 @@ pub struct Subscription {
 /// What all of them share.
 pub struct Shared {
     pub client: Client,
+    /// The same for places: with little time, so that a stream that is lost is not told late. A
+    /// place that was not written is made good by the next.
+    pub places: Client,
     pub show: Show,
     pub retry: Retry,
     pub stopping: AtomicBool,
@@ -138,7 +141,7 @@ impl Subscription {
     /// A relay that can't be told now is told of a later place: the stream is cut then too.
     fn done(&mut self, shared: &Arc<Shared>, position: &str) {
         if let Some(cursor) = &mut self.cursor
-            && let Err(failure) = cursor.done(&shared.client, position)
+            && let Err(failure) = cursor.done(&shared.places, position)
         {
             self.untold(shared, &failure);
         }
@@ -146,7 +149,7 @@ impl Subscription {
 
     fn passed(&mut self, shared: &Arc<Shared>, position: Option<&str>) {
         if let (Some(cursor), Some(position)) = (&mut self.cursor, position)
-            && let Err(failure) = cursor.passed(&shared.client, position)
+            && let Err(failure) = cursor.passed(&shared.places, position)
         {
             self.untold(shared, &failure);
         }

@@ -20,8 +20,6 @@ struct State {
     way: Way,
     upstream: SocketAddr,
     streams: Vec<TcpStream>,
-    /// Connections so far.
-    taken: usize,
 }
 
 #[derive(Clone)]
@@ -34,7 +32,7 @@ impl Proxy {
     pub fn to(upstream: SocketAddr) -> Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let state = State { way: Way::Open, upstream, streams: Vec::new(), taken: 0 };
+        let state = State { way: Way::Open, upstream, streams: Vec::new() };
         let proxy = Proxy { address, state: Arc::new((Mutex::new(state), Condvar::new())) };
         let own = proxy.clone();
         // Ends with the test's process; nothing waits for it.
@@ -63,21 +61,9 @@ impl Proxy {
         self.state.1.notify_all();
     }
 
-    pub fn taken(&self) -> usize {
-        self.state.0.lock().unwrap().taken
-    }
-
-    /// Waits until so many connections were taken.
-    pub fn wait_taken(&self, count: usize) {
-        let state = self.state.0.lock().unwrap();
-        drop(self.state.1.wait_while(state, |state| state.taken < count).unwrap());
-    }
-
     fn take(&self, near: TcpStream) {
         let upstream = {
-            let mut state = self.state.0.lock().unwrap();
-            state.taken += 1;
-            self.state.1.notify_all();
+            let state = self.state.0.lock().unwrap();
             if state.way == Way::Closed {
                 return;
             }

@@ -1,6 +1,7 @@
 //! A relay with a source, behind a proxy, and a listener in a process of its own.
 
 use std::io::{BufRead, BufReader};
+use std::os::unix::process::CommandExt;
 use std::process::{Child, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
@@ -110,8 +111,13 @@ impl Place {
         let url = self.proxy.url();
         let place = ["--server", &url, "--token", &self.key, "--alive-timeout", PATIENCE];
         let all = [&["listen", "--json"][..], arguments, &place].concat();
-        let mut child =
-            folder.command(&all).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut child = folder
+            .command(&all)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .process_group(0)
+            .spawn()
+            .unwrap();
         let (sender, lines) = mpsc::channel();
         let stdout = BufReader::new(child.stdout.take().unwrap());
         let stderr = BufReader::new(child.stderr.take().unwrap());
