@@ -10,20 +10,20 @@ listen = "127.0.0.1:0"'
 export settings
 
 # A browser needs its libraries in their places: unpacking it beside would not do.
-chromium() {
-    command -v chromium && return 0
+find_chromium() {
+    type -P chromium && return 0
     if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then
         { timeout 300 apt-get -qq update && timeout 600 apt-get -qq install --yes \
             --no-install-recommends chromium; } >"$work/chromium.log" 2>&1 || true
     fi
-    command -v chromium
+    type -P chromium
 }
 
 # browser STEP: makes CHROMIUM and BROWSER_LIBRARIES, or says why STEP is skipped and fails
 browser() {
     export CHROMIUM BROWSER_LIBRARIES=$work/browser
     mkdir -p "$BROWSER_LIBRARIES"
-    if ! CHROMIUM=$(chromium); then
+    if ! CHROMIUM=$(find_chromium); then
         skip "$1" "no chromium here and none to be had"
     elif ! debian node nodejs || ! debian npm npm; then
         skip "$1" "no node or no npm here and none to be had"

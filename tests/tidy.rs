@@ -233,7 +233,9 @@ fn files_functions_and_lines_are_short() {
     // TOML keeps a dependency in one line and relay.toml names variables beside; JSON is printed
     for file in all_files().iter().filter(|file| file.is(&TEXT) && !file.is(&["toml", "json"])) {
         for (number, line) in (1..).zip(file.text.lines()) {
-            let whole = file.is(&["md"]) && (line.starts_with('|') || line.contains("](http"));
+            let whole = file.is(&["md"]) && (line.starts_with('|') || line.contains("](http"))
+                // words for people stay in one piece; how it is laid out, prettier says
+                || file.is(&["js", "mjs"]) && line.contains(['\'', '`']);
             if line.chars().count() > MAX_COLUMNS && !whole {
                 let problem = format!("{} columns: break the line", line.chars().count());
                 problems.push(file.at(number, &problem));

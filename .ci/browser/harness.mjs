@@ -5,7 +5,12 @@ import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { createRequire } from 'node:module';
 
-const { RELAY_SERVER: server, RELAY_TOKEN: token, BROWSER_LIBRARIES: libraries, CHROMIUM: chromium } = process.env;
+const {
+  RELAY_SERVER: server,
+  RELAY_TOKEN: token,
+  BROWSER_LIBRARIES: libraries,
+  CHROMIUM: chromium,
+} = process.env;
 const load = createRequire(`${libraries}/package.json`);
 const { chromium: engine } = load('playwright-core');
 const axe = readFileSync(load.resolve('axe-core/axe.min.js'), 'utf8');
@@ -20,7 +25,8 @@ export const PATIENCE = 30_000;
 // Calls the API as the operator; what is refused ends the run.
 export async function api(method, path, body, key = token) {
   const answer = await fetch(`${server}/api/v1/${path}`, {
-    method, headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
+    method,
+    headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
     body: body === undefined ? undefined : JSON.stringify(body),
   });
   const text = await answer.text();
@@ -46,10 +52,17 @@ export async function receiver(answer) {
     const parts = [];
     request.on('data', (part) => parts.push(part));
     request.on('end', async () => {
-      const seen = { headers: request.headers, body: Buffer.concat(parts).toString(), path: request.url };
+      const seen = {
+        headers: request.headers,
+        body: Buffer.concat(parts).toString(),
+        path: request.url,
+      };
       got.push(seen);
       const { status = 200, body = 'ok', after = 0 } = await answer(seen, got.length);
-      setTimeout(() => { response.statusCode = status; response.end(body); }, after);
+      setTimeout(() => {
+        response.statusCode = status;
+        response.end(body);
+      }, after);
     });
   });
   await new Promise((done) => listener.listen(0, '127.0.0.1', done));
@@ -83,8 +96,17 @@ let browser;
 
 export async function launch() {
   browser = await engine.launch({
-    executablePath: chromium, headless: true,
-    args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
+    executablePath: chromium,
+    headless: true,
+    args: [
+      '--no-sandbox',
+      '--disable-gpu',
+      '--disable-quic',
+      '--no-first-run',
+      '--disable-background-networking',
+      '--disable-component-update',
+      '--disable-sync',
+    ],
   });
   return browser;
 }
@@ -93,28 +115,47 @@ export const close = () => browser.close();
 
 // A window of its own, which remembers what must not happen.
 export async function window({ size = SIZES.desktop, scheme = 'light', storage } = {}) {
-  const context = await browser.newContext({ viewport: size, colorScheme: scheme, storageState: storage, baseURL: server });
+  const context = await browser.newContext({
+    viewport: size,
+    colorScheme: scheme,
+    storageState: storage,
+    baseURL: server,
+  });
   context.setDefaultTimeout(PATIENCE);
   const faults = [];
   const host = new URL(server).host;
   context.on('request', (request) => {
     const url = new URL(request.url());
-    if (['http:', 'https:', 'ws:'].includes(url.protocol) && url.host !== host) faults.push(`a request to ${url.host}`);
+    if (['http:', 'https:', 'ws:'].includes(url.protocol) && url.host !== host)
+      faults.push(`a request to ${url.host}`);
   });
   const page = await context.newPage();
   page.on('console', (message) => {
-    if (['error', 'warning'].includes(message.type())) faults.push(`console: ${message.text()} (${message.location().url})`);
+    if (['error', 'warning'].includes(message.type()))
+      faults.push(`console: ${message.text()} (${message.location().url})`);
   });
   page.on('pageerror', (error) => faults.push(`error: ${error.message}`));
-  page.on('dialog', (dialog) => { faults.push(`a dialog opened: ${dialog.message()}`); dialog.dismiss(); });
+  page.on('dialog', (dialog) => {
+    faults.push(`a dialog opened: ${dialog.message()}`);
+    dialog.dismiss();
+  });
   await context.addInitScript(() => {
-    document.addEventListener('securitypolicyviolation', (event) => console.error(`policy: ${event.violatedDirective} ${event.blockedURI}`));
+    document.addEventListener('securitypolicyviolation', (event) =>
+      console.error(`policy: ${event.violatedDirective} ${event.blockedURI}`),
+    );
   });
   return {
-    context, page, faults,
+    context,
+    page,
+    faults,
     // What is expected to be refused is no fault.
-    forgive: (pattern) => { for (let at = faults.length - 1; at >= 0; at -= 1) if (pattern.test(faults[at])) faults.splice(at, 1); },
-    quiet: () => { if (faults.length) throw new Error(faults.splice(0).join('\n')); },
+    forgive: (pattern) => {
+      for (let at = faults.length - 1; at >= 0; at -= 1)
+        if (pattern.test(faults[at])) faults.splice(at, 1);
+    },
+    quiet: () => {
+      if (faults.length) throw new Error(faults.splice(0).join('\n'));
+    },
     close: () => context.close(),
   };
 }
@@ -135,15 +176,25 @@ export async function accessible(page, what) {
   await page.evaluate(axe);
   const found = await page.evaluate(async () => {
     const told = await globalThis.axe.run(document, { resultTypes: ['violations'] });
-    return told.violations.filter((one) => ['serious', 'critical'].includes(one.impact))
-      .map((one) => `${one.id}: ${one.help}: ${one.nodes.slice(0, 3).map((node) => node.html).join(' | ')}`);
+    return told.violations
+      .filter((one) => ['serious', 'critical'].includes(one.impact))
+      .map(
+        (one) =>
+          `${one.id}: ${one.help}: ${one.nodes
+            .slice(0, 3)
+            .map((node) => node.html)
+            .join(' | ')}`,
+      );
   });
   if (found.length) throw new Error(`${what}: ${found.join('\n')}`);
 }
 
 // Nothing is cut off at the side.
 export async function fits(page, what) {
-  const [inner, outer] = await page.evaluate(() => [document.documentElement.scrollWidth, window.innerWidth]);
+  const [inner, outer] = await page.evaluate(() => [
+    document.documentElement.scrollWidth,
+    window.innerWidth,
+  ]);
   if (inner > outer + 1) throw new Error(`${what} is ${inner} wide in a window of ${outer}`);
 }
 

@@ -40,7 +40,7 @@ export async function pages(made) {
         await check(`${path} on a ${size}, ${scheme}`, async () => {
           await open(view, path);
           if (words) await view.page.getByText(words).first().waitFor({ state: 'attached' });
-          if (await view.page.title() === 'planted') throw new Error('a stranger\'s script ran');
+          if ((await view.page.title()) === 'planted') throw new Error("a stranger's script ran");
           await accessible(view.page, path);
           if (size === 'phone') await fits(view.page, path);
           view.quiet();

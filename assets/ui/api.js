@@ -38,10 +38,16 @@ function query(values) {
 
 function refusal(status, text) {
   let body = null;
-  try { body = JSON.parse(text); } catch { /* a proxy's own words */ }
+  try {
+    body = JSON.parse(text);
+  } catch {
+    /* a proxy's own words */
+  }
   const detail = body?.detail;
   if (Array.isArray(detail)) {
-    const words = detail.map((one) => `${(one.loc ?? []).slice(1).join('.')}: ${one.msg}`.replace(/^: /, ''));
+    const words = detail.map((one) =>
+      `${(one.loc ?? []).slice(1).join('.')}: ${one.msg}`.replace(/^: /, ''),
+    );
     return new Refused(status, 'validation', words.join('; '), detail);
   }
   const words = typeof detail === 'string' ? detail : `the relay answered ${status}`;
@@ -67,7 +73,8 @@ async function call(method, place, { values, body, signal } = {}) {
     options.headers['content-type'] = 'application/json';
     options.body = JSON.stringify(body);
   }
-  if (method === 'POST') options.headers['idempotency-key'] = crypto.randomUUID?.() ?? `${Date.now()}-${Math.random()}`;
+  if (method === 'POST')
+    options.headers['idempotency-key'] = crypto.randomUUID?.() ?? `${Date.now()}-${Math.random()}`;
   let answer;
   try {
     answer = await ask(place + query(values), options);

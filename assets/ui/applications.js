@@ -18,13 +18,23 @@ const COLUMNS = [
 ];
 
 function add() {
-  dialog('Add an application', form([
-    field('name', 'Name', { required: true, maxlength: 256 }),
-    field('uid', 'Uid', { maxlength: 256, hint: 'Your own name for it: letters, digits, “.”, “-” and “_”. It stands for the id in every call. May be left empty.' }),
-  ], 'Add', async ({ name, uid }) => {
-    const made = await api.post('app', { name, ...(uid && { uid }) });
-    location.assign(to('applications', made.id));
-  }));
+  dialog(
+    'Add an application',
+    form(
+      [
+        field('name', 'Name', { required: true, maxlength: 256 }),
+        field('uid', 'Uid', {
+          maxlength: 256,
+          hint: 'Your own name for it: letters, digits, “.”, “-” and “_”. It stands for the id in every call. May be left empty.',
+        }),
+      ],
+      'Add',
+      async ({ name, uid }) => {
+        const made = await api.post('app', { name, ...(uid && { uid }) });
+        location.assign(to('applications', made.id));
+      },
+    ),
+  );
 }
 
 page(() => {
@@ -34,7 +44,11 @@ page(() => {
   const list = finder({
     load: (iterator) => api.get('app', { limit: 250, iterator, order: 'descending' }),
     text: (row) => `${row.name} ${row.uid ?? ''} ${row.id}`,
-    draw: (rows, searching) => table(COLUMNS, rows, { empty: searching ? 'No application has that in its name, uid or id.' : empty, caption: 'Applications' }),
+    draw: (rows, searching) =>
+      table(COLUMNS, rows, {
+        empty: searching ? 'No application has that in its name, uid or id.' : empty,
+        caption: 'Applications',
+      }),
     one: 'application',
   });
   return list.ready.then(() => list);

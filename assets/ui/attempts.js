@@ -22,24 +22,63 @@ function sent(headers) {
 // What one attempt sent and got; headers are asked for when somebody looks.
 export function attemptDetails(app, attempt, words = 'Request and response') {
   const headers = h('div', null, h('p', { class: 'faint' }, 'Loading…'));
-  const details = h('details', { ontoggle: async () => {
-    if (!details.open || details.dataset.asked) return;
-    details.dataset.asked = 'yes';
-    try {
-      show(headers, sent(await api.get(path`app/${app}/msg/${attempt.msgId}/attempt/${attempt.id}/headers`)));
-    } catch (error) { show(headers, problem(error)); }
-  } }, h('summary', null, words),
-  h('h3', null, 'Request'), h('p', { class: 'mono' }, `POST ${attempt.url}`), headers,
-  h('h3', null, 'Response'),
-  attempt.response ? code(pretty(attempt.response), { label: 'Response' }) : h('p', { class: 'empty' }, 'Nothing in it.'),
-  attempt.console?.length ? [h('h3', null, 'Console of the transformation'), code(attempt.console.join('\n'), { label: 'Console' })] : null);
+  const details = h(
+    'details',
+    {
+      ontoggle: async () => {
+        if (!details.open || details.dataset.asked) return;
+        details.dataset.asked = 'yes';
+        try {
+          show(
+            headers,
+            sent(
+              await api.get(path`app/${app}/msg/${attempt.msgId}/attempt/${attempt.id}/headers`),
+            ),
+          );
+        } catch (error) {
+          show(headers, problem(error));
+        }
+      },
+    },
+    h('summary', null, words),
+    h('h3', null, 'Request'),
+    h('p', { class: 'mono' }, `POST ${attempt.url}`),
+    headers,
+    h('h3', null, 'Response'),
+    attempt.response
+      ? code(pretty(attempt.response), { label: 'Response' })
+      : h('p', { class: 'empty' }, 'Nothing in it.'),
+    attempt.console?.length
+      ? [
+          h('h3', null, 'Console of the transformation'),
+          code(attempt.console.join('\n'), { label: 'Console' }),
+        ]
+      : null,
+  );
   return details;
 }
 
 // One attempt in a timeline.
 export function attemptEntry(app, attempt, number) {
-  return h('li', { class: tone(attempt) },
-    h('p', null, attempt.triggerType === 1 ? 'Sent by hand' : `Attempt ${number}`, ' ', pill(outcome(attempt), tone(attempt)), ' ',
-      h('span', { class: 'faint' }, 'in ', millis(attempt.responseDurationMs), ', ', when(attempt.timestamp))),
-    attemptDetails(app, attempt));
+  return h(
+    'li',
+    { class: tone(attempt) },
+    h(
+      'p',
+      null,
+      attempt.triggerType === 1 ? 'Sent by hand' : `Attempt ${number}`,
+      ' ',
+      pill(outcome(attempt), tone(attempt)),
+      ' ',
+      h(
+        'span',
+        { class: 'faint' },
+        'in ',
+        millis(attempt.responseDurationMs),
+        ', ',
+        when(attempt.timestamp),
+      ),
+    ),
+    attemptDetails(app, attempt),
+  );
 }

@@ -7,7 +7,8 @@ import { code, facts, pill, problem } from './parts.js';
 
 const CLASSES = { 0: 'no answer' };
 
-const answered = (attempt) => (attempt.responseStatusCode ? String(attempt.responseStatusCode) : CLASSES[0]);
+const answered = (attempt) =>
+  attempt.responseStatusCode ? String(attempt.responseStatusCode) : CLASSES[0];
 
 function sentHeaders(found) {
   const text = Object.entries(found.sentHeaders ?? {}).map(([name, value]) => `${name}: ${value}`);
@@ -16,10 +17,19 @@ function sentHeaders(found) {
 }
 
 function payload(message) {
-  if (message?.payload?.expired) return h('p', { class: 'faint' }, 'The payload is kept no longer.');
+  if (message?.payload?.expired)
+    return h('p', { class: 'faint' }, 'The payload is kept no longer.');
   const { rawPayload, rawPayloadBase64 } = message?.payload ?? {};
-  return [h('p', { class: 'faint' }, 'The payload as it was accepted; a transformation may have changed what was sent.'),
-    code(pretty(rawPayload ?? rawPayloadBase64 ?? message?.payload ?? {}), { label: 'Payload of the message' })];
+  return [
+    h(
+      'p',
+      { class: 'faint' },
+      'The payload as it was accepted; a transformation may have changed what was sent.',
+    ),
+    code(pretty(rawPayload ?? rawPayloadBase64 ?? message?.payload ?? {}), {
+      label: 'Payload of the message',
+    }),
+  ];
 }
 
 async function content(app, attempt) {
@@ -33,26 +43,70 @@ async function content(app, attempt) {
   return [
     facts([
       ['Attempt', h('code', null, attempt.id)],
-      ['Message', h('a', { href: to('applications', app, 'messages', attempt.msgId) }, attempt.msgId)],
+      [
+        'Message',
+        h('a', { href: to('applications', app, 'messages', attempt.msgId) }, attempt.msgId),
+      ],
       ['Sent to', attempt.url],
       ['Asked for by', attempt.triggerType === 1 ? 'a resend' : 'the schedule'],
-      ['Console', attempt.console?.length ? code(attempt.console.join('\n'), { label: 'Console' }) : null],
+      [
+        'Console',
+        attempt.console?.length ? code(attempt.console.join('\n'), { label: 'Console' }) : null,
+      ],
     ]),
-    h('div', { class: 'grid' },
-      h('div', null, h('h3', null, 'Request'), part(headers, (found) => code(sentHeaders(found) || 'no headers are kept', { label: 'Headers sent' })), part(message, payload)),
-      h('div', null, h('h3', null, `Answer: ${answered(attempt)}`), part(whole, (found) => (found.response
-        ? code(pretty(found.response), { label: 'Answer' }) : h('p', { class: 'empty' }, 'No body came with it.'))))),
+    h(
+      'div',
+      { class: 'grid' },
+      h(
+        'div',
+        null,
+        h('h3', null, 'Request'),
+        part(headers, (found) =>
+          code(sentHeaders(found) || 'no headers are kept', { label: 'Headers sent' }),
+        ),
+        part(message, payload),
+      ),
+      h(
+        'div',
+        null,
+        h('h3', null, `Answer: ${answered(attempt)}`),
+        part(whole, (found) =>
+          found.response
+            ? code(pretty(found.response), { label: 'Answer' })
+            : h('p', { class: 'empty' }, 'No body came with it.'),
+        ),
+      ),
+    ),
   ];
 }
 
 function line(app, attempt) {
   const place = h('div', { class: 'opened' });
-  const element = h('details', { class: 'line' },
-    h('summary', null,
-      pill(attempt.status === 0 ? 'delivered' : 'failed'), ' ', h('b', null, answered(attempt)), ' ',
-      h('span', null, attempt.msg?.eventType ?? ''), ' ', id(attempt.msgId), ' ',
-      h('span', { class: 'faint' }, millis(attempt.responseDurationMs), ' · ', when(attempt.timestamp), attempt.triggerType === 1 ? ' · resend' : '')),
-    place);
+  const element = h(
+    'details',
+    { class: 'line' },
+    h(
+      'summary',
+      null,
+      pill(attempt.status === 0 ? 'delivered' : 'failed'),
+      ' ',
+      h('b', null, answered(attempt)),
+      ' ',
+      h('span', null, attempt.msg?.eventType ?? ''),
+      ' ',
+      id(attempt.msgId),
+      ' ',
+      h(
+        'span',
+        { class: 'faint' },
+        millis(attempt.responseDurationMs),
+        ' · ',
+        when(attempt.timestamp),
+        attempt.triggerType === 1 ? ' · resend' : '',
+      ),
+    ),
+    place,
+  );
   element.addEventListener('toggle', async () => {
     if (!element.open || place.childNodes.length) return;
     show(place, h('p', { class: 'faint' }, 'Reading …'));
@@ -64,5 +118,9 @@ function line(app, attempt) {
 // Attempts of an application, newest first.
 export function attempts(app, rows, empty) {
   if (rows.length === 0) return h('p', { class: 'empty' }, empty);
-  return h('div', { class: 'lines' }, rows.map((attempt) => line(app, attempt)));
+  return h(
+    'div',
+    { class: 'lines' },
+    rows.map((attempt) => line(app, attempt)),
+  );
 }

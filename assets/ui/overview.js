@@ -7,14 +7,23 @@ import { ago, bytes, millis, number, place, when } from './format.js';
 import { card, figure, figures, pill, table } from './parts.js';
 import { about, every, page } from './shell.js';
 
-const PERIODS = [['hour', 'Hour'], ['day', 'Day'], ['week', 'Week']];
+const PERIODS = [
+  ['hour', 'Hour'],
+  ['day', 'Day'],
+  ['week', 'Week'],
+];
 const REFRESH_SECONDS = 5;
 let period = 'hour';
 
 function verdict(now, wrong) {
   if (!now.ready) return ['bad', `Not ready: ${Object.values(now.reasons ?? {}).join('; ')}`];
-  if (now.alertsFiring?.length) return ['bad', now.alertsFiring.map((alert) => alert.words).join(' · ')];
-  if (wrong.length) return ['warn', `${wrong.length === 1 ? 'One endpoint needs' : `${number(wrong.length)} endpoints need`} a look; everything else is delivered.`];
+  if (now.alertsFiring?.length)
+    return ['bad', now.alertsFiring.map((alert) => alert.words).join(' · ')];
+  if (wrong.length)
+    return [
+      'warn',
+      `${wrong.length === 1 ? 'One endpoint needs' : `${number(wrong.length)} endpoints need`} a look; everything else is delivered.`,
+    ];
   return ['good', 'Nothing is wrong.'];
 }
 
@@ -24,40 +33,102 @@ function state(now) {
     figure('Accepted, last hour', now.lastHour.accepted),
     figure('Delivered, last hour', now.lastHour.delivered),
     figure('Failing endpoints', now.failingEndpoints, { tone: now.failingEndpoints ? 'bad' : '' }),
-    figure('Waiting', now.waiting, { note: now.oldestWaiting ? `oldest due ${ago(now.oldestWaiting)}` : 'nothing is late' }),
-    figure('Dead letters', now.deadLetters, { href: to('dead-letters'), tone: now.deadLetters ? 'warn' : '' }),
-    figure('Latency p50', millis(now.lastHour.latencyP50Ms), { note: `p99 ${millis(now.lastHour.latencyP99Ms)}` }),
-    figure('Disk', bytes(now.disk.used), { tone: used > 0.9 ? 'bad' : '', note: `of ${bytes(now.disk.cap)}, ${bytes(now.disk.free)} free` }),
+    figure('Waiting', now.waiting, {
+      note: now.oldestWaiting ? `oldest due ${ago(now.oldestWaiting)}` : 'nothing is late',
+    }),
+    figure('Dead letters', now.deadLetters, {
+      href: to('dead-letters'),
+      tone: now.deadLetters ? 'warn' : '',
+    }),
+    figure('Latency p50', millis(now.lastHour.latencyP50Ms), {
+      note: `p99 ${millis(now.lastHour.latencyP99Ms)}`,
+    }),
+    figure('Disk', bytes(now.disk.used), {
+      tone: used > 0.9 ? 'bad' : '',
+      note: `of ${bytes(now.disk.cap)}, ${bytes(now.disk.free)} free`,
+    }),
   );
 }
 
 function needing(wrong) {
-  return table([
-    ['Endpoint', (row) => h('a', { href: to('applications', row.appId, 'endpoints', row.endpointId) }, place(row.url))],
-    ['Application', (row) => h('a', { href: to('applications', row.appId) }, row.appName)],
-    ['State', (row) => pill(row.status)],
-    ['Since', (row) => when(row.since)],
-    ['Waiting', (row) => (row.atLeast ? `≥ ${number(row.waiting)}` : number(row.waiting)), 'right'],
-    ['Last answer', (row) => row.lastAnswer ?? '–'],
-  ], wrong, { empty: 'Every endpoint takes what it is sent.', caption: 'Endpoints that need a look' });
+  return table(
+    [
+      [
+        'Endpoint',
+        (row) =>
+          h(
+            'a',
+            { href: to('applications', row.appId, 'endpoints', row.endpointId) },
+            place(row.url),
+          ),
+      ],
+      ['Application', (row) => h('a', { href: to('applications', row.appId) }, row.appName)],
+      ['State', (row) => pill(row.status)],
+      ['Since', (row) => when(row.since)],
+      [
+        'Waiting',
+        (row) => (row.atLeast ? `≥ ${number(row.waiting)}` : number(row.waiting)),
+        'right',
+      ],
+      ['Last answer', (row) => row.lastAnswer ?? '–'],
+    ],
+    wrong,
+    { empty: 'Every endpoint takes what it is sent.', caption: 'Endpoints that need a look' },
+  );
 }
 
 function charts(history) {
   const { data } = history;
-  return h('div', { class: 'grid' },
-    card(null, chart('Messages and deliveries', data, [['accepted', 'accepted', 'one'], ['delivered', 'delivered', 'two'], ['failed', 'failed attempts', 'three']])),
-    card(null, chart('Time to delivery', data, [['latencyP50Ms', 'p50', 'one'], ['latencyP99Ms', 'p99', 'four']], { format: millis })));
+  return h(
+    'div',
+    { class: 'grid' },
+    card(
+      null,
+      chart('Messages and deliveries', data, [
+        ['accepted', 'accepted', 'one'],
+        ['delivered', 'delivered', 'two'],
+        ['failed', 'failed attempts', 'three'],
+      ]),
+    ),
+    card(
+      null,
+      chart(
+        'Time to delivery',
+        data,
+        [
+          ['latencyP50Ms', 'p50', 'one'],
+          ['latencyP99Ms', 'p99', 'four'],
+        ],
+        { format: millis },
+      ),
+    ),
+  );
 }
 
 function choice(changed) {
-  const buttons = PERIODS.map(([name, words]) => h('button', {
-    type: 'button', class: 'plain small', 'aria-pressed': String(name === period), onclick: () => {
-      period = name;
-      buttons.forEach((one, at) => one.setAttribute('aria-pressed', String(PERIODS[at][0] === period)));
-      changed();
-    },
-  }, words));
-  return h('div', { class: 'actions', role: 'group', 'aria-label': 'Period of the charts' }, buttons);
+  const buttons = PERIODS.map(([name, words]) =>
+    h(
+      'button',
+      {
+        type: 'button',
+        class: 'plain small',
+        'aria-pressed': String(name === period),
+        onclick: () => {
+          period = name;
+          buttons.forEach((one, at) =>
+            one.setAttribute('aria-pressed', String(PERIODS[at][0] === period)),
+          );
+          changed();
+        },
+      },
+      words,
+    ),
+  );
+  return h(
+    'div',
+    { class: 'actions', role: 'group', 'aria-label': 'Period of the charts' },
+    buttons,
+  );
 }
 
 page(async () => {
@@ -68,12 +139,26 @@ page(async () => {
   const draw = async () => {
     const [now, wrong] = await Promise.all([api.get('stats/overview'), api.get('stats/endpoints')]);
     const [tone, words] = verdict(now, wrong.data);
-    about(h('span', { class: `text-${tone}` }, words), ' ', h('span', null, `Version ${now.version}, up since `, when(now.startedAt), '.'));
+    about(
+      h('span', { class: `text-${tone}` }, words),
+      ' ',
+      h('span', null, `Version ${now.version}, up since `, when(now.startedAt), '.'),
+    );
     show(top, state(now));
     show(wrongs, needing(wrong.data));
   };
   await Promise.all([draw(), drawCharts()]);
   every(REFRESH_SECONDS, draw);
   every(60, drawCharts);
-  return [top, card('Needs a look', wrongs), h('div', { class: 'head' }, h('h2', null, 'Over time'), choice(() => drawCharts())), graphs];
+  return [
+    top,
+    card('Needs a look', wrongs),
+    h(
+      'div',
+      { class: 'head' },
+      h('h2', null, 'Over time'),
+      choice(() => drawCharts()),
+    ),
+    graphs,
+  ];
 });

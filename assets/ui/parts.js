@@ -4,8 +4,30 @@ import { byId, h, show } from './dom.js';
 import { number } from './format.js';
 
 const TONES = {
-  good: ['delivered', 'success', 'healthy', 'accepted', 'active', 'ready', 'finished', 'ok', 'running'],
-  warn: ['waiting', 'pending', 'retrying', 'sending', 'paused', 'parked', 'throttled', 'held', 'inspect', 'inspected', 'deprecated'],
+  good: [
+    'delivered',
+    'success',
+    'healthy',
+    'accepted',
+    'active',
+    'ready',
+    'finished',
+    'ok',
+    'running',
+  ],
+  warn: [
+    'waiting',
+    'pending',
+    'retrying',
+    'sending',
+    'paused',
+    'parked',
+    'throttled',
+    'held',
+    'inspect',
+    'inspected',
+    'deprecated',
+  ],
   bad: ['dead', 'fail', 'failed', 'failing', 'refused', 'exhausted', 'rejected', 'gone', 'expired'],
 };
 
@@ -19,7 +41,10 @@ export function pill(word, kind = tone(word)) {
 // One figure with its name.
 export function figure(name, value, { tone: kind, note, href } = {}) {
   const shown = typeof value === 'number' ? number(value) : value;
-  const inner = [h('dt', null, name), h('dd', { class: kind ?? '' }, href ? h('a', { href }, shown) : shown)];
+  const inner = [
+    h('dt', null, name),
+    h('dd', { class: kind ?? '' }, href ? h('a', { href }, shown) : shown),
+  ];
   return h('div', { class: 'figure' }, inner, note ? h('dd', { class: 'note' }, note) : null);
 }
 
@@ -29,18 +54,35 @@ export function card(title, ...children) {
   return h('section', { class: 'card' }, title ? h('h2', null, title) : null, children);
 }
 
-// A table from rows: columns are `[heading, row => content, class]`. On a phone each row is a block.
+// A table from rows: columns are `[heading, row => content, class]`. On a phone a row is a block.
 export function table(columns, rows, { empty = 'Nothing here.', caption } = {}) {
   if (rows.length === 0) return h('p', { class: 'empty' }, empty);
-  const head = columns.map(([heading]) => h('th', { scope: 'col' }, heading || h('span', { class: 'hidden' }, 'Further')));
-  const body = rows.map((row) => h('tr', null, columns.map(([heading, content, kind]) =>
-    h('td', { 'data-heading': heading, class: kind ?? '' }, content(row)))));
-  return h('div', { class: 'scroll', tabindex: '0', role: 'region', 'aria-label': caption ?? 'Table' },
-    h('table', null, caption ? h('caption', { class: 'hidden' }, caption) : null,
-      h('thead', null, h('tr', null, head)), h('tbody', null, body)));
+  const head = columns.map(([heading]) =>
+    h('th', { scope: 'col' }, heading || h('span', { class: 'hidden' }, 'Further')),
+  );
+  const body = rows.map((row) =>
+    h(
+      'tr',
+      null,
+      columns.map(([heading, content, kind]) =>
+        h('td', { 'data-heading': heading, class: kind ?? '' }, content(row)),
+      ),
+    ),
+  );
+  return h(
+    'div',
+    { class: 'scroll', tabindex: '0', role: 'region', 'aria-label': caption ?? 'Table' },
+    h(
+      'table',
+      null,
+      caption ? h('caption', { class: 'hidden' }, caption) : null,
+      h('thead', null, h('tr', null, head)),
+      h('tbody', null, body),
+    ),
+  );
 }
 
-// A list of the API that is read page by page; `load(iterator)` gives a page, `draw(items)` shows it.
+// A list that is read page by page; `load(iterator)` gives a page, `draw(items)` shows all so far.
 export function pages(load, draw) {
   const place = h('div', { 'aria-live': 'off' });
   const more = h('button', { type: 'button', class: 'plain', hidden: true }, 'Show more');
@@ -63,7 +105,11 @@ export function pages(load, draw) {
   more.addEventListener('click', next);
   const element = h('div', null, place, h('p', null, more));
   element.ready = next();
-  element.again = () => { items = []; iterator = null; return next(); };
+  element.again = () => {
+    items = [];
+    iterator = null;
+    return next();
+  };
   return element;
 }
 
@@ -75,8 +121,16 @@ export function problem(error) {
 // Tells of something that was done, or not.
 export function notice(words, kind = 'good') {
   const place = byId('notices');
-  const shown = h('p', { class: `notice ${kind}` }, words,
-    h('button', { type: 'button', class: 'close', 'aria-label': 'Close', onclick: () => shown.remove() }, '×'));
+  const shown = h(
+    'p',
+    { class: `notice ${kind}` },
+    words,
+    h(
+      'button',
+      { type: 'button', class: 'close', 'aria-label': 'Close', onclick: () => shown.remove() },
+      '×',
+    ),
+  );
   place.append(shown);
   setTimeout(() => shown.remove(), kind === 'bad' ? 20_000 : 6_000);
 }
@@ -87,7 +141,11 @@ export function button(words, action, { kind = '', ...attributes } = {}) {
   element.addEventListener('click', async () => {
     element.disabled = true;
     element.setAttribute('aria-busy', 'true');
-    try { await action(element); } catch (error) { notice(error.message, 'bad'); } finally {
+    try {
+      await action(element);
+    } catch (error) {
+      notice(error.message, 'bad');
+    } finally {
       element.disabled = false;
       element.removeAttribute('aria-busy');
     }
@@ -96,37 +154,66 @@ export function button(words, action, { kind = '', ...attributes } = {}) {
 }
 
 export function copy(text, words = 'Copy') {
-  return button(words, async () => {
-    await navigator.clipboard.writeText(text);
-    notice('Copied.');
-  }, { kind: 'plain small' });
+  return button(
+    words,
+    async () => {
+      await navigator.clipboard.writeText(text);
+      notice('Copied.');
+    },
+    { kind: 'plain small' },
+  );
 }
 
 // Text that somebody sent: never more than text, and not all of it at once when it is long.
 export function code(text, { most = 20_000, label = 'Content' } = {}) {
-  const part = h('pre', { class: 'code', tabindex: '0', role: 'region', 'aria-label': label }, text.slice(0, most));
+  const part = h(
+    'pre',
+    { class: 'code', tabindex: '0', role: 'region', 'aria-label': label },
+    text.slice(0, most),
+  );
   if (text.length <= most) return part;
-  const rest = button(`Show all ${number(text.length)} characters`, () => {
-    part.textContent = text;
-    rest.remove();
-  }, { kind: 'plain small' });
+  const rest = button(
+    `Show all ${number(text.length)} characters`,
+    () => {
+      part.textContent = text;
+      rest.remove();
+    },
+    { kind: 'plain small' },
+  );
   return h('div', null, part, rest);
 }
 
 // Names and values.
 export function facts(list) {
   const shown = list.filter(([, value]) => value !== null && value !== undefined && value !== '');
-  return h('dl', { class: 'facts' }, shown.map(([name, value]) => [h('dt', null, name), h('dd', null, value)]));
+  return h(
+    'dl',
+    { class: 'facts' },
+    shown.map(([name, value]) => [h('dt', null, name), h('dd', null, value)]),
+  );
 }
 
 // Tabs: `[[name, words, () => content], …]`; the one in the address's fragment is open.
 export function tabs(list) {
   const panel = h('div', { role: 'tabpanel', id: 'panel', tabindex: '0' });
-  const heads = list.map(([name, words]) => h('button', {
-    type: 'button', role: 'tab', id: `tab-${name}`, 'aria-controls': 'panel', onclick: () => open(name, true),
-  }, words));
+  const heads = list.map(([name, words]) =>
+    h(
+      'button',
+      {
+        type: 'button',
+        role: 'tab',
+        id: `tab-${name}`,
+        'aria-controls': 'panel',
+        onclick: () => open(name, true),
+      },
+      words,
+    ),
+  );
   function open(name, chosen) {
-    const at = Math.max(0, list.findIndex(([known]) => known === name));
+    const at = Math.max(
+      0,
+      list.findIndex(([known]) => known === name),
+    );
     heads.forEach((head, number) => {
       head.setAttribute('aria-selected', String(number === at));
       head.tabIndex = number === at ? 0 : -1;
@@ -135,14 +222,22 @@ export function tabs(list) {
     if (chosen) history.replaceState(null, '', `#${list[at][0]}`);
     show(panel, list[at][2]());
   }
-  const bar = h('div', { role: 'tablist', class: 'tabs', onkeydown: (event) => {
-    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
-    if (!step) return;
-    const at = heads.indexOf(document.activeElement);
-    const next = (at + step + heads.length) % heads.length;
-    heads[next].focus();
-    open(list[next][0], true);
-  } }, heads);
+  const bar = h(
+    'div',
+    {
+      role: 'tablist',
+      class: 'tabs',
+      onkeydown: (event) => {
+        const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+        if (!step) return;
+        const at = heads.indexOf(document.activeElement);
+        const next = (at + step + heads.length) % heads.length;
+        heads[next].focus();
+        open(list[next][0], true);
+      },
+    },
+    heads,
+  );
   open(location.hash.slice(1), false);
   return h('div', null, bar, panel);
 }

@@ -9,37 +9,62 @@ onClosed(() => {
   location.replace(`${to('sign-in')}?next=${encodeURIComponent(here)}`);
 });
 
-// Who is signed in, as `GET /api/v1/auth/whoami` tells it. It is asked for beside what a page shows.
+// Who is signed in, as `GET /api/v1/auth/whoami` tells it; asked for beside what a page shows.
 export const person = api.get('auth/whoami');
 person.catch(() => {});
 
 // Whether whoever is signed in may change anything.
-export const mayChange = person.then((found) => found.role !== 'read-only', () => false);
+export const mayChange = person.then(
+  (found) => found.role !== 'read-only',
+  () => false,
+);
 
 const THEMES = ['system', 'light', 'dark'];
 
 function theme() {
   const chosen = () => document.documentElement.dataset.theme ?? 'system';
-  const element = h('button', { type: 'button', class: 'plain small', onclick: () => {
-    const next = THEMES[(THEMES.indexOf(chosen()) + 1) % THEMES.length];
-    if (next === 'system') delete document.documentElement.dataset.theme;
-    else document.documentElement.dataset.theme = next;
-    try { localStorage.setItem('relay.theme', next); } catch { /* for this page only */ }
-    element.textContent = `Theme: ${next}`;
-  } }, `Theme: ${chosen()}`);
+  const element = h(
+    'button',
+    {
+      type: 'button',
+      class: 'plain small',
+      onclick: () => {
+        const next = THEMES[(THEMES.indexOf(chosen()) + 1) % THEMES.length];
+        if (next === 'system') delete document.documentElement.dataset.theme;
+        else document.documentElement.dataset.theme = next;
+        try {
+          localStorage.setItem('relay.theme', next);
+        } catch {
+          /* for this page only */
+        }
+        element.textContent = `Theme: ${next}`;
+      },
+    },
+    `Theme: ${chosen()}`,
+  );
   return element;
 }
 
 async function bar() {
   const found = await person;
   const name = found.name ?? 'operator';
-  const out = button('Sign out', async () => {
-    await api.delete('auth/session');
-    location.assign(to('sign-in'));
-  }, { kind: 'plain small' });
-  show(byId('person'), h('details', { class: 'menu' },
-    h('summary', null, name, found.role === 'read-only' ? ' (read only)' : ''),
-    h('div', null, h('a', { href: `${root}docs` }, 'API documentation'), theme(), out)));
+  const out = button(
+    'Sign out',
+    async () => {
+      await api.delete('auth/session');
+      location.assign(to('sign-in'));
+    },
+    { kind: 'plain small' },
+  );
+  show(
+    byId('person'),
+    h(
+      'details',
+      { class: 'menu' },
+      h('summary', null, name, found.role === 'read-only' ? ' (read only)' : ''),
+      h('div', null, h('a', { href: `${root}docs` }, 'API documentation'), theme(), out),
+    ),
+  );
 }
 
 // Fills the page: `draw` gives what stands in it. Says so when that fails.
@@ -75,7 +100,8 @@ export async function actions(...list) {
 
 // Menus close when somebody turns to something else.
 function leave(stays) {
-  for (const menu of document.querySelectorAll('details.menu[open]')) if (!stays(menu)) menu.open = false;
+  for (const menu of document.querySelectorAll('details.menu[open]'))
+    if (!stays(menu)) menu.open = false;
 }
 document.addEventListener('click', (event) => leave((menu) => menu.contains(event.target)));
 document.addEventListener('focusin', (event) => leave((menu) => menu.contains(event.target)));
@@ -88,5 +114,7 @@ document.addEventListener('keydown', (event) => {
 
 // The same every so many seconds while somebody looks.
 export function every(seconds, action) {
-  setInterval(() => { if (!document.hidden) action().catch(() => {}); }, seconds * 1000);
+  setInterval(() => {
+    if (!document.hidden) action().catch(() => {});
+  }, seconds * 1000);
 }

@@ -12,13 +12,30 @@ export function next() {
   return place.origin === location.origin ? place.href : `${root}./`;
 }
 
-show(byId('content'), form([
-  field('key', 'Key', {
-    kind: 'password', required: true, autofocus: true, autocomplete: 'current-password',
-    hint: 'Your own key, or the operator key of this relay.',
-  }),
-], 'Sign in', async ({ key }) => {
-  await api.post('auth/session', { key });
-  location.assign(next());
-}), h('p', { class: 'faint' }, 'No key? On the server: ', h('code', null, 'relay sign-in-link --name you'), ' prints a link that makes one.'));
+show(
+  byId('content'),
+  form(
+    [
+      field('key', 'Key', {
+        kind: 'password',
+        required: true,
+        autofocus: true,
+        autocomplete: 'current-password',
+        hint: 'Your own key, or the operator key of this relay.',
+      }),
+    ],
+    'Sign in',
+    async ({ key }) => {
+      await api.post('auth/session', { key });
+      location.assign(next());
+    },
+  ),
+  h(
+    'p',
+    { class: 'faint' },
+    'No key? On the server: ',
+    h('code', null, 'relay sign-in-link --name you'),
+    ' prints a link that makes one.',
+  ),
+);
 document.querySelector('input')?.focus();

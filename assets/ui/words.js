@@ -1,9 +1,21 @@
 // What states, verdicts and tasks are called on every page, and a sentence for each.
 
 const DISABLED = {
-  by_caller: ['disabled', 'warn', 'Disabled by a caller of the API: what waits for it stays until it is enabled.'],
-  gone: ['disabled', 'bad', 'Disabled because it answered that it is gone (410). Enable it when the receiver is back.'],
-  failing: ['disabled', 'bad', 'Disabled because it failed for too long. Enable it when the receiver is mended.'],
+  by_caller: [
+    'disabled',
+    'warn',
+    'Disabled by a caller of the API: what waits for it stays until it is enabled.',
+  ],
+  gone: [
+    'disabled',
+    'bad',
+    'Disabled because it answered that it is gone (410). Enable it when the receiver is back.',
+  ],
+  failing: [
+    'disabled',
+    'bad',
+    'Disabled because it failed for too long. Enable it when the receiver is mended.',
+  ],
   left_config: ['disabled', 'warn', 'Disabled because it left relay.toml.'],
 };
 
@@ -14,14 +26,25 @@ export function endpointState(endpoint) {
 }
 
 const STATES = {
-  success: 'delivered', pending: 'waiting', sending: 'sending', fail: 'dead', canceled: 'cancelled',
+  success: 'delivered',
+  pending: 'waiting',
+  sending: 'sending',
+  fail: 'dead',
+  canceled: 'cancelled',
 };
 
 // The state of a delivery in our word for it.
 export const deliveryState = (statusText) => STATES[statusText] ?? statusText;
 
 // The states a list of deliveries can be asked for.
-export const DELIVERY_STATES = [['', 'Any state'], ['0', 'delivered'], ['1', 'waiting'], ['3', 'sending'], ['2', 'dead'], ['4', 'cancelled']];
+export const DELIVERY_STATES = [
+  ['', 'Any state'],
+  ['0', 'delivered'],
+  ['1', 'waiting'],
+  ['3', 'sending'],
+  ['2', 'dead'],
+  ['4', 'cancelled'],
+];
 
 const VERDICTS = {
   accepted: 'It became a message.',

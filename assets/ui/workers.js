@@ -17,13 +17,25 @@ function state(worker) {
 }
 
 const COLUMNS = [
-  ['Worker', (worker) => h('b', null, capital(String(worker.name ?? worker.id).replaceAll(/[-_.]/g, ' ')))],
+  [
+    'Worker',
+    (worker) => h('b', null, capital(String(worker.name ?? worker.id).replaceAll(/[-_.]/g, ' '))),
+  ],
   ['What it does', (worker) => worker.what ?? worker.description ?? worker.words ?? '–'],
   ['State', (worker) => pill(state(worker))],
   ['Last run', (worker) => when(worker.lastRun ?? worker.lastRunAt ?? worker.ranAt), 'keep'],
   ['Took', (worker) => millis(worker.lastDurationMs ?? worker.tookMs)],
-  ['Next run', (worker) => { const next = worker.nextRun ?? worker.nextRunAt; return next ? when(next) : worker.when ?? 'when there is something to do'; }],
-  ['Last time', (worker) => worker.lastError ?? worker.error ?? worker.lastResult ?? worker.told ?? '–'],
+  [
+    'Next run',
+    (worker) => {
+      const next = worker.nextRun ?? worker.nextRunAt;
+      return next ? when(next) : (worker.when ?? 'when there is something to do');
+    },
+  ],
+  [
+    'Last time',
+    (worker) => worker.lastError ?? worker.error ?? worker.lastResult ?? worker.told ?? '–',
+  ],
 ];
 
 page(async () => {
@@ -31,7 +43,10 @@ page(async () => {
   const place = h('div');
   const draw = async () => {
     const answer = await api.get('workers');
-    show(place, table(COLUMNS, answer.data ?? [], { caption: 'Workers', empty: 'Nothing runs here.' }));
+    show(
+      place,
+      table(COLUMNS, answer.data ?? [], { caption: 'Workers', empty: 'Nothing runs here.' }),
+    );
   };
   await draw();
   every(REFRESH_SECONDS, draw);
