@@ -15,6 +15,7 @@ mod live;
 mod log;
 mod output;
 mod own_way;
+mod people;
 mod permission;
 mod redact;
 mod reload;
