@@ -1,5 +1,5 @@
 //! Who may make which call, beside the table of the routes: what the token of an application needs
-//! for each, and what is open to whoever is read-only. What stands in neither table is for operators
+//! for each, and what is open to who is read-only. What stands in neither table is for operators
 //! alone, so that a new route that changes something is closed until somebody opens it here.
 
 use actix_web::HttpMessage;
@@ -123,7 +123,8 @@ pub fn changes(method: &str, path: &str) -> bool {
 
 /// Whether who is read-only may make the call.
 pub fn open_to_readers(method: &str, path: &str) -> bool {
-    !changes(method, path) && !(method == "GET" && SECRET.contains(&path))
+    let secret = method == "GET" && SECRET.contains(&path);
+    !changes(method, path) && !secret
 }
 
 /// What the call needs; `None` when no token of an application may make it.

@@ -1,5 +1,5 @@
-//! The cookie of a session: how it is set and read, who comes with it, and from where a call with it
-//! may come.
+//! The cookie of a session: how it is set and read, who comes with it, and from where a call with
+//! it may come.
 //!
 //! A browser sends a cookie along whoever's page makes the call. So a call with one that may change
 //! something has to say that a page of this relay makes it, in headers that no page can set.

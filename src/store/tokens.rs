@@ -178,7 +178,8 @@ impl Store {
         }
     }
 
-    /// Forgets a step of the keys, tokens, sessions and links whose time is over; returns whether there may be more.
+    /// Forgets a step of the keys, tokens, sessions and links whose time is over; returns whether
+    /// there may be more.
     pub fn sweep_tokens(&self) -> Result<bool, WriteError> {
         let now = self.shared.clock.now();
         let ends = self.shared.ended_tokens(now);

@@ -19,6 +19,7 @@ mod log;
 mod manage;
 mod output;
 mod own_way;
+mod people;
 mod permission;
 mod redact;
 mod reload;

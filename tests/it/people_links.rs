@@ -114,8 +114,9 @@ fn the_same_key_makes_one() {
 fn a_link_outlives_a_refusal() {
     let relay = Relay::start();
     let waiting = code(&link(&relay, json!({"name": "n"})));
-    let keys = (0..relay::store::OPERATOR_KEYS_MAX).map(|_| relay.post("/auth/key", json!({})));
-    let last = keys.last().unwrap().expect(201);
+    let make = (0..relay::store::OPERATOR_KEYS_MAX).map(|_| relay.post("/auth/key", json!({})));
+    let mut keys: Vec<Answer> = make.collect();
+    let last = keys.pop().unwrap().expect(201);
     assert_eq!(follow(&relay, &waiting, None).expect(400).text("code"), "limit_reached");
     relay.delete(&format!("/auth/key/{}", last.text("id"))).expect(204);
     follow(&relay, &waiting, None).expect(201);

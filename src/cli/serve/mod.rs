@@ -121,10 +121,8 @@ impl Relay {
         let listener = parts::listen(&config)?;
         let address = listener.local_addr()?;
         let keys = Keys::find_or_make(&config.data.dir, &loaded.secrets)?;
-        let first = keys.first;
         let (channel, task_channel) = (Channel::default(), TaskChannel::default());
-        let metrics = Metrics::new();
-        let tally = Arc::<Tally>::default();
+        let (metrics, tally) = (Metrics::new(), Arc::<Tally>::default());
         let notify = notify(&channel, &task_channel, &tally);
         let (opened, clock) = open(&config, &keys, notify, &listener, &metrics)?;
         for loss in &opened.accepted {
@@ -168,7 +166,7 @@ impl Relay {
             clock,
             config: Arc::clone(&config),
             in_force: InForce::new(Arc::clone(&config)),
-            access: Arc::new(access(&config, keys)),
+            access: Arc::new(access(&config, &keys)),
             check_url: check_url(guard),
             metrics,
             minutes: minutes.clone(),
@@ -189,7 +187,7 @@ impl Relay {
             alerts,
             transport,
             state,
-            first,
+            first: keys.first,
         })
     }
 
@@ -367,11 +365,11 @@ pub(super) fn failure(error: store::OpenError) -> Failure {
     }
 }
 
-fn access(config: &Config, keys: Keys) -> Access {
+fn access(config: &Config, keys: &Keys) -> Access {
     let digest = Sha256::digest(keys.operator_key.expose()).into();
     let networks = config.server.trusted_proxies.clone();
-    let mut access = Access::new(vec![digest], keys.jwt_secret, networks);
-    access.origin = keys.origin;
+    let mut access = Access::new(vec![digest], keys.jwt_secret.clone(), networks);
+    access.origin.clone_from(&keys.origin);
     access
 }
 

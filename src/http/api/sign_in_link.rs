@@ -1,5 +1,5 @@
-//! `/auth/sign-in-link`: a link that makes an operator key for somebody, once, and signs its browser
-//! in.
+//! `/auth/sign-in-link`: a link that makes an operator key for somebody, once, and signs in the
+//! browser that follows it.
 
 use std::sync::Arc;
 use std::time::Duration;

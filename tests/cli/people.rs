@@ -1,0 +1,82 @@
+//! The first sign-in, links for others and the audit log, against a relay that serves.
+
+use serde_json::{Value, json};
+
+use crate::live::Live;
+use crate::support::{Ended, Folder};
+
+const LINK: &str = "sign in with this link";
+
+/// Follows a link as the page at `/setup` does.
+fn follow(relay: &Relay<'_>, link: &str) -> (u16, Value) {
+    let (base, code) = link.split_once("/setup#code=").unwrap();
+    assert_eq!(base, relay.live.url);
+    let body = json!({"code": code, "name": "Ann"}).to_string();
+    relay.live.call("POST", "/api/v1/auth/sign-in-link/redeem", Some(&body))
+}
+
+struct Relay<'folder> {
+    folder: &'folder Folder,
+    live: Live,
+}
+
+impl Relay<'_> {
+    fn run(&self, key: &str, arguments: &[&str]) -> Ended {
+        let at = ["--server", &*self.live.url, "--token", key];
+        self.folder.run(&[arguments, &at].concat())
+    }
+}
+
+#[test]
+fn from_the_first_start_to_the_audit_log() {
+    let folder = Folder::new();
+    let mut live = Live::start(&folder);
+    let line = live.wait_for(LINK);
+    let link = line["message"].as_str().unwrap().rsplit(' ').next().unwrap().to_owned();
+    let relay = Relay { folder: &folder, live };
+    let (status, ann) = follow(&relay, &link);
+    assert_eq!((status, &ann["name"], &ann["role"]), (201, &json!("Ann"), &json!("operator")));
+    assert_eq!(follow(&relay, &link).0, 401, "once");
+    let ann = ann["token"].as_str().unwrap();
+    let invite = ["sign-in-link", "--name", "Bo", "--role", "read-only"];
+    let made = relay.run(ann, &invite).expect(0, "/setup#code=si_", "good once");
+    let (status, bo) = follow(&relay, made.out.trim());
+    assert_eq!((status, &bo["role"]), (201, &json!("read-only")));
+    let bo = bo["token"].as_str().unwrap();
+    relay.run(bo, &invite).expect(1, "", "this key is read-only");
+    let json = relay.run(ann, &[&invite[..], &["--json"]].concat()).expect(0, "\"url\":", "");
+    assert!(json.out.contains("\"expiresAt\":"), "{}", json.out);
+    let audit = relay.run(bo, &["audit"]).expect(0, "POST /api/v1/auth/sign-in-link", "");
+    let audit = audit.expect(0, "application default: new", "");
+    assert!(!audit.out.contains("si_") && !audit.out.contains("sk_"), "{}", audit.out);
+    let own = relay.run(bo, &["audit", "--who", "Ann", "--since", "1h", "--json"]);
+    let own: Value = serde_json::from_str(&own.expect(0, "", "").out).unwrap();
+    let what: Vec<&str> =
+        own.as_array().unwrap().iter().map(|entry| entry["what"].as_str().unwrap()).collect();
+    // Bo's link was followed with Ann's name, too.
+    assert_eq!(what, ["change", "link-redeemed", "change", "link-redeemed"]);
+    relay.run(bo, &["audit", "--who", "nobody"]).expect(0, "failed-sign-in", "");
+    relay.run(bo, &["audit", "--who", "somebody else"]).expect(0, "there is none", "");
+    relay.live.stop();
+    let again = Live::start(&folder);
+    let rest = again.stop();
+    let told = rest.iter().any(|line| line["message"].as_str().unwrap_or("").contains(LINK));
+    assert!(!told, "the second start: {rest:?}");
+}
+
+/// With a configured key no file is made; the folder is new all the same.
+#[test]
+fn with_a_configured_key() {
+    let folder = Folder::new();
+    std::fs::create_dir_all(folder.path().join("data")).unwrap();
+    // Only for the test's own client, which looks for it there.
+    std::fs::write(folder.path().join("data/operator_key"), "sk_configured_0123456789").unwrap();
+    let variable = [("RELAY__AUTH__OPERATOR_KEY", "sk_configured_0123456789")];
+    let mut live = Live::start_with(&folder, &variable);
+    live.wait_for(LINK);
+    live.stop();
+    let again = Live::start_with(&folder, &variable);
+    let told = again.stop();
+    let told = told.iter().any(|line| line["message"].as_str().unwrap_or("").contains(LINK));
+    assert!(!told, "the second start");
+}
