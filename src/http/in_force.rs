@@ -3,6 +3,7 @@
 use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::config::Config;
+use crate::config::shown::Origins;
 use crate::domain::redact::Redaction;
 
 /// The settings with what the last reload took of newer ones; clones share it.
@@ -12,20 +13,21 @@ pub struct InForce(Arc<RwLock<Settings>>);
 #[derive(Clone)]
 struct Settings {
     config: Arc<Config>,
+    origins: Arc<Origins>,
     redaction: Arc<Redaction>,
 }
 
 impl Settings {
-    fn new(config: Arc<Config>) -> Settings {
+    fn new(config: Arc<Config>, origins: Arc<Origins>) -> Settings {
         let redaction = Arc::new(config.redact.redaction());
-        Settings { config, redaction }
+        Settings { config, origins, redaction }
     }
 }
 
 impl InForce {
-    /// As they were loaded at the start.
-    pub fn new(config: Arc<Config>) -> InForce {
-        InForce(Arc::new(RwLock::new(Settings::new(config))))
+    /// As they were loaded at the start, and where from.
+    pub fn new(config: Arc<Config>, origins: Origins) -> InForce {
+        InForce(Arc::new(RwLock::new(Settings::new(config, Arc::new(origins)))))
     }
 
     /// All of them.
@@ -38,9 +40,14 @@ impl InForce {
         self.get().redaction
     }
 
+    /// Where each of them comes from.
+    pub fn origins(&self) -> Arc<Origins> {
+        self.get().origins
+    }
+
     /// From now on these.
-    pub fn set(&self, config: Arc<Config>) {
-        let settings = Settings::new(config);
+    pub fn set(&self, config: Config, origins: Origins) {
+        let settings = Settings::new(Arc::new(config), Arc::new(origins));
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = settings;
     }
 

@@ -54,6 +54,7 @@ pub mod token_portal;
 pub mod token_secret;
 pub mod token_session;
 pub mod transformation;
+mod workers;
 
 use actix_web::HttpResponse;
 
@@ -249,6 +250,8 @@ fn operations(routes: &mut Routes) {
                 .into_resource(),
         )
         .service(at("/environment/import").post(environment_import::import).into_resource())
+        .service(at("/config").get(config::get).into_resource())
+        .service(at("/workers").get(workers::get).into_resource())
         .service(at("/config/plan").post(config::plan).into_resource())
         .service(at("/sealing-key").get(sealing_key::get).into_resource())
         .service(at("/sealing-key/rotate").post(sealing_key::rotate).into_resource());
