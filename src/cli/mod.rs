@@ -40,6 +40,7 @@ mod stats;
 mod tasks;
 mod token;
 mod token_remote;
+mod top;
 mod transfer;
 mod transform;
 mod trigger;
@@ -101,6 +102,8 @@ enum Command {
     Repair(repair::RepairArguments),
     /// Count the deliveries of a running relay and whether each has its place
     Stats(stats::StatsArguments),
+    /// Watch a running relay: rates, what waits, how long it takes, which endpoints are in trouble
+    Top(top::TopArguments),
     /// List what is not tried again by itself, put it back or give it up
     #[command(subcommand)]
     DeadLetters(dead_letters::DeadLettersCommand),
@@ -187,6 +190,7 @@ fn dispatch(cli: &Cli) -> Outcome {
         Command::Send(arguments) => send::run(arguments, common),
         Command::Repair(arguments) => repair::run(arguments, common),
         Command::Stats(arguments) => stats::run(arguments, common),
+        Command::Top(arguments) => top::run(arguments, common),
         Command::DeadLetters(command) => dead_letters::run(command, common),
         Command::Tasks(command) => tasks::run(command, common),
         Command::Export(arguments) => export::run(arguments, common),
