@@ -15,7 +15,6 @@ use crate::domain::figures::{Counted, MINUTE, Period, Points, floor};
 use crate::domain::time::Timestamp;
 use crate::metrics::{Metrics, Worker};
 use crate::store::{Store, WriteError};
-use crate::telemetry::panic_point;
 
 /// Minutes that could not be written are kept in memory, so many of them: a day's. The oldest go.
 const UNWRITTEN_MAX: usize = 24 * 60;
@@ -170,7 +169,6 @@ impl MinuteFigures {
                 if stopped.recv_timeout(left) != Err(RecvTimeoutError::Timeout) {
                     return;
                 }
-                panic_point::reach("minute");
                 let written = worker.run(|| ticking.tick());
                 said(written, "what was counted can't be written yet", Some(&worker));
                 passed += 1;

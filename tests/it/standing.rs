@@ -48,9 +48,10 @@ fn the_overview_counts_what_there_is() {
     let [first, second, _] = [(); 3].map(|()| next_ready(&relay));
     dead(&relay, &first);
     settle(&relay, &second, 500, retry(&relay));
-    relay.post("/operational-webhook/endpoint", json!({"url": "https://o.example/"})).expect(201);
     endpoint(&relay, "off");
     relay.patch("/app/acme/endpoint/off", json!({"disabled": true})).expect(200);
+    // Behind all that it would be told of.
+    relay.post("/operational-webhook/endpoint", json!({"url": "https://o.example/"})).expect(201);
     relay.state.store.refuse(Some("the disk is full".to_owned()));
     relay.state.readiness.hold("server", "stopping");
     let shown = overview(&relay);
