@@ -1,6 +1,7 @@
 //! Every metric of the relay, by name, and the registry that prints them. No label holds an id.
 
 mod flow;
+mod workers;
 
 use prometheus_client::encoding::text::encode;
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
@@ -11,6 +12,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
 pub use flow::Flow;
+pub use workers::{Worker, WorkerSeen, Workers};
 
 /// How a delivery ended, as a label.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, EncodeLabelValue)]
@@ -136,6 +138,8 @@ pub struct Metrics {
     pub http_request_duration: Histogram,
     /// What charts are made of.
     pub flow: Flow,
+    /// What the threads tell of themselves.
+    pub workers: Workers,
     registry: std::sync::Arc<Registry>,
 }
 
@@ -173,6 +177,7 @@ impl Metrics {
             http_requests: Family::default(),
             http_request_duration: Histogram::new(REQUEST_SECONDS),
             flow: Flow::default(),
+            workers: Workers::default(),
             registry: std::sync::Arc::default(),
         };
         metrics.register_deliveries(&mut registry);

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Value, json};
 use toml::de::{DeTable, DeValue};
 
 use super::failure::{Exit, Failure};
@@ -10,51 +9,18 @@ use super::output::{self, ASIDE, styled};
 use super::{Common, Outcome};
 use crate::config::Config;
 use crate::config::load::{Loaded, Origin};
-use crate::domain::egress::hide_credentials;
-
-const HIDDEN: &str = "(hidden)";
+use crate::config::shown::{Origins, shown, without_secrets};
 
 /// Loads and prints.
 pub(super) fn run(common: &Common) -> Outcome {
     let loaded = common.load(Vec::new())?;
-    let config = without_secrets(&loaded.config);
     if common.json {
-        let origins: BTreeMap<&String, Value> =
-            loaded.origins.iter().map(|(setting, origin)| (setting, origin_json(origin))).collect();
-        let file = &loaded.file;
-        output::json(&json!({ "file": file, "config": config, "origins": origins }))?;
+        output::json(&shown(&loaded.config, &Origins::from(&loaded)))?;
         return Ok(Exit::Success);
     }
-    let text = toml::to_string(&config).map_err(Failure::failed)?;
+    let text = toml::to_string(&without_secrets(&loaded.config)).map_err(Failure::failed)?;
     output::line(annotated(&text, &loaded)?)?;
     Ok(Exit::Success)
-}
-
-/// Headers of endpoints and what stands behind the `?` of their URLs may be secrets as well; those
-/// of the secrets proper print as hidden by themselves.
-fn without_secrets(config: &Config) -> Config {
-    let mut config = config.clone();
-    for endpoint in &mut config.endpoints {
-        for value in endpoint.headers.values_mut() {
-            *value = HIDDEN.to_owned();
-        }
-        hide_credentials(&mut endpoint.delivery, HIDDEN);
-        if let Some((url, _)) = endpoint.url.split_once('?') {
-            endpoint.url = format!("{url}?{HIDDEN}");
-        }
-    }
-    for alert in &mut config.declared_alerts {
-        alert.headers.values_mut().for_each(|value| *value = HIDDEN.to_owned());
-    }
-    config
-}
-
-fn origin_json(origin: &Origin) -> Value {
-    match origin {
-        Origin::File { path, line } => json!({ "file": path, "line": line }),
-        Origin::Variable(name) => json!({ "variable": name }),
-        Origin::Flag(name) => json!({ "flag": name }),
-    }
 }
 
 /// The text with the origin of every value that is not the default behind it, as a comment.

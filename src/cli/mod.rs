@@ -52,6 +52,7 @@ mod tail;
 mod tasks;
 mod token;
 mod token_remote;
+mod top;
 mod transfer;
 mod transform;
 mod trigger;
@@ -132,6 +133,8 @@ enum Command {
     Repair(repair::RepairArguments),
     /// Count the deliveries of a running relay and whether each has its place
     Stats(stats::StatsArguments),
+    /// Watch a running relay: rates, what waits, how long it takes, which endpoints are in trouble
+    Top(top::TopArguments),
     /// List what is not tried again by itself, put it back or give it up
     #[command(subcommand)]
     DeadLetters(dead_letters::DeadLettersCommand),
@@ -235,6 +238,7 @@ fn dispatch(cli: &Cli) -> Outcome {
         Command::EventTypes(command) => event_types::run(command, common),
         Command::Repair(arguments) => repair::run(arguments, common),
         Command::Stats(arguments) => stats::run(arguments, common),
+        Command::Top(arguments) => top::run(arguments, common),
         Command::DeadLetters(command) => dead_letters::run(command, common),
         Command::Tasks(command) => tasks::run(command, common),
         Command::Export(arguments) => export::run(arguments, common),

@@ -20,6 +20,7 @@ pub mod load;
 pub mod portal;
 pub mod problem;
 pub mod secrets;
+pub mod shown;
 pub mod source;
 pub mod units;
 mod validate;
@@ -101,6 +102,18 @@ impl Config {
             proxies: newer.proxies.clone(),
             alerts: newer.alerts.clone(),
             declared_alerts: newer.declared_alerts.clone(),
+            log: Log { level: newer.log.level.clone(), ..self.log.clone() },
+            ..self.clone()
+        }
+    }
+
+    /// These settings with what newer ones declare of the catalog.
+    pub fn declaring(&self, newer: &Config) -> Config {
+        Config {
+            applications: newer.applications.clone(),
+            event_types: newer.event_types.clone(),
+            endpoints: newer.endpoints.clone(),
+            declared_sources: newer.declared_sources.clone(),
             ..self.clone()
         }
     }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, Worker};
 use crate::store::{Compaction, LiveRows, Progress, Store};
 use crate::telemetry::panic_point;
 
@@ -32,6 +32,7 @@ pub(super) struct Compactor {
     /// What it took when it was last made smaller.
     smallest: u64,
     not_before: Option<Instant>,
+    worker: Worker,
 }
 
 enum State {
@@ -42,7 +43,7 @@ enum State {
 
 impl Compactor {
     /// One that leaves an index below `floor` bytes alone, and `min_free` bytes free.
-    pub fn new(floor: u64, min_free: u64) -> Compactor {
+    pub fn new(floor: u64, min_free: u64, worker: Worker) -> Compactor {
         Compactor {
             floor,
             min_free,
@@ -50,6 +51,7 @@ impl Compactor {
             moved: 0,
             smallest: 0,
             not_before: None,
+            worker,
         }
     }
 
@@ -75,7 +77,11 @@ impl Compactor {
     /// Goes on with what was begun, for a few milliseconds, or for `share` when that is longer;
     /// whether there is more to do.
     pub fn work(&mut self, store: &Store, metrics: &Metrics, share: Duration) -> bool {
-        let until = Instant::now() + WORK.max(share);
+        if matches!(self.state, State::Resting) {
+            return false;
+        }
+        let began = Instant::now();
+        let until = began + WORK.max(share);
         while !matches!(self.state, State::Resting) && Instant::now() < until {
             self.state = match std::mem::replace(&mut self.state, State::Resting) {
                 State::Resting => State::Resting,
@@ -97,6 +103,7 @@ impl Compactor {
                 },
             };
         }
+        self.worker.ran(began.elapsed());
         !matches!(self.state, State::Resting)
     }
 
@@ -118,6 +125,7 @@ impl Compactor {
             }
             Err(error) => {
                 tracing::warn!(%error, "the index can't be made smaller now");
+                self.worker.failed(error);
                 self.later()
             }
         }
@@ -138,6 +146,7 @@ impl Compactor {
             Ok(_) => (State::Copying(compaction), true),
             Err(error) => {
                 tracing::warn!(%error, "the index is not made smaller now");
+                self.worker.failed(error);
                 drop(compaction);
                 (self.later(), false)
             }

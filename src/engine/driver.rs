@@ -14,7 +14,7 @@ use crate::engine::permission::Permissions;
 use crate::engine::scheduler::{
     EndpointFacts, Input, LaneStanding, LateLane, Load, Output, Scheduler, Settings, Standing,
 };
-use crate::metrics::{AttemptLabels, Metrics};
+use crate::metrics::{AttemptLabels, Metrics, Worker};
 use crate::store::{DuePage, Notice, Ready, Store, Verdict};
 use crate::telemetry::panic_point;
 
@@ -139,7 +139,8 @@ impl Engine {
         }));
         let driver = Driver {
             scheduler: Scheduler::new(settings, seed),
-            reader: Reader::start(store.clone(), events.clone()),
+            reader: Reader::start(store.clone(), events.clone(), &metrics.workers),
+            worker: metrics.workers.add("scheduler", "decides what is sent when"),
             store,
             clock,
             metrics,
@@ -195,6 +196,7 @@ struct Driver {
     disable: Vec<(EndpointId, Disabled, Instant)>,
     drained: bool,
     gauges: Gauges,
+    worker: Worker,
 }
 
 impl Driver {
@@ -219,7 +221,7 @@ impl Driver {
                 self.take(job.unsent());
             }
             self.disable_again();
-            self.gauges.show(&self.scheduler, &self.metrics);
+            self.gauges.show(&self.scheduler, &self.metrics, &self.worker);
         }
     }
 

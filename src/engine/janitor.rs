@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crate::domain::time::Timestamp;
 use crate::engine::compactor::{self, Compactor};
 use crate::engine::intake::Intake;
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, Worker};
 use crate::store::{ReclaimError, Store, WriteError};
 use crate::telemetry::panic_point;
 
@@ -71,8 +71,14 @@ impl Janitor {
             }
             on_segment.1.notify_all();
         });
+        let compacts =
+            metrics.workers.add("compactor", "makes the index smaller, in the janitor's pauses");
+        let worker = metrics
+            .workers
+            .add("janitor", "gives disk back, forgets what has expired, watches the space");
         let mut round = Round {
-            compactor: Compactor::new(settings.compact_above, settings.min_free),
+            compactor: Compactor::new(settings.compact_above, settings.min_free, compacts),
+            worker,
             settings,
             store,
             intake,
@@ -96,7 +102,7 @@ impl Janitor {
                         Call::Stop => return,
                         Call::None if Instant::now() < next => {}
                         Call::None | Call::Look => {
-                            round.go();
+                            round.run();
                             share = round.reclaiming;
                             next = Instant::now() + if round.more { Duration::ZERO } else { EVERY };
                         }
@@ -104,6 +110,7 @@ impl Janitor {
                     let busy = round.compactor.work(&round.store, &round.metrics, share);
                     let left = next.saturating_duration_since(Instant::now());
                     pause = if busy { left.min(compactor::PAUSE) } else { left };
+                    round.worker.next_in(Some(left));
                 }
             })
             .expect("a thread can be started");
@@ -146,6 +153,7 @@ struct Round {
     intake: Intake,
     metrics: Metrics,
     compactor: Compactor,
+    worker: Worker,
     /// There may be another segment to go: between two the index has its turn, or it would fill
     /// what they give back.
     more: bool,
@@ -157,6 +165,12 @@ struct Round {
 }
 
 impl Round {
+    fn run(&mut self) {
+        let began = Instant::now();
+        self.go();
+        self.worker.ran(began.elapsed());
+    }
+
     fn go(&mut self) {
         panic_point::reach("janitor");
         let age = (self.settings.max_age / AGE_SHARE).clamp(SEGMENT_AGE_LEAST, SEGMENT_AGE_MOST);
@@ -171,6 +185,7 @@ impl Round {
         for error in [tidied.err(), reclaimed.err()].into_iter().flatten() {
             if !matches!(error, ReclaimError::Write(WriteError::Stopping)) {
                 tracing::error!(%error, "the janitor could not finish; it tries again");
+                self.worker.failed(error);
             }
         }
         self.watch_space();
@@ -178,6 +193,7 @@ impl Round {
             self.checkpointed = Instant::now();
             if let Err(error) = self.store.checkpoint() {
                 tracing::warn!(%error, "the checkpoint can't be written");
+                self.worker.failed(error);
             }
         }
     }

@@ -13,9 +13,8 @@ use std::time::Duration;
 
 use crate::domain::figures::{Counted, MINUTE, Period, Points, floor};
 use crate::domain::time::Timestamp;
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, Worker};
 use crate::store::{Store, WriteError};
-use crate::telemetry::panic_point;
 
 /// Minutes that could not be written are kept in memory, so many of them: a day's. The oldest go.
 const UNWRITTEN_MAX: usize = 24 * 60;
@@ -160,14 +159,22 @@ impl MinuteFigures {
     pub fn start(minutes: Minutes) -> MinuteFigures {
         let (stop, stopped) = mpsc::channel();
         let ticking = minutes.clone();
+        let does = "writes what was counted in a minute that is over";
+        let worker = minutes.metrics.workers.add("figures", does);
         let work = move || {
-            let mut passed = 0;
-            while stopped.recv_timeout(ticking.left()) == Err(RecvTimeoutError::Timeout) {
-                panic_point::reach("minute");
-                said(ticking.tick(), "what was counted can't be written yet");
+            let mut passed = 0_u32;
+            loop {
+                let left = ticking.left();
+                worker.next_in(Some(left));
+                if stopped.recv_timeout(left) != Err(RecvTimeoutError::Timeout) {
+                    return;
+                }
+                let written = worker.run(|| ticking.tick());
+                said(written, "what was counted can't be written yet", Some(&worker));
                 passed += 1;
-                if passed % SWEEP_EVERY == 0 {
-                    said(ticking.sweep(), "what was counted long ago stays for now");
+                if passed.is_multiple_of(SWEEP_EVERY) {
+                    let swept = ticking.sweep();
+                    said(swept, "what was counted long ago stays for now", Some(&worker));
                 }
             }
         };
@@ -179,7 +186,7 @@ impl MinuteFigures {
     pub fn stop(self) {
         drop(self.stop);
         self.thread.join().expect("a panic ends the process");
-        said(self.minutes.finish(), "the last minute that was counted is not written");
+        said(self.minutes.finish(), "the last minute that was counted is not written", None);
     }
 }
 
@@ -196,9 +203,12 @@ impl Minutes {
     }
 }
 
-fn said(result: Result<(), WriteError>, what: &str) {
+fn said(result: Result<(), WriteError>, what: &str, worker: Option<&Worker>) {
     match result {
         Ok(()) | Err(WriteError::Stopping) => {}
-        Err(error) => tracing::warn!(%error, what, "figures"),
+        Err(error) => {
+            tracing::warn!(%error, what, "figures");
+            worker.into_iter().for_each(|worker| worker.failed(&error));
+        }
     }
 }

@@ -3,8 +3,8 @@
 //! while.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
@@ -13,6 +13,7 @@ use crate::domain::time::{Clock, Timestamp};
 use crate::engine::access_token::{AccessTokens, Grant};
 use crate::engine::fetched::Fetched;
 use crate::engine::transport::{OutgoingRequest, Transport, USER_AGENT};
+use crate::metrics::Worker;
 
 /// Keys that are kept at once; the oldest goes first.
 const KEPT_MAX: usize = 64;
@@ -35,6 +36,7 @@ pub struct ProviderKeys(Arc<Inner>);
 struct Inner {
     keys: Fetched<Held>,
     tokens: AccessTokens,
+    worker: OnceLock<Worker>,
 }
 
 #[derive(Default)]
@@ -57,7 +59,14 @@ impl ProviderKeys {
     /// Without any yet.
     pub fn new(transport: Arc<dyn Transport>, clock: Arc<dyn Clock>) -> ProviderKeys {
         let tokens = AccessTokens::new(Arc::clone(&transport), Arc::clone(&clock), TIMEOUT);
-        ProviderKeys(Arc::new(Inner { keys: Fetched::new(transport, clock), tokens }))
+        let (keys, worker) = (Fetched::new(transport, clock), OnceLock::new());
+        ProviderKeys(Arc::new(Inner { keys, tokens, worker }))
+    }
+
+    /// Has what is fetched told of. Once for a relay.
+    pub fn report_to(&self, worker: Worker) {
+        // A second one would be told nothing.
+        let _ = self.0.worker.set(worker);
     }
 
     fn held(&self) -> MutexGuard<'_, Held> {
@@ -87,7 +96,7 @@ impl ProviderKeys {
         let one = flight.lock().unwrap_or_else(PoisonError::into_inner);
         let result = match self.known(asker, url) {
             Some(known) => known,
-            None => self.read(asker, url, grant),
+            None => self.told(|| self.read(asker, url, grant)),
         };
         drop(one);
         let mut held = self.held();
@@ -98,6 +107,14 @@ impl ProviderKeys {
         drop(flight);
         drop(held);
         result
+    }
+
+    fn told(&self, fetch: impl FnOnce() -> Result<(), String>) -> Result<(), String> {
+        let Some(worker) = self.0.worker.get() else { return fetch() };
+        let began = Instant::now();
+        let fetched = fetch();
+        worker.ran(began.elapsed());
+        fetched.inspect_err(|why| worker.failed(why))
     }
 
     /// What came of asking a short while ago.
@@ -148,7 +165,7 @@ impl ProviderKeys {
     /// Calls a URL with GET for a source.
     pub fn call(&self, asker: SourceId, url: &str) -> Result<(), String> {
         self.spend(asker)?;
-        self.send(url, Vec::new()).map(|_| ())
+        self.told(|| self.send(url, Vec::new()).map(|_| ()))
     }
 
     fn send(&self, url: &str, mut headers: Vec<(String, String)>) -> Result<String, String> {

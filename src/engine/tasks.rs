@@ -6,6 +6,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use crate::domain::id::TaskId;
+use crate::metrics::{Worker, Workers};
 use crate::store::{Notice, Store, WriteError};
 use crate::telemetry::panic_point;
 
@@ -61,11 +62,12 @@ pub struct Tasks {
 
 impl Tasks {
     /// Starts it over the tasks that the store holds.
-    pub fn start(store: Store, channel: TaskChannel) -> Tasks {
+    pub fn start(store: Store, channel: TaskChannel, workers: &Workers) -> Tasks {
+        let worker = workers.add("tasks", "goes on with background tasks, a step at a time");
         let TaskChannel { sender, events } = channel;
         let thread = thread::Builder::new()
             .name("tasks".to_owned())
-            .spawn(move || run(&store, &events))
+            .spawn(move || run(&store, &events, &worker))
             .expect("a thread can be started");
         Tasks { events: sender, thread }
     }
@@ -78,7 +80,7 @@ impl Tasks {
     }
 }
 
-fn run(store: &Store, events: &Receiver<Event>) {
+fn run(store: &Store, events: &Receiver<Event>, worker: &Worker) {
     // What was begun before is done first; one that a notice names too is only looked at twice.
     let mut running = VecDeque::from(store.running_tasks());
     finish_erasing(store);
@@ -101,18 +103,20 @@ fn run(store: &Store, events: &Receiver<Event>) {
                 Err(WriteError::Stopping) => return,
                 Err(error) => {
                     tracing::warn!(%error, "the list of dead letters has to wait");
+                    worker.failed(error);
                     rest = REST;
                 }
             }
         }
         let Some(id) = running.pop_front() else { continue };
         panic_point::reach("task");
-        match store.advance_task(id) {
+        match worker.run(|| store.advance_task(id)) {
             Ok(true) => running.push_back(id),
             Ok(false) => finish_erasing(store),
             Err(WriteError::Stopping) => return,
             Err(error) => {
                 tracing::warn!(%error, task = store.ids().text(id), "a task has to wait");
+                worker.failed(error);
                 running.push_back(id);
                 rest = REST;
             }

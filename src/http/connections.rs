@@ -44,6 +44,11 @@ impl Connections {
         }
     }
 
+    /// How many are open.
+    pub fn open(&self) -> usize {
+        self.open.load(Ordering::Relaxed)
+    }
+
     /// Whether one that has its answer is to make room.
     pub fn are_many(&self) -> bool {
         self.open.load(Ordering::Relaxed) > self.kept

@@ -118,12 +118,16 @@ impl Transaction<'_> {
                 group: ordered.then_some(order_key.unwrap_or_default()),
             }));
         }
-        self.writer.shared.count_accepted(stored.message.endpoints.len());
+        self.count(&stored.message);
+        Ok(stored)
+    }
+
+    fn count(&mut self, message: &Message) {
+        self.writer.shared.count_accepted(message.endpoints.len());
         // What the relay tells its operator nobody sent.
-        if application != HIDDEN {
+        if message.application != HIDDEN {
             self.count_sent_in();
         }
-        Ok(stored)
     }
 
     /// The id of the next message of an application, told to searches before anybody can see it.

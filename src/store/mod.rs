@@ -119,6 +119,7 @@ use tokio::sync::oneshot;
 
 use crate::domain::id::Ids;
 use crate::domain::time::Timestamp;
+use crate::metrics::Worker;
 use writer::{Ended, Fatal, Job, Writer};
 
 /// Writes waiting for the writer at most; more answer [`WriteError::Busy`].
@@ -161,7 +162,11 @@ impl Opened {
             .name("apply".to_owned())
             .spawn(move || {
                 let soft_limit = applying.overlay_limit / 2;
-                applying.overlay.run(APPLY_LAG, soft_limit, || applying.has_index_space());
+                let told = |took| {
+                    applying.apply_worker.get().into_iter().for_each(|worker| worker.ran(took));
+                };
+                let space = || applying.has_index_space();
+                applying.overlay.run(APPLY_LAG, soft_limit, space, told);
             })
             .expect("a thread can be started");
         let store = Store { shared: Arc::clone(&shared), jobs: jobs.clone(), stepped: None };
@@ -288,6 +293,22 @@ impl Store {
     /// Deliveries that have not ended, due or not.
     pub fn waiting_deliveries(&self) -> u64 {
         self.shared.overlay.waiting()
+    }
+
+    /// Has the thread that moves rows into the index tell of itself. Once for a store.
+    pub fn report_apply(&self, worker: Worker) {
+        // A second one would be told nothing: there is one thread.
+        let _ = self.shared.apply_worker.set(worker);
+    }
+
+    /// Writes that the writer has not begun.
+    pub fn waiting_writes(&self) -> usize {
+        self.shared.waiting.load(Ordering::Relaxed)
+    }
+
+    /// Bytes of rows that wait for the index.
+    pub fn overlay_bytes(&self) -> usize {
+        self.shared.overlay.bytes()
     }
 
     /// What the store did and holds, for metrics.

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::domain::id::Ids;
 use crate::domain::time::{Clock, Timestamp};
+use crate::metrics::Worker;
 use crate::store::catalog::Tables;
 use crate::store::checkpoint::Checkpoint;
 use crate::store::index::BATCH_ROWS;
@@ -62,6 +63,8 @@ pub struct Shared {
     on_segment: OnceLock<Box<dyn Fn() + Send + Sync>>,
     no_room: AtomicBool,
     refusal: RwLock<Option<String>>,
+    /// Is told of by the thread that moves rows into the index.
+    pub apply_worker: OnceLock<Worker>,
     /// Held while expunged bytes are overwritten.
     pub erasing: Mutex<()>,
     /// Held, one for some consumers each, while what they are handed is written.
@@ -153,6 +156,7 @@ impl Shared {
             on_segment: OnceLock::new(),
             no_room: AtomicBool::new(false),
             refusal: RwLock::new(None),
+            apply_worker: OnceLock::new(),
             erasing: Mutex::new(()),
             leasing: Default::default(),
             event_classes: Default::default(),

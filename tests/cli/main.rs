@@ -28,6 +28,7 @@ mod sealing_key;
 mod send;
 mod signature;
 mod source;
+mod standing;
 mod stats;
 mod support;
 mod token_remote;

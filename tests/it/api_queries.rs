@@ -84,6 +84,9 @@ fn queries() -> Vec<(&'static str, &'static str, Parameters)> {
     dead.retain(|(name, _)| !["before", "after"].contains(name));
     dead.extend(window.clone());
     let [searched, all] = searches();
+    let period = ("period", wrong(&["year", "1", "Hour"]));
+    let limit = paging().into_iter().find(|(name, _)| *name == "limit");
+    let unwell = [("status", wrong(&["healthy", "idle", "1"]))].into_iter().chain(limit).collect();
     vec![
         ("GET", "/app", paging()),
         ("GET", "/auth/key", paging()),
@@ -107,6 +110,9 @@ fn queries() -> Vec<(&'static str, &'static str, Parameters)> {
         ("DELETE", "/source/nobody", vec![flag("discard_held")]),
         ("GET", "/app/acme/endpoint/e/stats", window.clone()),
         ("GET", "/app/acme/endpoint/e/attempt-stats", window),
+        ("GET", "/app/acme/endpoint/e/attempt-history", vec![period.clone()]),
+        ("GET", "/stats/history", vec![period]),
+        ("GET", "/stats/endpoints", unwell),
         ("GET", "/environment/export", vec![flag("with_secrets")]),
         ("POST", "/environment/export", vec![flag("with_secrets")]),
         ("POST", "/environment/import", vec![flag("dry_run"), flag("per_item")]),

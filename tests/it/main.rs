@@ -46,6 +46,7 @@ mod sealing;
 mod sealing_meanwhile;
 mod sources;
 mod sources_handshakes;
+mod standing;
 mod store;
 mod store_age;
 mod store_busy;

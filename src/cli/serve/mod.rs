@@ -13,10 +13,10 @@ use super::failure::{Exit, Failure};
 use super::{Common, Outcome};
 use crate::config::Config;
 use crate::config::load::{FlagValue, Loaded};
+use crate::config::shown::Origins;
 use crate::domain::endpoint_url::parse_endpoint_url;
 use crate::domain::time::Clock;
 use crate::engine::alert::Tally;
-use crate::engine::attempt::Attempter;
 use crate::engine::clock::EngineClock;
 use crate::engine::driver::{Channel, Engine, Event};
 use crate::engine::guard::AddressGuard;
@@ -138,22 +138,13 @@ impl Relay {
         let engine = Engine::start(
             Settings::from(&config.delivery),
             seed(),
-            Attempter {
-                store: store.clone(),
-                scripts: Arc::clone(&scripts),
-                transport: Arc::clone(&transport) as _,
-                tokens: parts::tokens(&config, &clock, &transport),
-                permissions: parts::permissions(&config, address),
-                clock: Arc::clone(&clock),
-                names: config.delivery.headers,
-                timeout: config.delivery.timeout.0,
-                response_limit: parts::response_limit(&config),
-            },
+            parts::attempter(&config, address, (&store, &scripts, &clock, &transport)),
             channel,
             metrics.clone(),
         );
-        let tasks = Tasks::start(store.clone(), task_channel);
+        let tasks = Tasks::start(store.clone(), task_channel, &metrics.workers);
         let intake = parts::intake(&config, &store, &clock, address, &transport);
+        parts::report(&store, &intake, &metrics);
         let janitor = parts::janitor(&config, &store, &intake, &metrics);
         // Behind the first look at the space that is left.
         let parts = (&store, &engine, &intake);
@@ -165,7 +156,7 @@ impl Relay {
             tries: Arc::new(Semaphore::new(TRIES)),
             clock,
             config: Arc::clone(&config),
-            in_force: InForce::new(Arc::clone(&config)),
+            in_force: InForce::new(Arc::clone(&config), Origins::from(&loaded)),
             access: Arc::new(access(&config, &keys)),
             check_url: check_url(guard),
             metrics,
@@ -198,7 +189,9 @@ impl Relay {
 
     fn serve(self, reloading: reload::Reloading) -> Outcome {
         let deadline = self.config.data.read_deadline.0;
-        let watchdog = service::Watchdog::start(self.store.clone(), self.engine.handle(), deadline);
+        let (store, engine) = (self.store.clone(), self.engine.handle());
+        let workers = &self.state.metrics.workers;
+        let watchdog = service::Watchdog::start(store, engine, deadline, workers);
         let status = format!("listening on http://{}", self.address());
         let link = if self.first { setup::link(&self.state, self.address())? } else { None };
         let relay = self.answer(async move {
@@ -323,6 +316,7 @@ fn open(
     let (made, clock) = std::sync::mpsc::channel();
     let progress = room.progress();
     let syncs = metrics.journal_sync_duration.clone();
+    let writer = metrics.workers.add("writer", "appends to the journal and syncs it");
     let opened = store::open(Options {
         folder: config.data.dir.clone(),
         disk: Arc::new(RealDisk),
@@ -342,7 +336,10 @@ fn open(
             progress(record);
             service::replaying(record);
         }),
-        on_sync: Box::new(move |took| syncs.observe(took.as_secs_f64())),
+        on_sync: Box::new(move |took| {
+            syncs.observe(took.as_secs_f64());
+            writer.ran(took);
+        }),
         accept_loss: false,
         simulated: None,
     });

@@ -13,6 +13,7 @@ use crate::config::Config;
 use crate::config::load::Loaded;
 use crate::domain::time::Clock;
 use crate::engine::access_token::AccessTokens;
+use crate::engine::attempt::Attempter;
 use crate::engine::declare::{self, Declared};
 use crate::engine::guard::{AddressGuard, own_addresses};
 use crate::engine::intake::Intake;
@@ -50,11 +51,31 @@ pub(super) fn scripts(config: &Config) -> Arc<Scripts> {
     Arc::new(Scripts::new(transforms.into(), transforms.processes, PROGRAM.into()))
 }
 
-pub(super) fn tokens(
+/// What makes attempts.
+pub(super) fn attempter(
     config: &Config,
-    clock: &Arc<dyn Clock>,
-    transport: &Arc<UreqTransport>,
-) -> AccessTokens {
+    address: SocketAddr,
+    (store, scripts, clock, transport): (
+        &Store,
+        &Arc<Scripts>,
+        &Arc<dyn Clock>,
+        &Arc<UreqTransport>,
+    ),
+) -> Attempter {
+    Attempter {
+        store: store.clone(),
+        scripts: Arc::clone(scripts),
+        transport: Arc::clone(transport) as _,
+        tokens: tokens(config, clock, transport),
+        permissions: permissions(config, address),
+        clock: Arc::clone(clock),
+        names: config.delivery.headers,
+        timeout: config.delivery.timeout.0,
+        response_limit: response_limit(config),
+    }
+}
+
+fn tokens(config: &Config, clock: &Arc<dyn Clock>, transport: &Arc<UreqTransport>) -> AccessTokens {
     let timeout = config.egress.token_timeout.0;
     AccessTokens::new(Arc::clone(transport) as _, Arc::clone(clock), timeout)
 }
@@ -72,7 +93,7 @@ pub(super) fn intake(
 }
 
 /// Asks receivers in the name of the host that the outside reaches this relay by.
-pub(super) fn permissions(config: &Config, address: SocketAddr) -> Arc<Permissions> {
+fn permissions(config: &Config, address: SocketAddr) -> Arc<Permissions> {
     let base = public::base(config.server.public_url.as_ref(), address);
     let host = Url::parse(&base).ok().and_then(|url| url.host_str().map(str::to_owned));
     Arc::new(Permissions::new(&host.unwrap_or_else(|| address.ip().to_string())))
@@ -133,7 +154,15 @@ pub(super) fn janitor(
     Janitor::start(settings, store.clone(), intake.clone(), metrics.clone())
 }
 
+/// Has those tell of themselves that are made without knowing whom to tell.
+pub(super) fn report(store: &Store, intake: &Intake, metrics: &Metrics) {
+    let workers = &metrics.workers;
+    store.report_apply(workers.add("apply", "moves rows from memory into the index"));
+    let fetches = "fetches keys of providers when a request needs one, while others wait";
+    intake.keys().report_to(workers.add("key-fetch", fetches));
+}
+
 /// Bytes of an answer's body that are kept.
-pub(super) fn response_limit(config: &Config) -> usize {
+fn response_limit(config: &Config) -> usize {
     usize::try_from(config.delivery.response_limit.0).unwrap_or(usize::MAX)
 }

@@ -9,6 +9,7 @@ use crate::cli::Common;
 use crate::cli::failure::Failure;
 use crate::config::Config;
 use crate::config::load::Loaded;
+use crate::config::shown::Origins;
 use crate::engine::declare::{self, Declared};
 use crate::engine::proxy::Proxies;
 use crate::engine::transport::UreqTransport;
@@ -48,6 +49,8 @@ impl Reloading {
         let applied = tokio::task::spawn_blocking(move || declare::apply(&store, declared)).await;
         match applied {
             Ok(Ok(changes)) => {
+                let (config, origins) = (self.in_force.config(), self.in_force.origins());
+                self.in_force.set(config.declaring(&loaded.config), origins.as_ref().clone());
                 let changes: Vec<_> = settings.into_iter().chain(changes).collect();
                 for change in &changes {
                     tracing::info!(change, "relay.toml");
@@ -71,7 +74,8 @@ impl Reloading {
         }
         let proxies = self.transport.set_proxies(Proxies::new(&new));
         let changed = changed(&old, &new, proxies);
-        self.in_force.set(Arc::new(new));
+        let origins = self.in_force.origins().reloaded(&Origins::from(loaded));
+        self.in_force.set(new, origins);
         changed
     }
 }

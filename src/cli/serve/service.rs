@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use sd_notify::NotifyState;
 
 use crate::engine::driver::Handle;
+use crate::metrics::Workers;
 use crate::store::{Store, Watch};
 
 /// More time asked for with every report of a replay.
@@ -52,22 +53,26 @@ pub struct Watchdog {
 impl Watchdog {
     /// Starts it; the service manager is told nothing without `WATCHDOG_USEC`. A step of a read
     /// that takes longer than `deadline` ends the process.
-    pub fn start(store: Store, engine: Handle, deadline: Duration) -> Watchdog {
+    pub fn start(store: Store, engine: Handle, deadline: Duration, workers: &Workers) -> Watchdog {
+        let does = "looks whether reads of the index hang, and feeds the service manager";
+        let worker = workers.add("watchdog", does);
         let (stop, stopped) = mpsc::channel();
         let feed_every = sd_notify::watchdog_enabled().map(|within| within / 3);
         let tick_every = Watch::every(deadline);
         let pause = feed_every.unwrap_or(tick_every).min(tick_every);
         let work = move || {
             let (mut fed, mut ticked) = (Instant::now(), Instant::now());
+            worker.next_in(Some(pause));
             while stopped.recv_timeout(pause) == Err(RecvTimeoutError::Timeout) {
                 if ticked.elapsed() >= tick_every {
                     ticked = Instant::now();
-                    look(&store, deadline);
+                    worker.run(|| look(&store, deadline));
                 }
                 if feed_every.is_some_and(|every| fed.elapsed() >= every) {
                     fed = Instant::now();
-                    feed(&store, &engine);
+                    worker.run(|| feed(&store, &engine));
                 }
+                worker.next_in(Some(pause));
             }
         };
         let thread = thread::Builder::new().name("watchdog".to_owned()).spawn(work);

@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 use crate::config;
 use crate::config::alert::DeclaredAlert;
 use crate::engine::driver::Handle;
-use crate::metrics::{AlertEnd, AlertLabels, Metrics};
+use crate::metrics::{AlertEnd, AlertLabels, Metrics, Worker};
 use crate::store::{Store, WriteError};
 use crate::telemetry::panic_point;
 use book::Book;
@@ -162,12 +162,15 @@ struct Round {
     desk: Arc<Desk>,
     /// The store could not keep what was seen: said once.
     unkept: bool,
+    worker: Worker,
 }
 
 impl Round {
     fn new(parts: Parts, desk: Arc<Desk>) -> Round {
         let Parts { alerts, settings, min_free, relay, store, scheduler, tally, ways, metrics } =
             parts;
+        let worker =
+            metrics.workers.add("alerts", "looks what is wrong and tells whom it may concern");
         let outlets: (Vec<DeclaredAlert>, Vec<Outlet>) = alerts.into_iter().unzip();
         let (alerts, outlets) = outlets;
         let names = alerts.iter().map(|alert| alert.name.clone());
@@ -184,6 +187,7 @@ impl Round {
             metrics,
             desk,
             unkept: false,
+            worker,
         }
     }
 
@@ -192,7 +196,9 @@ impl Round {
         loop {
             if Instant::now() >= next {
                 next = Instant::now() + self.settings.look_every.0;
+                let began = Instant::now();
                 self.look();
+                self.worker.ran(began.elapsed());
             }
             self.tell();
             let firing = i64::try_from(self.book.firing()).unwrap_or(i64::MAX);
@@ -201,7 +207,9 @@ impl Round {
             let until = again.map_or(next, |again| again.min(next));
             // With nobody to tell there is nothing to look for.
             let pause = until.saturating_duration_since(Instant::now());
-            let asked = self.desk.wait((!self.alerts.is_empty()).then_some(pause));
+            let pause = (!self.alerts.is_empty()).then_some(pause);
+            self.worker.next_in(pause);
+            let asked = self.desk.wait(pause);
             if asked.stop {
                 return;
             }
@@ -247,6 +255,7 @@ impl Round {
             Err(error) if !self.unkept => {
                 self.unkept = true;
                 tracing::warn!(%error, "alerts can't be kept yet: a restart may repeat one");
+                self.worker.failed(error);
             }
             Err(_) => {}
         }
@@ -296,6 +305,7 @@ impl Round {
         let wait = first.saturating_mul(2_u32.saturating_pow(before)).min(most);
         let wait = refused.wait.map_or(wait, |asked| asked.clamp(wait, most));
         tracing::warn!(alert = name, error = %refused, again_in = ?wait, "an alert was not taken");
+        self.worker.failed(format_args!("the alert {name} was not taken: {refused}"));
         let retry = Retry { failures: before + 1, at: Some(Instant::now() + wait) };
         self.retries.insert(name, retry);
     }

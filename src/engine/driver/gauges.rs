@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::engine::scheduler::Scheduler;
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, Worker};
 
 /// Counting goes over every lane: not after each event.
 const SHOWN_EVERY: Duration = Duration::from_secs(1);
@@ -17,7 +17,7 @@ pub(super) struct Gauges {
 
 impl Gauges {
     /// Something happened: they are set now, or a little later.
-    pub fn show(&mut self, scheduler: &Scheduler, metrics: &Metrics) {
+    pub fn show(&mut self, scheduler: &Scheduler, metrics: &Metrics, worker: &Worker) {
         let now = Instant::now();
         if let Some(next) = self.next.filter(|next| *next > now) {
             self.due = Some(next);
@@ -27,6 +27,7 @@ impl Gauges {
         let whole = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
         metrics.attempts_in_flight.set(whole(load.in_flight));
         metrics.lanes_parked.set(whole(load.parked));
+        worker.is_at_it();
         (self.due, self.next) = (None, Some(now + SHOWN_EVERY));
     }
 

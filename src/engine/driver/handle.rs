@@ -15,12 +15,15 @@ use crate::engine::sender;
 /// pages ask for it every second.
 const FRESH: Duration = Duration::from_millis(900);
 
+/// What was seen, and when.
+type Seen = (Instant, Arc<Standing>);
+
 /// Asks the scheduler thread how it is; clones share what it last said.
 #[derive(Clone)]
 pub struct Handle {
     events: Sender<Event>,
     senders: Weak<Senders>,
-    seen: Arc<Mutex<Option<(Instant, Arc<Standing>)>>>,
+    seen: Arc<Mutex<Option<Seen>>>,
 }
 
 impl Channel {

@@ -7,6 +7,7 @@ use crate::domain::delivery::LaneKey;
 use crate::domain::id::EndpointId;
 use crate::domain::time::Timestamp;
 use crate::engine::driver::Event;
+use crate::metrics::Workers;
 use crate::store::Store;
 use crate::telemetry::panic_point;
 
@@ -23,12 +24,13 @@ pub(super) struct Reader(Sender<Wanted>);
 
 impl Reader {
     /// Answers each by [`Event::Page`].
-    pub fn start(store: Store, answers: Sender<Event>) -> Reader {
+    pub fn start(store: Store, answers: Sender<Event>, workers: &Workers) -> Reader {
+        let worker = workers.add("scheduler-read", "reads what waits on disk and is due");
         let (wanted, queue) = mpsc::channel::<Wanted>();
         let read = move || {
             for Wanted { endpoint, until, limit, held } in queue {
                 panic_point::reach("read");
-                let page = store.due(endpoint, until, limit, &held);
+                let page = worker.run(|| store.due(endpoint, until, limit, &held));
                 // Nobody waits for it at the end.
                 let _ = answers.send(Event::Page(endpoint, page));
             }

@@ -1,4 +1,5 @@
-//! `/config/plan`: what a `relay.toml` would change in the catalog, without changing it.
+//! `/config`: the configuration in effect; `/config/plan`: what a `relay.toml` would change in the
+//! catalog, without changing it.
 
 use std::collections::BTreeMap;
 
@@ -11,6 +12,7 @@ use super::limits;
 use crate::config::Config;
 use crate::config::declared::{DeclaredApplication, DeclaredEndpoint, DeclaredEventType, problems};
 use crate::config::secrets::{SecretText, SourceSecrets};
+use crate::config::shown::shown;
 use crate::config::source::DeclaredSource;
 use crate::domain::secret::Secret;
 use crate::domain::signature::SigningKey;
@@ -54,6 +56,13 @@ struct KeyIn {
     application: String,
     endpoint: String,
     key: String,
+}
+
+/// The configuration in effect and where each value comes from, without secrets; for operators.
+pub(super) async fn get(call: Call) -> Result<HttpResponse, ApiError> {
+    call.sees_everything()?;
+    let in_force = &call.shared.state.in_force;
+    Ok(HttpResponse::Ok().json(shown(&in_force.config(), &in_force.origins())))
 }
 
 /// Answers a line for each change that a reload of such a file would make; for operators.

@@ -63,6 +63,7 @@ pub mod token_portal;
 pub mod token_secret;
 pub mod token_session;
 pub mod transformation;
+mod workers;
 
 use actix_web::HttpResponse;
 
@@ -267,6 +268,8 @@ fn operations(routes: &mut Routes) {
         )
         .service(at("/audit-log").get(audit_log::list).into_resource())
         .service(at("/environment/import").post(environment_import::import).into_resource())
+        .service(at("/config").get(config::get).into_resource())
+        .service(at("/workers").get(workers::get).into_resource())
         .service(at("/config/plan").post(config::plan).into_resource())
         .service(at("/sealing-key").get(sealing_key::get).into_resource())
         .service(at("/sealing-key/rotate").post(sealing_key::rotate).into_resource());

@@ -15,12 +15,24 @@ impl Overlay {
     ///
     /// As steadily as they came: a read waits while a batch goes into the index, and the writer,
     /// which reads, would stand still as long as a burst of them lasts.
-    pub fn run(&self, lag: Duration, soft_limit: usize, may_write: impl Fn() -> bool) {
+    ///
+    /// `told` is given how long each turn took in which rows went.
+    pub fn run(
+        &self,
+        lag: Duration,
+        soft_limit: usize,
+        may_write: impl Fn() -> bool,
+        told: impl Fn(Duration),
+    ) {
         let mut counts = true;
         while let Some(through) = self.wait_ripe(lag, soft_limit, counts) {
-            let mut starved = false;
+            let (mut starved, began, mut went) = (false, Instant::now(), false);
             while !starved && self.has_more(through) {
                 starved = !may_write() || !self.apply_some(through);
+                went |= !starved;
+            }
+            if went {
+                told(began.elapsed());
             }
             counts = !starved && self.count_some();
             // Taking the lock first: whoever has looked and is about to wait is not passed over.

@@ -8,6 +8,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use relay::config::Config;
+use relay::config::shown::Origins;
 use relay::domain::endpoint_url::parse_endpoint_url;
 use relay::domain::secret::Secret;
 use relay::engine::driver::Channel;
@@ -144,7 +145,7 @@ impl Relay {
                 config.sources.clone(),
                 ProviderKeys::new(provider, Arc::new(folder.clock.clone())),
             ),
-            in_force: InForce::new(Arc::clone(&config)),
+            in_force: InForce::new(Arc::clone(&config), Origins::default()),
             config,
             check_url: Arc::new(|text| match parse_endpoint_url(text) {
                 Ok(url) => Ok(url.to_string()),

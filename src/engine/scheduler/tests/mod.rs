@@ -17,6 +17,7 @@ mod disk;
 mod fairness;
 mod order;
 mod rules;
+mod standing;
 mod wishes;
 
 const START: Timestamp = Timestamp::from_millis(1_795_219_200_000);
