@@ -272,11 +272,11 @@ impl Writer {
         self.shared.count_flow(parts.sent_in, parts.died);
         self.group.catalog.extend(parts.catalog);
         if !parts.changes.is_empty() {
+            self.written_stamp = self.last_stamp;
             let mut rows = Vec::with_capacity(rows_length);
             parts.changes.iter().for_each(|change| record::encode_change(change, &mut rows));
             // A stamp may be ahead of the clock; the next start mints behind what it reads here.
             let time = parts.now.max(self.last_stamp.time());
-            self.written_stamp = self.last_stamp;
             let sequence = self.journal.append(time, &parts.bodies, &rows);
             self.sealed = false;
             for change in parts.changes {

@@ -43,6 +43,16 @@ fn searches() -> [Parameters; 2] {
     [own, all.concat()]
 }
 
+fn followed() -> Parameters {
+    let wrong = |values: &[&str]| values.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let mut followed = filtering();
+    followed.retain(|(name, _)| *name != "before");
+    followed.extend(["original", "follow", "requests", "with_content"].map(flag));
+    followed.push(("filter", wrong(&["%7B", "%5B%5D", "%7B%22colour%22:1%7D"])));
+    followed.extend(["source", "endpoint"].map(|name| (name, wrong(&["nobody", "a%20b"]))));
+    followed
+}
+
 type Parameters = Vec<(&'static str, Vec<String>)>;
 
 fn queries() -> Vec<(&'static str, &'static str, Parameters)> {
@@ -70,12 +80,7 @@ fn queries() -> Vec<(&'static str, &'static str, Parameters)> {
     let mut by_kind = filtering();
     by_kind.retain(|(name, _)| ["channel", "after"].contains(name));
     by_kind.push(("event_type", vec!["a.*".to_owned(), "a%20b".to_owned(), long(257)]));
-    let mut followed = filtering();
-    followed.retain(|(name, _)| *name != "before");
-    followed.extend([flag("original"), flag("follow"), flag("requests"), content.clone()]);
-    followed.push(("filter", wrong(&["%7B", "%5B%5D", "%7B%22colour%22:1%7D"])));
-    let names = ["source", "endpoint"].map(|name| (name, wrong(&["nobody", "a%20b"])));
-    followed.extend(names);
+    let followed = followed();
     let running = ("status", vec!["ended".to_owned(), "1".to_owned()]);
     let task = ("task", vec!["none".to_owned()]);
     let reason = ("reason", wrong(&["blocked", "1"]));

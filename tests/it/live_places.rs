@@ -1,5 +1,5 @@
-//! Where listeners go on, over restarts and until nobody has used them for a month; and sources that
-//! are there for a while only.
+//! Where listeners go on, over restarts and until nobody has used them for a month; and sources
+//! that are there for a while only.
 
 use std::time::Duration;
 

@@ -131,10 +131,7 @@ impl SourceIn {
             let rule = format!("must be {TOKEN_MIN} to {TOKEN_MAX} letters, digits, - and _");
             problems.add(&["token"], rule);
         }
-        let expires_at = self.expires_at.as_deref().map(Timestamp::parse_rfc3339);
-        if expires_at == Some(None) {
-            problems.add(&["expiresAt"], "must be a time such as 2026-11-21T00:00:00Z, or null");
-        }
+        let expires_at = end(self.expires_at.as_deref(), &mut problems);
         let source = Source {
             id: Id::new(Stamp(0)),
             uid: self.uid,
@@ -156,7 +153,7 @@ impl SourceIn {
             cloud_events: self.cloud_events.unwrap_or(false),
             public_key: self.public_key,
             metadata,
-            expires_at: expires_at.flatten(),
+            expires_at,
             managed: false,
             created_at: Timestamp::default(),
             updated_at: Timestamp::default(),
@@ -174,6 +171,15 @@ impl SourceIn {
             overlap,
         })
     }
+}
+
+/// When a source is deleted; `None` for one that stays.
+fn end(text: Option<&str>, problems: &mut Problems) -> Option<Timestamp> {
+    let end = text.map(Timestamp::parse_rfc3339);
+    if end == Some(None) {
+        problems.add(&["expiresAt"], "must be a time such as 2026-11-21T00:00:00Z, or null");
+    }
+    end.flatten()
 }
 
 /// The fields of a source by the names of this API.

@@ -115,6 +115,7 @@ impl Place {
             .command(&all)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
+            // Whoever is stopped must not have others told that their group has no parent.
             .process_group(0)
             .spawn()
             .unwrap();

@@ -4,6 +4,13 @@ use serde_json::json;
 
 use super::{Call, at, channels, long, message};
 
+/// Where a listener goes on.
+fn listener() -> Call {
+    let wrong = vec![json!("soon"), json!("msg_1"), json!(long(300)), json!(1)];
+    let right = json!({"position": "2026-11-20T00:00:00Z"});
+    ("PUT", "/listener/one", "ListenerIn", right, vec![at("position", wrong)])
+}
+
 /// Their cases.
 pub fn windows() -> Vec<Call> {
     let since = json!({"since": "2026-11-20T00:00:00Z"});
@@ -58,9 +65,6 @@ pub fn windows() -> Vec<Call> {
     let right = json!({"ids": ["none"]});
     let sought = json!({"after": "2026-11-20T00:00:00Z"});
     let seek = vec![at("after", wrong())];
-    let place = json!({"position": "2026-11-20T00:00:00Z"});
-    let moved =
-        vec![at("position", vec![json!("soon"), json!("msg_1"), json!(long(300)), json!(1)])];
     let none = json!({"offset": 0});
     let committed = vec![at("offset", vec![json!(1), json!(-1), json!("1"), json!(1.5)])];
     let news = json!({"eventType": "a", "payload": {}});
@@ -74,7 +78,7 @@ pub fn windows() -> Vec<Call> {
         ("POST", "/app/acme/msg/bulk-expunge", "ExpungeIn", right, expunged),
         ("POST", "/app/acme/poller/e/consumer/one/seek", "SeekIn", sought, seek),
         ("POST", "/app/acme/polling-endpoint/e/consumer/one/commit", "CommitIn", none, committed),
-        ("PUT", "/listener/one", "ListenerIn", place, moved),
+        listener(),
         ("POST", "/msg/broadcast", "MessageIn", news, message()),
         ("POST", "/app/acme/msg/precheck/active", "PrecheckIn", json!({"eventType": "a"}), asked),
     ]
