@@ -61,7 +61,7 @@ mod tests {
         newest.raise(application(2), Stamp(0));
         let asked = [application(1), application(2), application(3)];
         assert_eq!(newest.of(&asked), [Some(Stamp(7)), Some(Stamp(0)), None]);
-        for number in 10..=10 + GONE_MAX as u64 {
+        for number in 10..20 + GONE_MAX as u64 {
             newest.raise(application(number), Stamp(1));
         }
         newest.keep(&asked);
