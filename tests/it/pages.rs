@@ -93,7 +93,8 @@ fn what_pages_are_made_of_is_served() {
         let page = open(&relay, &filled(path, "name")).expect(200);
         let html = page.json.as_str().unwrap();
         let root = "../".repeat(path.matches('/').count() - 1);
-        let links = html.split(&format!("\"{root}assets/")).skip(1);
+        let before = format!("\"{root}assets/");
+        let links = html.split(&before).skip(1);
         let links: Vec<&str> = links.map(|rest| rest.split('"').next().unwrap()).collect();
         assert!(links.len() >= 4, "{path}: {links:?}");
         for link in links {
