@@ -20,7 +20,13 @@ const STATES = [
   ['2', 'Dead'],
   ['4', 'Cancelled'],
 ];
-const WORDS = { 0: 'delivered', 1: 'waiting', 2: 'dead', 3: 'sending', 4: 'cancelled' };
+const WORDS = {
+  success: 'delivered',
+  pending: 'waiting',
+  sending: 'sending',
+  fail: 'dead',
+  canceled: 'cancelled',
+};
 
 const asked = Object.fromEntries(new URLSearchParams(location.search));
 

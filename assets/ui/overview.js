@@ -19,10 +19,10 @@ function verdict(now, wrong) {
   if (!now.ready) return ['bad', `Not ready: ${Object.values(now.reasons ?? {}).join('; ')}`];
   if (now.alertsFiring?.length)
     return ['bad', now.alertsFiring.map((alert) => alert.words).join(' · ')];
-  if (wrong.length)
+  if (wrong.total)
     return [
       'warn',
-      `${wrong.length === 1 ? 'One endpoint needs' : `${number(wrong.length)} endpoints need`} a look; everything else is delivered.`,
+      `${wrong.total === 1 ? 'One endpoint needs' : `${number(wrong.total)} endpoints need`} a look; everything else is delivered.`,
     ];
   return ['good', 'Nothing is wrong.'];
 }
@@ -50,35 +50,39 @@ function state(now) {
   );
 }
 
+function lastAttempt(attempt) {
+  if (!attempt) return '–';
+  return attempt.statusCode ? `answered ${attempt.statusCode}` : attempt.outcome;
+}
+
+function endpointOf(row) {
+  // What the operator is told at has no application.
+  if (!row.appId) return place(row.url);
+  const href = to('applications', row.appId, 'endpoints', row.endpointId);
+  return h('a', { href }, place(row.url));
+}
+
 function needing(wrong) {
-  return table(
+  const columns = [
+    ['Endpoint', endpointOf],
     [
-      [
-        'Endpoint',
-        (row) =>
-          h(
-            'a',
-            { href: to('applications', row.appId, 'endpoints', row.endpointId) },
-            place(row.url),
-          ),
-      ],
-      ['Application', (row) => h('a', { href: to('applications', row.appId) }, row.appName)],
-      ['State', (row) => pill(row.status)],
-      ['Since', (row) => when(row.since)],
-      [
-        'Waiting',
-        (row) => (row.atLeast ? `≥ ${number(row.waiting)}` : number(row.waiting)),
-        'right',
-      ],
-      ['Last answer', (row) => row.lastAnswer ?? '–'],
+      'Application',
+      (row) =>
+        row.appId ? h('a', { href: to('applications', row.appId) }, row.appName) : row.appName,
     ],
-    wrong,
-    { empty: 'Every endpoint takes what it is sent.', caption: 'Endpoints that need a look' },
-  );
+    ['State', (row) => h('span', { title: row.words }, pill(row.status))],
+    ['Since', (row) => when(row.since)],
+    ['Waiting', ({ waiting }) => `${waiting.exact ? '' : '≥ '}${number(waiting.count)}`, 'right'],
+    ['Last attempt', (row) => lastAttempt(row.lastAttempt)],
+  ];
+  return table(columns, wrong.data, {
+    empty: 'Every endpoint takes what it is sent.',
+    caption: 'Endpoints that need a look',
+  });
 }
 
 function charts(history) {
-  const { data } = history;
+  const data = history.points;
   return h(
     'div',
     { class: 'grid' },
@@ -138,14 +142,14 @@ page(async () => {
   const drawCharts = async () => show(graphs, charts(await api.get('stats/history', { period })));
   const draw = async () => {
     const [now, wrong] = await Promise.all([api.get('stats/overview'), api.get('stats/endpoints')]);
-    const [tone, words] = verdict(now, wrong.data);
+    const [tone, words] = verdict(now, wrong);
     about(
       h('span', { class: `text-${tone}` }, words),
       ' ',
       h('span', null, `Version ${now.version}, up since `, when(now.startedAt), '.'),
     );
     show(top, state(now));
-    show(wrongs, needing(wrong.data));
+    show(wrongs, needing(wrong));
   };
   await Promise.all([draw(), drawCharts()]);
   every(REFRESH_SECONDS, draw);

@@ -2,40 +2,25 @@
 
 import { api } from './api.js';
 import { h, show } from './dom.js';
-import { millis, when } from './format.js';
+import { millis, number, when } from './format.js';
 import { capital } from './words.js';
 import { card, pill, table } from './parts.js';
 import { about, every, page } from './shell.js';
 
 const REFRESH_SECONDS = 5;
 
-// How a worker is, where the relay has no word of its own for it.
-function state(worker) {
-  if (worker.status ?? worker.state) return worker.status ?? worker.state;
-  if (worker.lastError ?? worker.error) return 'failed';
-  return worker.running ? 'running' : 'idle';
-}
-
 const COLUMNS = [
-  [
-    'Worker',
-    (worker) => h('b', null, capital(String(worker.name ?? worker.id).replaceAll(/[-_.]/g, ' '))),
-  ],
-  ['What it does', (worker) => worker.what ?? worker.description ?? worker.words ?? '–'],
-  ['State', (worker) => pill(state(worker))],
-  ['Last run', (worker) => when(worker.lastRun ?? worker.lastRunAt ?? worker.ranAt), 'keep'],
-  ['Took', (worker) => millis(worker.lastDurationMs ?? worker.tookMs)],
+  ['Worker', (worker) => h('b', null, capital(worker.name.replaceAll(/[-_.]/g, ' ')))],
+  ['What it does', (worker) => worker.does],
+  ['State', (worker) => pill(worker.state, worker.state === 'stuck' ? 'bad' : undefined)],
+  ['Threads', (worker) => number(worker.threads), 'right'],
+  ['Last run', (worker) => when(worker.lastRun), 'keep'],
+  ['Took', (worker) => millis(worker.tookMs)],
   [
     'Next run',
-    (worker) => {
-      const next = worker.nextRun ?? worker.nextRunAt;
-      return next ? when(next) : (worker.when ?? 'when there is something to do');
-    },
+    (worker) => (worker.nextRun ? when(worker.nextRun) : 'when there is something to do'),
   ],
-  [
-    'Last time',
-    (worker) => worker.lastError ?? worker.error ?? worker.lastResult ?? worker.told ?? '–',
-  ],
+  ['Now', (worker) => worker.lastError ?? worker.detail ?? '–'],
 ];
 
 page(async () => {

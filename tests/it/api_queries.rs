@@ -89,12 +89,15 @@ fn queries() -> Vec<(&'static str, &'static str, Parameters)> {
     dead.retain(|(name, _)| !["before", "after"].contains(name));
     dead.extend(window.clone());
     let [searched, all] = searches();
+    let mut logged = [paging(), filtering(), vec![("who", vec![long(257)])]].concat();
+    logged.retain(|(name, _)| !["channel", "tag", "event_types"].contains(name));
     let period = ("period", wrong(&["year", "1", "Hour"]));
     let limit = paging().into_iter().find(|(name, _)| *name == "limit");
     let unwell = [("status", wrong(&["healthy", "idle", "1"]))].into_iter().chain(limit).collect();
     vec![
         ("GET", "/app", paging()),
         ("GET", "/auth/key", paging()),
+        ("GET", "/audit-log", logged),
         ("POST", "/app", vec![flag("get_if_exists")]),
         ("GET", "/app/acme/endpoint", paging()),
         ("GET", "/app/acme/endpoint/e/msg", with(vec![status, content.clone()])),
