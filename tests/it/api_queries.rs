@@ -57,6 +57,8 @@ fn queries() -> Vec<(&'static str, &'static str, Parameters)> {
     let mut by_kind = filtering();
     by_kind.retain(|(name, _)| ["channel", "after"].contains(name));
     by_kind.push(("event_type", vec!["a.*".to_owned(), "a%20b".to_owned(), long(257)]));
+    let mut audited = [paging(), filtering(), vec![("who", vec![long(257)])]].concat();
+    audited.retain(|(name, _)| !["channel", "tag", "event_types"].contains(name));
     let running = ("status", vec!["ended".to_owned(), "1".to_owned()]);
     let task = ("task", vec!["none".to_owned()]);
     let reason = ("reason", wrong(&["blocked", "1"]));
@@ -67,6 +69,7 @@ fn queries() -> Vec<(&'static str, &'static str, Parameters)> {
     vec![
         ("GET", "/app", paging()),
         ("GET", "/auth/key", paging()),
+        ("GET", "/audit-log", audited),
         ("POST", "/app", vec![flag("get_if_exists")]),
         ("GET", "/app/acme/endpoint", paging()),
         ("GET", "/app/acme/endpoint/e/msg", with(vec![status, content.clone()])),
