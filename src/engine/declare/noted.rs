@@ -35,7 +35,8 @@ mod tests {
             |count: usize| (0..count).map(|line| format!("line {line}")).collect::<Vec<_>>();
         assert_eq!(told(&lines(2)), "line 0; line 1");
         let many = told(&lines(1_000));
-        assert!(many.len() < 1_100 && many.ends_with("; 874 more"), "{many}");
+        let more = format!("; {} more", 1_000 - many.matches("line").count());
+        assert!(many.len() < 1_100 && many.ends_with(&more), "{many}");
         assert_eq!(told(&["x".repeat(2_000)]), "1 more");
     }
 }
