@@ -223,11 +223,13 @@ impl Target {
 }
 
 fn place(text: &str, path: Option<&str>) -> Option<Url> {
+    let first = text.split('/').next()?;
+    let is_number = !first.is_empty() && first.bytes().all(|byte| byte.is_ascii_digit());
     let whole = if text.contains("://") {
         text.to_owned()
-    } else if text.starts_with(|first: char| first.is_ascii_digit())
-        && text.split('/').next()?.parse::<u16>().is_ok()
-    {
+    } else if is_number {
+        // A number that is no port would be an address.
+        first.parse::<u16>().ok()?;
         format!("http://localhost:{text}")
     } else {
         format!("http://{text}")
