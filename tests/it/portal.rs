@@ -3,9 +3,9 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::sync::Arc;
 
 use relay::config::portal::{Portal, Theme};
+use relay::config::shown::Origins;
 use relay::config::{Config, HeaderNames};
 use relay::http::{routes, ui};
 use serde_json::{Value, json};
@@ -66,7 +66,7 @@ fn a_reload_changes_who_may_and_how_it_looks() {
     newer.server.workers = 7;
     let taken = relay.state.in_force.config().reloaded(&newer);
     assert_ne!(taken.server.workers, 7, "others need a restart");
-    relay.state.in_force.set(Arc::new(taken), Origins::default());
+    relay.state.in_force.set(taken, Origins::default());
     let page = open(&relay, "/portal").expect(200);
     assert!(policy(&page).contains(ANCESTORS), "{}", policy(&page));
     assert!(page.json.as_str().unwrap().contains("<title>Acme</title>"));
