@@ -53,6 +53,28 @@ fn followed() -> Parameters {
     followed
 }
 
+fn by_kind() -> Parameters {
+    let mut by_kind = filtering();
+    by_kind.retain(|(name, _)| ["channel", "after"].contains(name));
+    by_kind.push(("event_type", vec!["a.*".to_owned(), "a%20b".to_owned(), long(257)]));
+    by_kind
+}
+
+fn requests() -> Parameters {
+    vec![
+        ("verdict", vec!["fine".to_owned(), "1".to_owned()]),
+        ("event_id", vec![long(257)]),
+        ("event_type", vec!["a%20b".to_owned(), long(257)]),
+    ]
+}
+
+/// Of the audit log.
+fn logged() -> Parameters {
+    let mut logged = [paging(), filtering(), vec![("who", vec![long(257)])]].concat();
+    logged.retain(|(name, _)| !["channel", "tag", "event_types"].contains(name));
+    logged
+}
+
 type Parameters = Vec<(&'static str, Vec<String>)>;
 
 fn queries() -> Vec<(&'static str, &'static str, Parameters)> {
@@ -72,16 +94,9 @@ fn queries() -> Vec<(&'static str, &'static str, Parameters)> {
     let wrong = |values: &[&str]| values.iter().map(ToString::to_string).collect::<Vec<_>>();
     leased.push(("lease_duration_ms", wrong(&["0", "3600001", "-1", "soon"])));
     leased.push(("starting_position", wrong(&["first", "1"])));
-    let requests: Parameters = vec![
-        ("verdict", wrong(&["fine", "1"])),
-        ("event_id", vec![long(257)]),
-        ("event_type", vec!["a%20b".to_owned(), long(257)]),
-    ];
-    let mut by_kind = filtering();
-    by_kind.retain(|(name, _)| ["channel", "after"].contains(name));
-    by_kind.push(("event_type", vec!["a.*".to_owned(), "a%20b".to_owned(), long(257)]));
-    let followed = followed();
-    let running = ("status", vec!["ended".to_owned(), "1".to_owned()]);
+    let requests = requests();
+    let by_kind = by_kind();
+    let running = ("status", wrong(&["ended", "1"]));
     let task = ("task", vec!["none".to_owned()]);
     let reason = ("reason", wrong(&["blocked", "1"]));
     let one_dead = ("endpoint_id", vec!["a%20b".to_owned(), "nobody".to_owned(), long(257)]);
@@ -89,15 +104,13 @@ fn queries() -> Vec<(&'static str, &'static str, Parameters)> {
     dead.retain(|(name, _)| !["before", "after"].contains(name));
     dead.extend(window.clone());
     let [searched, all] = searches();
-    let mut logged = [paging(), filtering(), vec![("who", vec![long(257)])]].concat();
-    logged.retain(|(name, _)| !["channel", "tag", "event_types"].contains(name));
     let period = ("period", wrong(&["year", "1", "Hour"]));
     let limit = paging().into_iter().find(|(name, _)| *name == "limit");
     let unwell = [("status", wrong(&["healthy", "idle", "1"]))].into_iter().chain(limit).collect();
     vec![
         ("GET", "/app", paging()),
         ("GET", "/auth/key", paging()),
-        ("GET", "/audit-log", logged),
+        ("GET", "/audit-log", logged()),
         ("POST", "/app", vec![flag("get_if_exists")]),
         ("GET", "/app/acme/endpoint", paging()),
         ("GET", "/app/acme/endpoint/e/msg", with(vec![status, content.clone()])),
@@ -129,8 +142,8 @@ fn queries() -> Vec<(&'static str, &'static str, Parameters)> {
         ("GET", "/app/acme/polling-endpoint/e/consumer/one", leased),
         ("GET", "/source", [paging(), vec![("application", wrong(&["nobody"]))]].concat()),
         ("GET", "/source/s/request", [paging(), requests].concat()),
-        ("GET", "/app/acme/live", followed.clone()),
-        ("GET", "/live", [followed, vec![("application", wrong(&["nobody"]))]].concat()),
+        ("GET", "/app/acme/live", followed()),
+        ("GET", "/live", [followed(), vec![("application", wrong(&["nobody"]))]].concat()),
         ("GET", "/background-task", [paging(), vec![running, task]].concat()),
     ]
 }

@@ -161,21 +161,7 @@ impl Rows {
             b'w' => decodes::<u64>(value)?,
             b'z' => self.dead_letters.put(key, value, origin)?,
             b'n' => decodes::<Waiting>(value)?,
-            b'c' => match key.as_bytes().get(1)? {
-                b'a' => decodes::<Application>(value)?,
-                b'e' => {
-                    decodes::<EndpointRow>(value)?;
-                    self.endpoints.extend(endpoint_of(key));
-                }
-                b't' => decodes::<EventType>(value)?,
-                b'f' => decodes::<FailingRow>(value)?,
-                b'n' => decodes::<AliasRow>(value)?,
-                b'o' => decodes::<OperatorKey>(value)?,
-                b's' => decodes::<SourceRow>(value)?,
-                _ if *key == keys::salt() => self.salt = decode(value),
-                _ if *key == keys::sealing::sealing() => decodes::<SealingRow>(value)?,
-                _ => {}
-            },
+            b'c' => self.put_catalog(key, value)?,
             b'o' => match key.as_bytes().get(1)? {
                 b'h' => decodes::<ApplicationToken>(value)?,
                 b'a' => decodes::<Option<String>>(value)?,
@@ -192,6 +178,26 @@ impl Rows {
                 _ => decodes::<u64>(value)?,
             },
             _ => return None,
+        }
+        Some(())
+    }
+
+    /// The same for an entry of the catalog.
+    fn put_catalog(&mut self, key: &Key, value: &[u8]) -> Option<()> {
+        match key.as_bytes().get(1)? {
+            b'a' => decodes::<Application>(value)?,
+            b'e' => {
+                decodes::<EndpointRow>(value)?;
+                self.endpoints.extend(endpoint_of(key));
+            }
+            b't' => decodes::<EventType>(value)?,
+            b'f' => decodes::<FailingRow>(value)?,
+            b'n' => decodes::<AliasRow>(value)?,
+            b'o' => decodes::<OperatorKey>(value)?,
+            b's' => decodes::<SourceRow>(value)?,
+            _ if *key == keys::salt() => self.salt = decode(value),
+            _ if *key == keys::sealing::sealing() => decodes::<SealingRow>(value)?,
+            _ => {}
         }
         Some(())
     }

@@ -11,6 +11,17 @@ fn listener() -> Call {
     ("PUT", "/listener/one", "ListenerIn", right, vec![at("position", wrong)])
 }
 
+fn imported() -> Call {
+    let document = json!({"openapi": "3.1.0", "webhooks": {"a.b": {"post": {}}}});
+    let imported = vec![
+        at("spec", vec![json!({})]).and(json!({"webhooks": 1}), "spec.webhooks"),
+        at("specRaw", vec![json!(1)]),
+        at("replaceAll", vec![json!("yes"), json!(1)]),
+        at("dryRun", vec![json!("yes"), json!(1)]),
+    ];
+    ("POST", "/event-type/import/openapi", "ImportIn", json!({"spec": document}), imported)
+}
+
 /// Their cases.
 pub fn windows() -> Vec<Call> {
     let since = json!({"since": "2026-11-20T00:00:00Z"});
@@ -55,13 +66,6 @@ pub fn windows() -> Vec<Call> {
         at("eventType", vec![json!("a.*"), json!("a b"), json!(""), json!(long(257)), json!(1)]),
         channels(false),
     ];
-    let document = json!({"openapi": "3.1.0", "webhooks": {"a.b": {"post": {}}}});
-    let imported = vec![
-        at("spec", vec![json!({})]).and(json!({"webhooks": 1}), "spec.webhooks"),
-        at("specRaw", vec![json!(1)]),
-        at("replaceAll", vec![json!("yes"), json!(1)]),
-        at("dryRun", vec![json!("yes"), json!(1)]),
-    ];
     let right = json!({"ids": ["none"]});
     let sought = json!({"after": "2026-11-20T00:00:00Z"});
     let seek = vec![at("after", wrong())];
@@ -73,7 +77,7 @@ pub fn windows() -> Vec<Call> {
         ("POST", "/app/acme/endpoint/e/replay-missing", "WindowIn", since.clone(), window()),
         ("POST", "/app/acme/endpoint/e/bulk-replay", "BulkReplayIn", since.clone(), replayed),
         ("POST", "/app/acme/dead-letter/resend", "DeadLetterWorkIn", since.clone(), taken),
-        ("POST", "/event-type/import/openapi", "ImportIn", json!({"spec": document}), imported),
+        imported(),
         ("POST", "/stats/usage/app", "UsageIn", used, usage),
         ("POST", "/app/acme/msg/bulk-expunge", "ExpungeIn", right, expunged),
         ("POST", "/app/acme/poller/e/consumer/one/seek", "SeekIn", sought, seek),
