@@ -71,7 +71,6 @@ pub fn windows() -> Vec<Call> {
     let seek = vec![at("after", wrong())];
     let none = json!({"offset": 0});
     let committed = vec![at("offset", vec![json!(1), json!(-1), json!("1"), json!(1.5)])];
-    let news = json!({"eventType": "a", "payload": {}});
     vec![
         ("POST", "/app/acme/endpoint/e/recover", "WindowIn", since.clone(), recover),
         ("POST", "/app/acme/endpoint/e/replay-missing", "WindowIn", since.clone(), window()),
@@ -83,7 +82,13 @@ pub fn windows() -> Vec<Call> {
         ("POST", "/app/acme/poller/e/consumer/one/seek", "SeekIn", sought, seek),
         ("POST", "/app/acme/polling-endpoint/e/consumer/one/commit", "CommitIn", none, committed),
         listener(),
-        ("POST", "/msg/broadcast", "MessageIn", news, message()),
+        (
+            "POST",
+            "/msg/broadcast",
+            "MessageIn",
+            json!({"eventType": "a", "payload": {}}),
+            message(),
+        ),
         ("POST", "/app/acme/msg/precheck/active", "PrecheckIn", json!({"eventType": "a"}), asked),
     ]
 }
