@@ -4,14 +4,13 @@
 use actix_web::http::header;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
-use bytes::Bytes;
-use url::Url;
 
+use crate::http::packed::{Packed, packed};
 use crate::http::routes::{Routes, at};
 use crate::http::server::Shared;
 
 /// OpenAPI 3.1; where it is served it names `server.public_url` when that is set.
-pub const DOCUMENT: &str = include_str!("../../docs/openapi.json");
+const DOCUMENT: Packed = packed!("openapi.json");
 /// What of [`DOCUMENT`] a server with an address of its own replaces.
 const SERVERS: &str = r#""servers": [{ "url": "/" }]"#;
 
@@ -35,20 +34,18 @@ pub(super) fn routes(routes: &mut Routes) {
         .service(at("/docs/docs.js").get(script).into_resource());
 }
 
-/// The document as a server at `public_url` answers it: byte for byte the file when there is none.
-pub fn document(public_url: Option<&Url>) -> Bytes {
-    let Some(url) = public_url else { return Bytes::from_static(DOCUMENT.as_bytes()) };
-    let url = url.as_str().trim_end_matches('/');
-    let servers = serde_json::json!([{ "url": url }]);
-    Bytes::from(DOCUMENT.replacen(SERVERS, &format!("\"servers\": {servers}"), 1))
-}
-
-async fn openapi(shared: Data<Shared>) -> HttpResponse {
-    HttpResponse::Ok()
-        .insert_header((header::CONTENT_TYPE, "application/json"))
-        // Pages elsewhere may read it, as nothing in it is secret.
-        .insert_header((header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"))
-        .body(shared.document.clone())
+/// Byte for byte the file, but for the address where `server.public_url` says so.
+async fn openapi(request: HttpRequest, shared: Data<Shared>) -> HttpResponse {
+    let mut answer = HttpResponse::Ok();
+    answer.insert_header((header::CONTENT_TYPE, "application/json"));
+    // Pages elsewhere may read it, as nothing in it is secret.
+    answer.insert_header((header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"));
+    let Some(url) = &shared.state.config.server.public_url else {
+        return DOCUMENT.answer(request.headers(), answer);
+    };
+    let servers = serde_json::json!([{ "url": url.as_str().trim_end_matches('/') }]);
+    let document = String::from_utf8(DOCUMENT.unpack()).expect("invariant: it is text");
+    answer.body(document.replacen(SERVERS, &format!("\"servers\": {servers}"), 1))
 }
 
 async fn page(request: HttpRequest) -> HttpResponse {

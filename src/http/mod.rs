@@ -19,6 +19,7 @@ mod intake;
 mod linger;
 mod observe;
 pub mod ops;
+mod packed;
 pub mod permissions;
 mod portal;
 pub mod public;

@@ -11,7 +11,6 @@ use actix_web::http::KeepAlive;
 use actix_web::middleware::from_fn;
 use actix_web::web::{self, Data};
 use actix_web::{App, HttpRequest, HttpServer};
-use bytes::Bytes;
 use tokio::sync::{Semaphore, watch};
 
 use crate::domain::time::Timestamp;
@@ -21,7 +20,7 @@ use crate::http::failures::Failures;
 use crate::http::schemas::Schemas;
 use crate::http::state::State;
 use crate::http::ui::assets::Version;
-use crate::http::{docs, observe, routes};
+use crate::http::{observe, routes};
 
 /// How long a connection without a request stays open.
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
@@ -47,8 +46,6 @@ pub(super) struct Shared {
     pub stopping: watch::Sender<bool>,
     /// Makes keys and tokens.
     pub mint: Mint,
-    /// The document of the API, as this server answers it.
-    pub document: Bytes,
     /// What pages are made of has this version.
     pub assets: Version,
     /// When it began to serve.
@@ -65,12 +62,10 @@ impl Shared {
         // Only a name: without randomness requests are still counted.
         let _ = getrandom::fill(&mut random);
         let connections = Arc::new(Connections::new(state.config.server.max_connections));
-        let document = docs::document(state.config.server.public_url.as_ref());
         let live_streams = state.config.server.live_streams.min(Semaphore::MAX_PERMITS);
         Shared {
             started_at: state.clock.now(),
             state,
-            document,
             assets: Version::new(),
             mint: Mint::new(),
             failures: Failures::default(),

@@ -6,11 +6,10 @@ use actix_web::http::Method;
 use relay::config::Config;
 use relay::domain::{endpoint_url, headers, subscription};
 use relay::http::api::limits;
-use relay::http::docs::DOCUMENT;
 use relay::http::routes;
 use serde_json::{Value, json};
 
-use crate::support::document::Document;
+use crate::support::document::{DOCUMENT, Document};
 use crate::support::server::{Relay, parse};
 use crate::support::walk::role;
 

@@ -1,12 +1,13 @@
 //! `/assets/{version}/{name}`: the style and the scripts of the pages, by exact name. They are in
 //! the binary; the version is a digest of them all, so that browsers may keep what they have.
 
-use actix_web::HttpResponse;
 use actix_web::http::header;
 use actix_web::web::{Data, Path};
+use actix_web::{HttpRequest, HttpResponse};
 use sha2::{Digest, Sha256};
 
 use crate::http::error::ApiError;
+use crate::http::packed::{Packed, packed};
 use crate::http::routes::{Routes, at};
 use crate::http::server::Shared;
 
@@ -16,12 +17,12 @@ const SVG: &str = "image/svg+xml";
 
 macro_rules! assets {
     ($($kind:ident $name:literal),+ $(,)?) => {
-        [$(($name, $kind, include_str!(concat!("../../../assets/ui/", $name)))),+]
+        [$(($name, $kind, packed!($name))),+]
     };
 }
 
 /// Name, content type, content.
-const ASSETS: &[(&str, &str, &str)] = &assets![
+const ASSETS: &[(&str, &str, Packed)] = &assets![
     CSS "ui.css",
     SVG "icon.svg",
     SCRIPT "theme.js",
@@ -96,11 +97,11 @@ impl Version {
     /// A digest of every name and content.
     pub fn new() -> Version {
         let mut digest = Sha256::new();
-        for (name, _, text) in ASSETS {
+        for (name, _, packed) in ASSETS {
             digest.update((name.len() as u64).to_be_bytes());
             digest.update(name);
-            digest.update((text.len() as u64).to_be_bytes());
-            digest.update(text);
+            digest.update((packed.0.len() as u64).to_be_bytes());
+            digest.update(packed.0);
         }
         let hex: String = digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
         Version(hex[..VERSION_DIGITS].to_owned())
@@ -129,18 +130,19 @@ pub(super) fn routes(routes: &mut Routes) {
 }
 
 async fn asset(
+    request: HttpRequest,
     shared: Data<Shared>,
     path: Path<(String, String)>,
 ) -> Result<HttpResponse, ApiError> {
     let (version, name) = path.into_inner();
     let found = ASSETS.iter().find(|(known, ..)| *known == name);
-    let (_, kind, text) = found.ok_or_else(ApiError::not_found)?;
+    let (_, kind, packed) = found.ok_or_else(ApiError::not_found)?;
     // A page of the binary before this one, still open, gets the present script and asks anew.
     let kept = if version == shared.assets.as_str() { FOR_EVER } else { "no-cache" };
-    Ok(HttpResponse::Ok()
-        .insert_header((header::CONTENT_TYPE, *kind))
-        .insert_header((header::CACHE_CONTROL, kept))
-        .body(*text))
+    let mut answer = HttpResponse::Ok();
+    answer.insert_header((header::CONTENT_TYPE, *kind));
+    answer.insert_header((header::CACHE_CONTROL, kept));
+    Ok(packed.answer(request.headers(), answer))
 }
 
 #[cfg(test)]
@@ -149,7 +151,8 @@ mod tests {
 
     #[test]
     fn every_import_is_there() {
-        for (name, kind, text) in ASSETS.iter().filter(|(_, kind, _)| *kind == SCRIPT) {
+        for (name, kind, packed) in ASSETS.iter().filter(|(_, kind, _)| *kind == SCRIPT) {
+            let text = String::from_utf8(packed.unpack()).unwrap();
             let imports = text.lines().filter_map(|line| line.split_once(" from './"));
             for (_, rest) in imports {
                 let wanted = rest.trim_end_matches("';");
@@ -172,7 +175,8 @@ mod tests {
             "srcdoc",
             "createContextualFragment",
         ];
-        for (name, _, text) in ASSETS {
+        for (name, _, packed) in ASSETS {
+            let text = String::from_utf8(packed.unpack()).unwrap();
             for way in ways {
                 assert!(!text.contains(way), "{name} has {way}: use h() of dom.js");
             }

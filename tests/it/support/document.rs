@@ -3,10 +3,12 @@
 use std::sync::OnceLock;
 
 use relay::domain::time::Timestamp;
-use relay::http::docs::DOCUMENT;
 use serde_json::{Map, Value};
 
 use super::server::Answer;
+
+/// `docs/openapi.json`.
+pub const DOCUMENT: &str = include_str!("../../../docs/openapi.json");
 
 /// Keywords that say nothing about whether a value is right, or more than is looked at here.
 const ANNOTATIONS: [&str; 7] =
