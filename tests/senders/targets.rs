@@ -59,7 +59,7 @@ fn targets_in_other_forms() {
         ("absolute, of another", get("http://evil.example/healthz"), &[200]),
         ("absolute, with a user", get("http://user:word@x/healthz"), &[200]),
         ("absolute, another scheme", get("ftp://x/healthz"), &[200]),
-        ("absolute, no path", get("http://x"), &[404]),
+        ("absolute, no path", get("http://x"), &[200]),
         ("absolute, a port that is none", get("http://x:99999/healthz"), &[200]),
         ("absolute, into the API", get("http://x/api/v1/app"), &[401]),
         ("an asterisk", get("*"), &[404]),
