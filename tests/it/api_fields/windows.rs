@@ -11,6 +11,12 @@ fn listener() -> Call {
     ("PUT", "/listener/one", "ListenerIn", right, vec![at("position", wrong)])
 }
 
+/// One message for all.
+fn broadcast() -> Call {
+    let news = json!({"eventType": "a", "payload": {}});
+    ("POST", "/msg/broadcast", "MessageIn", news, message())
+}
+
 /// Their cases.
 pub fn windows() -> Vec<Call> {
     let since = json!({"since": "2026-11-20T00:00:00Z"});
@@ -78,13 +84,7 @@ pub fn windows() -> Vec<Call> {
         ("POST", "/app/acme/poller/e/consumer/one/seek", "SeekIn", sought, seek),
         ("POST", "/app/acme/polling-endpoint/e/consumer/one/commit", "CommitIn", none, committed),
         listener(),
-        (
-            "POST",
-            "/msg/broadcast",
-            "MessageIn",
-            json!({"eventType": "a", "payload": {}}),
-            message(),
-        ),
+        broadcast(),
         ("POST", "/app/acme/msg/precheck/active", "PrecheckIn", json!({"eventType": "a"}), asked),
     ]
 }
