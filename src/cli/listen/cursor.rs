@@ -9,6 +9,8 @@ use crate::cli::failure::Failure;
 
 /// A place that moved without anything to do is written so seldom.
 const QUIET: Duration = Duration::from_secs(3_600);
+/// One that the relay could not be told, or would not hear, is told again after so long.
+const AGAIN: Duration = Duration::from_secs(5);
 /// Characters of a name at most.
 const NAME_MAX: usize = 256;
 
@@ -17,6 +19,7 @@ pub struct Cursor {
     path: String,
     /// As the relay has it.
     held: Option<String>,
+    /// When that was last tried.
     written: Instant,
     /// More is done than the relay could be told.
     behind: bool,
@@ -49,17 +52,18 @@ impl Cursor {
             return Ok(());
         }
         self.behind = true;
+        self.written = Instant::now();
         let body = json!({ "position": position }).to_string();
         let answer: Value = client.put_once(&self.path, &body)?;
         self.behind = false;
         self.held = answer["position"].as_str().map(str::to_owned);
-        self.written = Instant::now();
         Ok(())
     }
 
     /// Nothing was to be done up to there.
     pub fn passed(&mut self, client: &Client, position: &str) -> Result<(), Failure> {
-        if !self.behind && self.held.is_some() && self.written.elapsed() < QUIET {
+        let patience = if self.behind { AGAIN } else { QUIET };
+        if (self.behind || self.held.is_some()) && self.written.elapsed() < patience {
             return Ok(());
         }
         self.done(client, position)
