@@ -8,6 +8,8 @@ export patience=900
 settings='[server]
 listen = "127.0.0.1:0"'
 export settings
+# what fails is tried to the end, so that there are dead letters: parked it would wait for probes
+export RELAY__DELIVERY__PARK_AFTER=1000000
 
 # A browser needs its libraries in their places: unpacking it beside would not do.
 find_chromium() {
