@@ -2,24 +2,23 @@
 //!
 //! Few threads run at once when receivers are quick, many only while receivers keep them waiting:
 //! an idle thread takes a job before a new one is started, and beyond a small number a new one is
-//! started only when a job has waited. Threads that stay idle end.
+//! started only when a job has waited. Threads that stay idle end, or as soon as another pool needs
+//! them: a [`Bound`] counts the threads of all.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
+mod bound;
+mod growth;
+
+pub use bound::Bound;
+use bound::Lend;
+use growth::{EAGER, Grower, Start};
+
 /// Enough for TLS and HTTP, a fortieth of what the platform gives.
 const STACK: usize = 256 << 10;
-/// Threads started as soon as a job finds none idle; more would only compete for the processors.
-const EAGER: usize = 16;
-/// How long the oldest job waits before threads beyond that are started.
-const PATIENCE: Duration = Duration::from_millis(5);
-/// Each time jobs waited that long, half as many threads more.
-const GROWTH: usize = 2;
-/// Jobs each eager thread would take within [`PATIENCE`] when it is the processors that are short:
-/// more threads would only compete for them.
-const QUICK: usize = 2;
 const IDLE: Duration = Duration::from_secs(30);
 /// How far threads step back that perform what nobody waits for by the millisecond: a third of the
 /// processor time that others get when all want it, and never before one that has just woken up.
@@ -61,18 +60,12 @@ struct Desk<J> {
     idle: Vec<(usize, Thread)>,
     threads: usize,
     named: usize,
+    /// Idle threads that are to end for another pool's sake and have not noticed yet.
+    lent: usize,
     /// Jobs taken since the grower last looked.
     taken: usize,
     stopping: bool,
     grower: Grower,
-}
-
-/// The thread that starts others beyond the eager ones.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Grower {
-    Absent,
-    Parked,
-    Watching,
 }
 
 struct Shared<J> {
@@ -82,33 +75,33 @@ struct Shared<J> {
     /// For a drain: a thread ended.
     ended: Condvar,
     handler: Box<dyn Fn(J) + Send + Sync>,
-    max_threads: usize,
+    bound: Arc<Bound>,
     idle: Duration,
     steps_back: bool,
 }
 
-/// Runs jobs on at most `max_threads` threads.
+/// Runs jobs on a bounded number of threads.
 pub struct SenderPool<J: Send + 'static> {
     shared: Arc<Shared<J>>,
 }
 
 impl<J: Send + 'static> SenderPool<J> {
-    /// A pool without a thread yet. A handler that panics ends its thread, and with it the
-    /// process through the panic hook.
-    pub fn new(max_threads: usize, handler: impl Fn(J) + Send + Sync + 'static) -> SenderPool<J> {
-        SenderPool::with_idle(max_threads, IDLE, false, handler)
+    /// A pool without a thread yet, whose threads count among those of `bound`. A handler that
+    /// panics ends its thread, and with it the process through the panic hook.
+    pub fn new(bound: &Arc<Bound>, handler: impl Fn(J) + Send + Sync + 'static) -> SenderPool<J> {
+        SenderPool::with_idle(bound, IDLE, false, handler)
     }
 
     /// The same with threads that leave the processors to others.
     pub fn stepping_back(
-        max_threads: usize,
+        bound: &Arc<Bound>,
         handler: impl Fn(J) + Send + Sync + 'static,
     ) -> SenderPool<J> {
-        SenderPool::with_idle(max_threads, IDLE, true, handler)
+        SenderPool::with_idle(bound, IDLE, true, handler)
     }
 
     fn with_idle(
-        max_threads: usize,
+        bound: &Arc<Bound>,
         idle: Duration,
         steps_back: bool,
         handler: impl Fn(J) + Send + Sync + 'static,
@@ -118,6 +111,7 @@ impl<J: Send + 'static> SenderPool<J> {
             idle: Vec::new(),
             threads: 0,
             named: 0,
+            lent: 0,
             taken: 0,
             stopping: false,
             grower: Grower::Absent,
@@ -127,11 +121,14 @@ impl<J: Send + 'static> SenderPool<J> {
             crowded: Condvar::new(),
             ended: Condvar::new(),
             handler: Box::new(handler),
-            max_threads: max_threads.max(1),
+            bound: bound.clone(),
             idle,
             steps_back,
         };
-        SenderPool { shared: Arc::new(shared) }
+        let shared = Arc::new(shared);
+        let lender: Weak<Shared<J>> = Arc::downgrade(&shared);
+        bound.join(lender);
+        SenderPool { shared }
     }
 
     /// Queues a job; gives it back when the pool is stopping or no thread can be had for it.
@@ -146,16 +143,17 @@ impl<J: Send + 'static> SenderPool<J> {
             idle.unpark();
             return Ok(());
         }
-        if desk.threads < EAGER.min(self.shared.max_threads) {
-            self.shared.start_thread(&mut desk);
-        } else if desk.threads < self.shared.max_threads {
+        let start = if desk.threads < EAGER.min(self.shared.bound.max()) {
+            self.shared.start_thread(&mut desk)
+        } else {
+            Start::Bounded
+        };
+        if start == Start::Bounded && desk.threads < self.shared.bound.max() {
             self.shared.call_grower(&mut desk);
         }
-        if desk.threads == 0 {
-            return match desk.queue.pop_back() {
-                Some(waiting) => Err(waiting.job),
-                None => Ok(()),
-            };
+        let hopeless = start == Start::Failed || desk.grower == Grower::Absent;
+        if desk.threads == 0 && hopeless {
+            return desk.queue.pop_back().map_or(Ok(()), |waiting| Err(waiting.job));
         }
         Ok(())
     }
@@ -216,6 +214,7 @@ impl<J: Send + 'static> Drop for Present<J> {
     fn drop(&mut self) {
         if thread::panicking() {
             self.0.lock().threads -= 1;
+            self.0.bound.give();
             self.0.ended.notify_all();
         }
     }
@@ -225,21 +224,6 @@ impl<J: Send + 'static> Shared<J> {
     /// Nothing of the handler runs under the lock, so it is never poisoned.
     fn lock(&self) -> MutexGuard<'_, Desk<J>> {
         self.desk.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn start_thread(self: &Arc<Self>, desk: &mut Desk<J>) {
-        let shared = self.clone();
-        desk.named += 1;
-        desk.threads += 1;
-        let number = desk.named;
-        let started = thread::Builder::new()
-            .name(format!("send-{number}"))
-            .stack_size(STACK)
-            .spawn(move || Present(shared).0.work(number));
-        if let Err(error) = started {
-            desk.threads -= 1;
-            tracing::warn!(threads = desk.threads, %error, "no new sender thread could be started");
-        }
     }
 
     fn work(&self, number: usize) {
@@ -253,15 +237,16 @@ impl<J: Send + 'static> Shared<J> {
         }
     }
 
-    /// The next job; `None` when the thread was idle for long or the pool stops, and is counted
-    /// out.
+    /// The next job; `None` when the thread was idle for long, is lent or the pool stops, and is
+    /// counted out.
     fn next(&self, number: usize) -> Option<J> {
         let mut desk = self.lock();
         let mut idle_until: Option<Instant> = None;
         loop {
             let waiting = desk.queue.pop_front();
             let now = Instant::now();
-            let over = desk.stopping || idle_until.is_some_and(|until| until <= now);
+            let lent = waiting.is_none() && desk.lent > 0;
+            let over = desk.stopping || lent || idle_until.is_some_and(|until| until <= now);
             let listed = idle_until
                 .and_then(|_| desk.idle.iter().rposition(|(listed, _)| *listed == number));
             if let (Some(at), true) = (listed, waiting.is_some() || over) {
@@ -272,7 +257,9 @@ impl<J: Send + 'static> Shared<J> {
                 return Some(waiting.job);
             }
             if over {
+                desk.lent -= usize::from(lent);
                 desk.threads -= 1;
+                self.bound.give();
                 self.ended.notify_all();
                 return None;
             }
@@ -285,52 +272,21 @@ impl<J: Send + 'static> Shared<J> {
             desk = self.lock();
         }
     }
+}
 
-    /// Wakes the thread that starts others, starting it on the first call.
-    fn call_grower(self: &Arc<Self>, desk: &mut Desk<J>) {
-        match desk.grower {
-            Grower::Watching => {}
-            Grower::Parked => {
-                desk.grower = Grower::Watching;
-                self.crowded.notify_one();
-            }
-            Grower::Absent => {
-                let shared = self.clone();
-                let started = thread::Builder::new()
-                    .name("send-grow".to_owned())
-                    .stack_size(STACK)
-                    .spawn(move || shared.grow());
-                match started {
-                    Ok(_) => desk.grower = Grower::Watching,
-                    Err(error) => tracing::warn!(%error, "the sender pool cannot grow"),
-                }
-            }
-        }
-    }
-
-    /// Starts threads while the oldest job waits for longer than it should.
-    fn grow(self: &Arc<Self>) {
+impl<J: Send + 'static> Lend for Shared<J> {
+    /// Those that have been idle for longest; none while jobs wait.
+    fn lend(&self, threads: usize) -> usize {
         let mut desk = self.lock();
-        while !desk.stopping {
-            let oldest = desk.queue.front().map(|waiting| waiting.since);
-            let Some(oldest) = oldest.filter(|_| desk.threads < self.max_threads) else {
-                desk.grower = Grower::Parked;
-                desk = self.crowded.wait(desk).unwrap_or_else(PoisonError::into_inner);
-                continue;
-            };
-            let waited = oldest.elapsed();
-            let quick = std::mem::take(&mut desk.taken) >= QUICK * desk.threads.min(EAGER);
-            if waited >= PATIENCE && !quick {
-                let room = self.max_threads - desk.threads;
-                let wanted = (desk.threads / GROWTH).max(1).min(room).min(desk.queue.len());
-                for _ in 0..wanted {
-                    self.start_thread(&mut desk);
-                }
-            }
-            // Those just started need a moment before the queue says whether more are needed.
-            let paused = self.crowded.wait_timeout(desk, PATIENCE);
-            desk = paused.unwrap_or_else(PoisonError::into_inner).0;
+        if !desk.queue.is_empty() {
+            return 0;
         }
+        let lent = threads.min(desk.idle.len());
+        desk.lent += lent;
+        for (_, idle) in desk.idle.drain(..lent) {
+            idle.unpark();
+        }
+        lent
     }
 }
 

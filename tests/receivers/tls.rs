@@ -11,7 +11,7 @@ use rcgen::{
 };
 use relay::domain::delivery::Outcome;
 use relay::engine::answer::Answer;
-use relay::engine::sender::SenderPool;
+use relay::engine::sender::{Bound, SenderPool};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
@@ -104,7 +104,7 @@ fn a_certificate_of_a_known_authority_delivers_on_a_small_stack() {
         let transport = sender.build().0;
         let url = format!("https://good.example:{}/", receiver.address.port());
         let (done, answers) = mpsc::channel();
-        let pool = SenderPool::new(1, move |()| {
+        let pool = SenderPool::new(&Bound::new(1), move |()| {
             let _ = done.send(post(&transport, &url));
         });
         for _ in 0..3 {

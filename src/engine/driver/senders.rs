@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::Job;
 use crate::domain::time::Timestamp;
-use crate::engine::sender::{Drained, Load, SenderPool, drain};
+use crate::engine::sender::{Bound, Drained, Load, SenderPool, drain};
 
 /// What has been due for longer is no longer waited for by the millisecond.
 const BEHIND: Duration = Duration::from_secs(1);
@@ -18,13 +18,13 @@ pub(super) struct Senders {
 }
 
 impl Senders {
-    /// Pools of at most `threads` threads each; together they never have more jobs than the
-    /// scheduler lets be in flight. Threads of one may be idle while the other has as many
-    /// (`TasksMax` of the service allows for it); they end after half a minute.
+    /// Pools of at most `threads` threads together. As the scheduler lets no more jobs be in
+    /// flight, one that finds all threads taken gets one that is idle in the other pool.
     pub fn new(threads: usize, handler: impl Fn(Job) + Clone + Send + Sync + 'static) -> Senders {
+        let bound = Bound::new(threads);
         Senders {
-            timely: SenderPool::new(threads, handler.clone()),
-            behind: SenderPool::stepping_back(threads, handler),
+            timely: SenderPool::new(&bound, handler.clone()),
+            behind: SenderPool::stepping_back(&bound, handler),
         }
     }
 

@@ -1,6 +1,6 @@
 use std::sync::mpsc;
 
-use super::{Arc, Duration, Instant, Mutex, SenderPool, drain, thread};
+use super::{Arc, Bound, Duration, Instant, Mutex, SenderPool, drain, thread};
 
 const LONG: Duration = Duration::from_secs(20);
 
@@ -22,10 +22,14 @@ struct Gated {
 
 impl Gated {
     fn new(max_threads: usize) -> Gated {
+        Gated::within(&Bound::new(max_threads))
+    }
+
+    fn within(bound: &Arc<Bound>) -> Gated {
         let (begin, begun) = mpsc::channel();
         let (gate, wait) = mpsc::channel::<()>();
         let wait = Arc::new(Mutex::new(wait));
-        let pool = SenderPool::new(max_threads, move |job| {
+        let pool = SenderPool::new(bound, move |job| {
             let _ = begin.send(job);
             let _ = wait.lock().unwrap().recv();
         });
@@ -72,11 +76,56 @@ fn grows_while_jobs_wait_and_never_beyond_its_limit() {
 }
 
 #[test]
+fn pools_share_their_threads() {
+    const THREADS: usize = super::EAGER + 8;
+    let bound = Bound::new(THREADS);
+    let pools = [Gated::within(&bound), Gated::within(&bound)];
+    let threads = || pools.iter().map(|gated| gated.pool.load().threads).sum::<usize>();
+    for turn in 0..6 {
+        let [busy, lends] = [&pools[turn % 2], &pools[(turn + 1) % 2]];
+        // What one has taken the other can't, and it waits.
+        busy.submit(THREADS - 1);
+        busy.await_begun(THREADS - 1);
+        lends.submit(2);
+        lends.await_begun(1);
+        assert_eq!(threads(), THREADS);
+        assert_eq!(lends.pool.load().queued, 1);
+        for _ in 0..THREADS - 1 {
+            busy.gate.send(()).unwrap();
+        }
+        // As soon as one is idle there, it is had here.
+        lends.await_begun(1);
+        assert_eq!(threads(), THREADS);
+        lends.gate.send(()).unwrap();
+        lends.gate.send(()).unwrap();
+        until(|| pools.iter().map(|gated| gated.pool.load().idle).sum::<usize>() == threads());
+    }
+}
+
+#[test]
+fn one_thread_is_enough_for_two_pools() {
+    let bound = Bound::new(1);
+    let pools = [Gated::within(&bound), Gated::within(&bound)];
+    for turn in 0..20 {
+        let gated = &pools[turn % 2];
+        gated.submit(1);
+        gated.await_begun(1);
+        assert_eq!(gated.pool.load().threads, 1);
+        gated.gate.send(()).unwrap();
+    }
+}
+
+#[test]
 fn idle_threads_end_and_come_back() {
     let (done, results) = mpsc::channel();
-    let pool = SenderPool::with_idle(1, Duration::from_millis(1), false, move |job: usize| {
-        let _ = done.send(job);
-    });
+    let pool = SenderPool::with_idle(
+        &Bound::new(1),
+        Duration::from_millis(1),
+        false,
+        move |job: usize| {
+            let _ = done.send(job);
+        },
+    );
     for job in 0..200 {
         pool.submit(job).unwrap();
         assert_eq!(results.recv_timeout(LONG), Ok(job));
@@ -117,8 +166,10 @@ fn a_pool_that_steps_back_leaves_the_processors_to_others() {
     let priority = move |()| {
         let _ = done.send(rustix::process::getpriority_process(None).unwrap());
     };
+    let bound = Bound::new(2);
     let usual = rustix::process::getpriority_process(None).unwrap();
-    let pools = [SenderPool::new(1, priority.clone()), SenderPool::stepping_back(1, priority)];
+    let pools =
+        [SenderPool::new(&bound, priority.clone()), SenderPool::stepping_back(&bound, priority)];
     for (pool, back) in pools.iter().zip([0, super::STEP_BACK]) {
         pool.submit(()).unwrap();
         assert_eq!(results.recv_timeout(LONG), Ok((usual + back).min(19)));
@@ -128,7 +179,7 @@ fn a_pool_that_steps_back_leaves_the_processors_to_others() {
 #[test]
 fn a_panic_costs_its_thread_and_no_more() {
     let (done, results) = mpsc::channel();
-    let pool = SenderPool::new(1, move |job: usize| {
+    let pool = SenderPool::new(&Bound::new(1), move |job: usize| {
         assert_ne!(job, 0, "this panic is part of the test");
         let _ = done.send(job);
     });
