@@ -67,14 +67,25 @@ fn killed_while_the_sealing_key_is_rotated() {
     relay.client.make_application("load", &[receiver.url("/books")]);
     let secrets = make_endpoints(&relay.client);
     let (mut rotated, mut unfinished) = (0, 0);
-    for _ in 0..kills {
+    for kill in 0..kills {
         let moment = Duration::from_micros(random.below(40_000));
         let (client, process) = (relay.client.clone(), &mut relay.process);
         let before = file(&settings.data);
+        // Every other kill comes after a new key was made, however slow the machine is.
+        if kill % 2 == 1 {
+            wait_until("the rotation before has ended", PATIENCE, || {
+                show(&client)["resealed"] == json!(true)
+            });
+        }
         load.run(&client, 4, &|number| (number % 2_000) as usize, |_| {
             let asking = client.clone();
             // The kill may take the answer along.
             let asked = std::thread::spawn(move || asking.post("/api/v1/sealing-key/rotate", "{}"));
+            if kill % 2 == 1 {
+                wait_until("there is a new key, or none is wanted", PATIENCE, || {
+                    file(&settings.data) != before || asked.is_finished()
+                });
+            }
             pause(moment);
             process.kill();
             drop(asked.join().unwrap());

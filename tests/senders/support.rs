@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Far longer than anything takes that a test waits for.
 pub const LONG: Duration = Duration::from_secs(60);
@@ -125,9 +125,24 @@ impl Relay {
     }
 
     /// By the shell's own `kill`.
+    /// By the shell's own `kill`; after `STOP` every thread has stopped.
     pub fn signal(&self, name: &str) {
         let words = format!("kill -{name} {}", self.child.id());
         assert!(Command::new("sh").args(["-c", &words]).status().unwrap().success());
+        let until = Instant::now() + LONG;
+        while name == "STOP" && !self.stands_still() {
+            assert!(Instant::now() < until, "it goes on");
+            thread::yield_now();
+        }
+    }
+
+    /// Whether no thread of it runs, by proc(5): the state stands behind the name in brackets.
+    fn stands_still(&self) -> bool {
+        let threads = std::fs::read_dir(format!("/proc/{}/task", self.child.id())).unwrap();
+        threads.flatten().all(|thread| {
+            let stat = std::fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
+            stat.rsplit_once(") ").is_none_or(|(_, rest)| rest.starts_with('T'))
+        })
     }
 
     /// Resident memory in KiB.

@@ -165,10 +165,22 @@ impl Process {
         self.signal("TERM");
     }
 
-    /// By the shell's own `kill`.
+    /// By the shell's own `kill`; after `STOP` every thread has stopped.
     pub fn signal(&self, name: &str) {
         let words = format!("kill -{name} {}", self.pid());
         assert!(Command::new("sh").args(["-c", &words]).status().unwrap().success());
+        if name == "STOP" {
+            wait_until("it stands still", START, || self.stands_still());
+        }
+    }
+
+    /// Whether no thread of it runs, by proc(5): the state stands behind the name in brackets.
+    fn stands_still(&self) -> bool {
+        let threads = std::fs::read_dir(format!("/proc/{}/task", self.pid())).unwrap();
+        threads.flatten().all(|thread| {
+            let stat = std::fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
+            stat.rsplit_once(") ").is_none_or(|(_, rest)| rest.starts_with('T'))
+        })
     }
 }
 
