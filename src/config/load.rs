@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::env;
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
 use toml::{Table, Value};
 
 use super::environment::{self, Outside};
@@ -12,6 +11,7 @@ use super::file::ConfigFile;
 use super::problem::{ConfigError, Place, Problem};
 use super::secrets::{self, Secrets};
 use super::{Config, validate, validate_declared};
+use crate::domain::decode;
 use crate::domain::egress::holds_credentials;
 
 /// Looked for in this order when no file is named.
@@ -112,12 +112,13 @@ pub fn load(options: &LoadOptions) -> Result<Loaded, ConfigError> {
             origins.insert(format!("{section}.{key}"), origin);
         }
     }
-    let config = match Config::deserialize(table) {
+    let config = match decode::read_tracked::<Config, _>(environment::as_json(Value::Table(table)))
+    {
         Ok(config) => config,
         Err(error) => {
-            // Each part fits by itself, so this names what only their union breaks.
-            let place = Place::Setting("configuration".to_owned());
-            problems.push(Problem { place, message: error.message().to_owned() });
+            // Each part fits by itself, but for what only their union breaks.
+            let place = place(&error.path().to_string(), file.as_ref(), &origins);
+            problems.push(Problem { place, message: error.into_inner().to_string() });
             return Err(ConfigError { problems });
         }
     };

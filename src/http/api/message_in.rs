@@ -235,7 +235,7 @@ fn application(input: ApplicationIn) -> Result<Fields, ApiError> {
 
 /// Reads a message; `kept` is how long everything is kept.
 pub(super) fn read(body: &Body, kept: Span, now: Timestamp) -> Result<MessageParts, ApiError> {
-    let input: MessageIn<'_> = body.json()?;
+    let input: MessageIn<'_> = body.json_quickly()?;
     input.check_later()?;
     input.check(&body.bytes, kept, now)
 }
