@@ -29,6 +29,7 @@ mod environment;
 mod figures;
 mod filters;
 mod live;
+mod live_bounds;
 mod live_places;
 mod openapi;
 mod pages;
