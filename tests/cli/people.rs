@@ -1,5 +1,8 @@
 //! The first sign-in, links for others and the audit log, against a relay that serves.
 
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
+
 use serde_json::{Value, json};
 
 use crate::live::Live;
@@ -62,6 +65,37 @@ fn from_the_first_start_to_the_audit_log() {
     let rest = again.stop();
     let told = rest.iter().any(|line| line["message"].as_str().unwrap_or("").contains(LINK));
     assert!(!told, "the second start: {rest:?}");
+}
+
+/// Without it nobody gets in: it is told whatever is logged, in the log's format.
+#[test]
+fn the_first_link_is_told_whatever_is_logged() {
+    for level in ["warn", "error", "off", "warn,relay=error"] {
+        for format in ["json", "text"] {
+            let folder = Folder::new();
+            let config = format!(
+                "[server]\nlisten = \"127.0.0.1:0\"\n[log]\nlevel = \"{level}\"\nformat = \
+                 \"{format}\"\n"
+            );
+            folder.write("relay.toml", config);
+            let mut child = folder.command(&["serve"]).stderr(Stdio::piped()).spawn().unwrap();
+            let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+            let line =
+                lines.next().unwrap_or_else(|| panic!("{level}, {format}: no link")).unwrap();
+            child.kill().unwrap();
+            child.wait().unwrap();
+            assert!(line.contains(LINK), "{level}, {format}: what else is logged is not: {line}");
+            let read = serde_json::from_str::<Value>(&line);
+            let message = match (format, read) {
+                ("json", Ok(read)) => read["message"].as_str().unwrap().to_owned(),
+                ("text", Err(_)) => line,
+                (_, read) => panic!("{level}, {format}: {read:?}"),
+            };
+            let (_, link) = message.rsplit_once(' ').unwrap();
+            assert!(link.starts_with("http://127.0.0.1:"), "{message}");
+            assert!(link.contains("/setup#code=si_"), "{message}");
+        }
+    }
 }
 
 /// With a configured key no file is made; the folder is new all the same.
