@@ -37,6 +37,7 @@ mod people_audit;
 mod people_links;
 mod people_roles;
 mod people_sessions;
+mod people_signed_in;
 mod portal;
 mod providers;
 mod providers_handshakes;
