@@ -70,9 +70,13 @@ const QUIET: [&str; 5] = ["ureq", "ureq_proto", "rustls", "actix_server", "sled"
 /// What it logs as an error is bytes of a stranger that are no HTTP.
 const SILENT: &str = "actix_http";
 
+/// What is told whatever `log.level` is: that without which nobody gets in.
+pub const ALWAYS: &str = "relay::first_sign_in";
+
 fn filter(level: &str) -> Result<EnvFilter, TelemetryError> {
     let wrong = || TelemetryError::Level(level.to_owned());
     let mut filter = EnvFilter::try_new(level).map_err(|_| wrong())?;
+    filter = filter.add_directive(format!("{ALWAYS}=info").parse().map_err(|_| wrong())?);
     let quiet = QUIET.map(|target| (target, most(level)));
     for (target, most) in quiet.into_iter().chain([(SILENT, "off")]) {
         if !is_named(level, target) {
@@ -203,7 +207,7 @@ mod tests {
         check("debug,ureq=trace", &["debug", "ureq=trace", "ureq_proto=warn"]);
         check("info,actix_server=info", &["actix_server=info", "rustls=warn"]);
         check("ureq::pool=debug", &["ureq::pool=debug", "ureq_proto=error"]);
-        check("off", &["off", "ureq=off"]);
+        check("off", &["off", "ureq=off", "relay::first_sign_in=info"]);
         check("ERROR", &["error", "ureq=error", "actix_server=error"]);
         assert!(filter("relay=loud").is_err());
     }

@@ -13,6 +13,7 @@ use ureq::{Agent, RequestBuilder};
 use url::Url;
 
 use super::Common;
+use super::certificate;
 use super::failure::{Exit, Failure};
 use super::output::plain;
 use super::token::random;
@@ -286,9 +287,15 @@ impl Client {
 type Response = Result<ureq::http::Response<ureq::Body>, ureq::Error>;
 
 fn unreachable(error: ureq::Error, base: &str) -> Failure {
+    let hint = match certificate::refused(&error) {
+        None => "is the relay running? name its URL with --server or RELAY_SERVER",
+        Some(_) => {
+            "no authority that is believed here signed its certificate; relay listen takes any \
+             with --skip-verify"
+        }
+    };
     let error = anyhow!(error).context(format!("no answer from {base}"));
-    Failure::new(Exit::Unreachable, error)
-        .hint("is the relay running? name its URL with --server or RELAY_SERVER")
+    Failure::new(Exit::Unreachable, error).hint(hint)
 }
 
 fn read_body(text: String) -> Value {

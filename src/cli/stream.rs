@@ -15,6 +15,7 @@ use ureq::unversioned::transport::{
 };
 use ureq::{Agent, BodyReader};
 
+use super::certificate;
 use super::client::Client;
 use super::failure::{Exit, Failure};
 use super::output::plain;
@@ -153,7 +154,10 @@ impl Stream {
         };
         let mut response = match request.call() {
             Ok(response) => response,
-            Err(error) => return Ok(self.lost(format!("no answer: {error}"))),
+            Err(error) => {
+                let why = certificate::words(&error);
+                return Ok(self.lost(format!("no answer: {why}")));
+            }
         };
         let status = response.status().as_u16();
         if status == 200 {

@@ -20,6 +20,11 @@ const FIRST_WAIT: Duration = Duration::from_millis(40);
 const LAST_WAIT: Duration = Duration::from_secs(2);
 /// How often it is told how far a task is where nobody watches.
 const TOLD_EVERY: Duration = Duration::from_secs(10);
+/// To the begin of a line, with nothing on it.
+const ANEW: &str = "\r\x1b[K";
+/// In a narrow window a line that breaks would be drawn below itself each time.
+const NO_BREAKS: &str = "\x1b[?7l";
+const BREAKS: &str = "\x1b[?7h";
 /// Characters of the bar that shows how far it is.
 const BAR: usize = 30;
 
@@ -159,7 +164,8 @@ impl Way {
         if self.watched {
             let bar = self.total.map(|total| bar(done, total)).unwrap_or_default();
             // Whoever has closed it sees nothing, and the task goes on.
-            let _ = write!(std::io::stderr(), "\r{bar}{done} done of {looked} looked at \x1b[K");
+            let line = format!("{ANEW}{NO_BREAKS}{bar}{done} done of {looked} looked at{BREAKS}");
+            let _ = std::io::stderr().write_all(line.as_bytes());
         } else if self.told.elapsed() >= TOLD_EVERY {
             self.told = Instant::now();
             output::line(format!("{done} done of {looked} looked at so far"))?;
@@ -169,7 +175,7 @@ impl Way {
 
     fn clear(&self) {
         if self.watched {
-            let _ = write!(std::io::stderr(), "\r\x1b[K");
+            let _ = write!(std::io::stderr(), "{ANEW}");
         }
     }
 }

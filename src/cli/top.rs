@@ -1,15 +1,19 @@
 //! `relay top`: how a running relay stands, looked at again and again.
 
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 use std::time::Duration;
 
+use anstream::adapter::strip_str;
+use anstream::{AutoStream, ColorChoice};
+use rustix::termios::tcgetwinsize;
 use serde_json::{Value, json};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::client::{Client, ServerArgument, TokenArgument};
 use super::failure::{Exit, Failure};
+use super::keys::{self, Keys};
 use super::output;
 use super::{Common, Outcome};
 use crate::config::units::Span;
@@ -80,6 +84,7 @@ pub(super) fn run(arguments: &TopArguments, common: &Common) -> Outcome {
     let screen = Screen::enter(!common.json && std::io::stdout().is_terminal())?;
     let (events, received) = mpsc::channel();
     stop_on_signal(events.clone())?;
+    let _keys = if screen.is_terminal { stop_on_key(events.clone()) } else { None };
     let interval = arguments.interval;
     // Ends with the process: nothing is lost with a look.
     thread::spawn(move || {
@@ -160,6 +165,11 @@ fn stop_on_signal(events: Sender<Event>) -> Result<(), Failure> {
     Ok(())
 }
 
+/// So does `q`, where there are keys.
+fn stop_on_key(events: Sender<Event>) -> Option<Keys> {
+    Keys::read(move |key| !keys::ends(key) || events.send(Event::Stop).is_ok())
+}
+
 /// The terminal, until this is dropped.
 struct Screen {
     is_terminal: bool,
@@ -174,18 +184,26 @@ impl Screen {
     }
 
     fn draw(&self, lines: &[String]) -> Result<(), Failure> {
+        // A line more than there is room for would move all of them up.
+        let rows = tcgetwinsize(std::io::stdout()).map_or(0, |size| usize::from(size.ws_row));
+        let shown = if rows == 0 { lines } else { &lines[..lines.len().min(rows)] };
+        let colours = AutoStream::choice(&std::io::stdout()) != ColorChoice::Never;
         let mut text = HOME.to_owned();
-        for line in lines {
-            text.push_str(line);
+        for (number, line) in shown.iter().enumerate() {
+            text.push_str(if number == 0 { "" } else { "\n" });
             text.push_str(END_OF_LINE);
-            text.push('\n');
+            // Where no colours are wanted, what steers the terminal is all the same.
+            if colours {
+                text.push_str(line);
+            } else {
+                text.extend(strip_str(line));
+            }
         }
-        text.push_str(END_OF_SCREEN);
-        // Colours are left out where they are not wanted; the rest is for this terminal.
-        let mut stdout = anstream::stdout().lock();
-        write!(stdout, "{text}")?;
-        stdout.flush()?;
-        Ok(())
+        if shown.len() < rows || rows == 0 {
+            text.push('\n');
+            text.push_str(END_OF_SCREEN);
+        }
+        output::bytes(text.as_bytes())
     }
 }
 

@@ -23,6 +23,7 @@ impl Default for Server {
             backlog: 1_024,
             head_timeout: Span(Duration::from_secs(5)),
             body_timeout: Span(Duration::from_secs(10)),
+            write_timeout: Span(Duration::from_secs(120)),
             live_streams: 100,
             live_alive: Span(Duration::from_secs(15)),
         }

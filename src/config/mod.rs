@@ -142,6 +142,8 @@ pub struct Server {
     pub head_timeout: Span,
     /// How long a request's body may take, for each 64 KiB of it a second more.
     pub body_timeout: Span,
+    /// How long a caller may take nothing of its answer.
+    pub write_timeout: Span,
     /// Live streams open at once; 503 beyond it.
     pub live_streams: usize,
     /// How long a live stream is silent at most.
@@ -160,8 +162,7 @@ pub struct Data {
     pub segment_size: Size,
     /// Memory for the index's page cache; plan for 2 to 3 times it.
     pub index_cache: Size,
-    /// Size on disk below which the index is left as it is; above it is made smaller when it takes
-    /// 4 times its rows.
+    /// Size on disk above which the index is made smaller when it takes 4 times its rows.
     pub compact_above: Size,
     /// A step of a read of the index that takes longer ends the process, and the next start makes
     /// the index anew.

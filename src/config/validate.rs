@@ -76,6 +76,7 @@ fn server(config: &Config, checks: &mut Checks) {
     checks.within("server.backlog", server.backlog, 1, 65_535);
     checks.span("server.head_timeout", server.head_timeout, 100, 300_000);
     checks.span("server.body_timeout", server.body_timeout, 100, 3_600_000);
+    checks.span("server.write_timeout", server.write_timeout, 1_000, 3_600_000);
     checks.within("server.live_streams", server.live_streams, 0, 10_000);
     checks.span("server.live_alive", server.live_alive, 100, 30_000);
     checks.require(server.trusted_proxies.len() <= NETWORKS_MAX, "server.trusted_proxies", || {

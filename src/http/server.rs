@@ -61,8 +61,9 @@ impl Shared {
         let mut random = [0; 8];
         // Only a name: without randomness requests are still counted.
         let _ = getrandom::fill(&mut random);
-        let connections = Arc::new(Connections::new(state.config.server.max_connections));
-        let live_streams = state.config.server.live_streams.min(Semaphore::MAX_PERMITS);
+        let limits = &state.config.server;
+        let connections = Connections::new(limits.max_connections, limits.write_timeout.0);
+        let live_streams = limits.live_streams.min(Semaphore::MAX_PERMITS);
         Shared {
             started_at: state.clock.now(),
             state,
@@ -70,7 +71,7 @@ impl Shared {
             mint: Mint::new(),
             failures: Failures::default(),
             schemas: Schemas::default(),
-            connections,
+            connections: Arc::new(connections),
             body_bytes: Arc::new(Semaphore::new(most)),
             live_streams: Arc::new(Semaphore::new(live_streams)),
             stopping: watch::Sender::new(false),

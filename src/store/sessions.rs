@@ -1,6 +1,7 @@
 //! Sessions of people and sign-in links, of which only digests are kept. They are rows of the index
 //! like tokens: read when one comes, swept when their time is over.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -54,6 +55,14 @@ impl Transaction<'_> {
         let session: Session = self.record(&rows::session(half(digest)))?;
         self.remove_session(&session);
         Some(session)
+    }
+
+    /// Ends a session of this holder, by half of its digest.
+    pub fn revoke_session(&mut self, holder: Holder, digest: [u8; 16]) -> Result<(), Refusal> {
+        let held: Option<Session> = self.record(&rows::session(digest));
+        let session = held.filter(|held| held.holder == holder).ok_or(Refusal::NotFound)?;
+        self.remove_session(&session);
+        Ok(())
     }
 
     pub(super) fn remove_session(&mut self, session: &Session) {
@@ -111,6 +120,13 @@ impl Transaction<'_> {
         Ok(link)
     }
 
+    /// Takes a sign-in link back, by half of its digest.
+    pub fn revoke_link(&mut self, digest: [u8; 16]) -> Result<(), Refusal> {
+        let link: Option<SignInLink> = self.record(&rows::link(digest));
+        self.remove_link(&link.ok_or(Refusal::NotFound)?);
+        Ok(())
+    }
+
     pub(super) fn remove_link(&mut self, link: &SignInLink) {
         let digest = half(&link.digest);
         self.delete_row(rows::link(digest));
@@ -139,6 +155,33 @@ impl Store {
         let key = rows::link(half(digest));
         let link: SignInLink = self.shared.decode(&key, &self.shared.overlay.get(&key)?);
         bool::from(link.digest.ct_eq(digest)).then_some(link)
+    }
+
+    /// The sessions of a holder, oldest first, whether or not their time is over. May wait for the
+    /// disk.
+    pub fn sessions_of(&self, holder: Holder) -> Vec<Session> {
+        let list = rows::sessions_of(holder);
+        let Some(row) = self.shared.overlay.get(&list) else { return Vec::new() };
+        let SessionsRow(all) = self.shared.decode(&list, &row);
+        let session = |digest: [u8; 16]| {
+            let key = rows::session(digest);
+            let session: Session = self.shared.decode(&key, &self.shared.overlay.get(&key)?);
+            // Every key of the configuration has the one list.
+            Some(session).filter(|session| session.holder == holder)
+        };
+        all.into_iter().filter_map(session).collect()
+    }
+
+    /// The sign-in links that nobody has followed, in no order, whether or not their time is over;
+    /// at most [`LINKS_MAX`]. May wait for the disk.
+    pub fn sign_in_links(&self) -> Vec<SignInLink> {
+        let all = rows::all_links();
+        let mut found = Vec::new();
+        self.shared.overlay.scan(&all, &all.after_prefix(), false, &mut |key, value| {
+            found.push(self.shared.decode(&key, &value));
+            ControlFlow::Continue(())
+        });
+        found
     }
 
     /// The operator key of this id, whether or not its time is over.

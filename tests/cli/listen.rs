@@ -1,17 +1,20 @@
 //! `relay listen` with the real binary: whatever happens to it, to the relay, to the network or to
 //! the target, each message comes once and in order.
 
+pub mod listener;
 pub mod proxy;
 pub mod support;
 pub mod target;
+pub mod tls;
 
 use std::time::Duration;
 
 use rustix::process::Signal;
 use serde_json::json;
 
+use self::listener::Listener;
 use self::proxy::Way;
-use self::support::{Listener, Place, numbers};
+use self::support::{Place, numbers};
 use self::target::Target;
 use crate::support::Folder;
 
@@ -99,17 +102,32 @@ fn it_is_ended_and_started_again() {
     });
 }
 
+/// A machine that slept. The long form: `RELAY_LISTEN_STOPPED=60`, in seconds.
 #[test]
 fn it_is_stopped_for_longer_than_its_patience() {
+    let seconds = std::env::var("RELAY_LISTEN_STOPPED").map_or(4, |text| text.parse().unwrap());
     survives(|case| {
         case.listener().signal(Signal::STOP);
         case.place.send("shop", 10..20);
         // Signs of life are sent meanwhile, and what is sent to it waits.
         let from = std::time::Instant::now();
-        while from.elapsed() < Duration::from_secs(4) {
+        while from.elapsed() < Duration::from_secs(seconds) {
             case.place.relay().call("GET", "/api/v1/listener", None);
         }
         case.listener().signal(Signal::CONT);
+    });
+}
+
+/// The same when the relay has given it up meanwhile.
+#[test]
+fn it_is_stopped_until_the_relay_has_closed_its_stream() {
+    survives(|case| {
+        case.listener().signal(Signal::STOP);
+        case.place.restart();
+        case.place.send("shop", 10..20);
+        case.listener().signal(Signal::CONT);
+        case.listener().wait_for("lost");
+        case.listener().wait_for("connected");
     });
 }
 

@@ -1,5 +1,8 @@
 //! The first sign-in, links for others and the audit log, against a relay that serves.
 
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
+
 use serde_json::{Value, json};
 
 use crate::live::Live;
@@ -43,6 +46,7 @@ fn from_the_first_start_to_the_audit_log() {
     let (status, bo) = follow(&relay, made.out.trim());
     assert_eq!((status, &bo["role"]), (201, &json!("read-only")));
     let bo = bo["token"].as_str().unwrap();
+    links_that_wait(&relay, ann, bo);
     relay.run(bo, &invite).expect(1, "", "this key is read-only");
     let json = relay.run(ann, &[&invite[..], &["--json"]].concat()).expect(0, "\"url\":", "");
     assert!(json.out.contains("\"expiresAt\":"), "{}", json.out);
@@ -54,7 +58,9 @@ fn from_the_first_start_to_the_audit_log() {
     let what: Vec<&str> =
         own.as_array().unwrap().iter().map(|entry| entry["what"].as_str().unwrap()).collect();
     // Bo's link was followed with Ann's name, too.
-    assert_eq!(what, ["change", "link-redeemed", "change", "link-redeemed"]);
+    let others = ["change", "link-redeemed", "change", "link-redeemed"];
+    // What is taken back last.
+    assert_eq!(what, [&["change", "change"][..], &others].concat());
     relay.run(bo, &["audit", "--who", "nobody"]).expect(0, "failed-sign-in", "");
     relay.run(bo, &["audit", "--who", "somebody else"]).expect(0, "there is none", "");
     relay.live.stop();
@@ -62,6 +68,55 @@ fn from_the_first_start_to_the_audit_log() {
     let rest = again.stop();
     let told = rest.iter().any(|line| line["message"].as_str().unwrap_or("").contains(LINK));
     assert!(!told, "the second start: {rest:?}");
+}
+
+/// They are listed without their codes, and taken back.
+fn links_that_wait(relay: &Relay<'_>, ann: &str, bo: &str) {
+    let made = relay.run(ann, &["sign-in-link", "--name", "Cy"]).expect(0, "#code=si_", "");
+    let listed = relay.run(bo, &["sign-in-link", "--list", "--json"]).expect(0, "\"Cy\"", "");
+    let listed: Value = serde_json::from_str(&listed.out).unwrap();
+    let id = listed[0]["id"].as_str().unwrap();
+    let shown = relay.run(bo, &["sign-in-link", "--list"]).expect(0, "MADE BY", "");
+    assert!(shown.out.contains(id) && !shown.out.contains("si_"), "{}", shown.out);
+    let revoke = ["sign-in-link", "--revoke", id];
+    relay.run(bo, &revoke).expect(1, "", "this key is read-only");
+    relay.run(ann, &revoke).expect(0, "revoked", "");
+    relay.run(ann, &revoke).expect(1, "", "404");
+    relay.run(ann, &["sign-in-link", "--list"]).expect(0, "there is none", "");
+    assert_eq!(follow(relay, made.out.trim()).0, 401);
+    relay.run(ann, &["sign-in-link"]).expect(2, "", "--name");
+    relay.run(ann, &["sign-in-link", "--list", "--name", "x"]).expect(2, "", "cannot be used");
+}
+
+/// Without it nobody gets in: it is told whatever is logged, in the log's format.
+#[test]
+fn the_first_link_is_told_whatever_is_logged() {
+    for level in ["warn", "error", "off", "warn,relay=error"] {
+        for format in ["json", "text"] {
+            let folder = Folder::new();
+            let config = format!(
+                "[server]\nlisten = \"127.0.0.1:0\"\n[log]\nlevel = \"{level}\"\nformat = \
+                 \"{format}\"\n"
+            );
+            folder.write("relay.toml", config);
+            let mut child = folder.command(&["serve"]).stderr(Stdio::piped()).spawn().unwrap();
+            let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+            let line =
+                lines.next().unwrap_or_else(|| panic!("{level}, {format}: no link")).unwrap();
+            child.kill().unwrap();
+            child.wait().unwrap();
+            assert!(line.contains(LINK), "{level}, {format}: what else is logged is not: {line}");
+            let read = serde_json::from_str::<Value>(&line);
+            let message = match (format, read) {
+                ("json", Ok(read)) => read["message"].as_str().unwrap().to_owned(),
+                ("text", Err(_)) => line,
+                (_, read) => panic!("{level}, {format}: {read:?}"),
+            };
+            let (_, link) = message.rsplit_once(' ').unwrap();
+            assert!(link.starts_with("http://127.0.0.1:"), "{message}");
+            assert!(link.contains("/setup#code=si_"), "{message}");
+        }
+    }
 }
 
 /// With a configured key no file is made; the folder is new all the same.

@@ -19,6 +19,7 @@ mod frozen;
 mod image;
 mod index_soak;
 mod kill;
+mod listen;
 mod lying;
 mod many;
 mod memory;

@@ -4,62 +4,15 @@
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::net::TcpListener;
-use std::process::{Child, Command};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
 use serde_json::json;
 
-use crate::support::namespace::{inside, run};
+use crate::support::namespace::{Elsewhere, inside, run};
 use crate::support::process::Settings;
 use crate::support::receiver::Receiver;
 use crate::support::{LONG, variable, wait_until};
-
-/// A network namespace that lasts as long as the value.
-struct Elsewhere {
-    holder: Child,
-}
-
-impl Elsewhere {
-    fn new() -> Elsewhere {
-        // The namespace is made before the program is.
-        let mut holder = Command::new("unshare");
-        let holder = holder.args(["--net", "sleep", "infinity"]).spawn().unwrap();
-        let elsewhere = Elsewhere { holder };
-        wait_until("the namespace is there", LONG, || {
-            let own = std::fs::read_link("/proc/self/ns/net").unwrap();
-            let other = format!("/proc/{}/ns/net", elsewhere.holder.id());
-            std::fs::read_link(other).is_ok_and(|other| other != own)
-        });
-        elsewhere
-    }
-
-    fn wrapper(&self) -> Vec<String> {
-        ["nsenter", "-t", &self.holder.id().to_string(), "-n"].map(str::to_owned).to_vec()
-    }
-
-    /// A cable from `here` to there, with addresses in one network at both ends.
-    fn connect(&self, name: &str, here: &str, there: &str) -> Result<(), String> {
-        let (near, far) = (format!("{name}0"), format!("{name}1"));
-        let pid = self.holder.id().to_string();
-        run("ip", &["link", "add", &near, "type", "veth", "peer", "name", &far])?;
-        run("ip", &["link", "set", &far, "netns", &pid])?;
-        run("ip", &["address", "add", here, "dev", &near])?;
-        run("ip", &["link", "set", &near, "up"])?;
-        let there = [&["-t", &pid, "-n", "ip", "address", "add", there, "dev"][..], &[&far]];
-        run("nsenter", &there.concat())?;
-        run("nsenter", &["-t", &pid, "-n", "ip", "link", "set", &far, "up"])?;
-        run("nsenter", &["-t", &pid, "-n", "ip", "link", "set", "lo", "up"])
-    }
-}
-
-impl Drop for Elsewhere {
-    fn drop(&mut self) {
-        // It is ours to end; nothing runs in it any more.
-        let _ = self.holder.kill();
-        let _ = self.holder.wait();
-    }
-}
 
 #[test]
 fn the_network_goes_between_request_and_answer() {

@@ -3,7 +3,6 @@
 //! on where it was.
 
 mod cursor;
-mod keys;
 mod public;
 mod show;
 mod target;
@@ -19,13 +18,13 @@ use anyhow::anyhow;
 use tokio::signal::unix::{SignalKind, signal};
 
 use self::cursor::Cursor;
-use self::keys::Keys;
 use self::public::{Public, RENEWED};
 use self::show::Show;
 use self::target::{Forwarded, Target};
 use self::worker::{Retry, Shared, Subscription};
 use super::client::{Client, path_part};
 use super::failure::{Exit, Failure};
+use super::keys::{self, Keys};
 use super::output::{self, ASIDE, GOOD, plain, styled};
 use super::stream::Asked;
 use super::tail::since;
@@ -184,7 +183,8 @@ fn attend(
 ) -> Outcome {
     loop {
         match heard.recv_timeout(RENEWED) {
-            Ok(Said::Stop | Said::Key('q' | '\u{4}')) => return Ok(Exit::Success),
+            Ok(Said::Stop) => return Ok(Exit::Success),
+            Ok(Said::Key(key)) if keys::ends(key) => return Ok(Exit::Success),
             Ok(Said::Key('r')) => match shared.show.last() {
                 None => shared.show.note("nothing has come yet")?,
                 Some(last) => match &targets[last.label] {

@@ -10,6 +10,7 @@ use ureq::Agent;
 use ureq::http::{HeaderName, HeaderValue, Method, Request};
 use url::Url;
 
+use crate::cli::certificate;
 use crate::cli::client::agent_with;
 use crate::cli::failure::Failure;
 
@@ -194,7 +195,7 @@ impl Target {
         } else {
             self.agent.run(self.free(built))
         };
-        let mut answer = sent.map_err(|error| words(&error))?;
+        let mut answer = sent.map_err(|error| certificate::words(&error))?;
         let mut rest = answer.body_mut().as_reader().take(ANSWER_MAX);
         // The status is known, whatever comes of the rest.
         let _ = std::io::copy(&mut rest, &mut std::io::sink());

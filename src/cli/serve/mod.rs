@@ -200,7 +200,7 @@ impl Relay {
             tracing::info!("{status}");
             service::ready(&status);
             if let Some(link) = link {
-                tracing::info!("sign in with this link, once and within 24 hours: {link}");
+                setup::tell(&link);
             }
             signals.stop(reloading).await;
             tracing::info!("stopping: answering and delivering what is in flight");

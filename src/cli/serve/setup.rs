@@ -12,6 +12,7 @@ use crate::http::auth::digest;
 use crate::http::public;
 use crate::http::state::State;
 use crate::store::Reply;
+use crate::telemetry;
 
 /// A link for an operator, good once and for a day; `None` where there is somebody already.
 pub(super) fn link(state: &State, address: SocketAddr) -> Result<Option<String>, Failure> {
@@ -39,4 +40,13 @@ pub(super) fn link(state: &State, address: SocketAddr) -> Result<Option<String>,
     }
     let base = public::base(state.config.server.public_url.as_ref(), address);
     Ok(Some(url(&base, &code)))
+}
+
+/// On stderr whatever is logged else, and in the log's format, so that whoever reads JSON there
+/// goes on reading JSON.
+pub(super) fn tell(link: &str) {
+    tracing::info!(
+        target: telemetry::ALWAYS,
+        "sign in with this link, once and within 24 hours: {link}"
+    );
 }

@@ -26,9 +26,6 @@ use crate::store::Follower;
 
 /// A caller whose key or application is gone is cut off after about this time.
 const LOOKED_AFTER: Duration = Duration::from_secs(10);
-/// One who takes nothing for so long makes room for others; it goes on where it was when it asks
-/// again.
-const STUCK: Duration = Duration::from_secs(300);
 
 /// Begins a stream behind a position.
 pub(super) fn start(
@@ -141,13 +138,16 @@ impl Streaming {
     }
 
     /// Waits until the connection has taken the last page; `None` when it is of no use any more.
+    /// One who takes nothing for long makes room for others, and goes on where it was when it asks
+    /// again.
     async fn room<'sender>(
         &self,
         sender: &'sender Sender<Bytes>,
     ) -> Option<Permit<'sender, Bytes>> {
         let mut stopping = self.call.shared.stopping.subscribe();
+        let patience = self.call.shared.state.config.server.write_timeout.0;
         tokio::select! {
-            room = time::timeout(STUCK, sender.reserve()) => room.ok()?.ok(),
+            room = time::timeout(patience, sender.reserve()) => room.ok()?.ok(),
             _ = stopping.wait_for(|stopping| *stopping) => sender.try_reserve().ok(),
         }
     }

@@ -54,6 +54,7 @@ pub mod sealing_key;
 mod session;
 pub mod shapes;
 pub mod sign_in_link;
+mod signed_in;
 pub mod source;
 mod source_in;
 pub mod stats;

@@ -7,7 +7,7 @@ use super::{
     dry_run, endpoint, endpoint_headers, endpoint_health, endpoint_patch, endpoint_secret,
     environment, environment_import, event_type, example, explain, expunge, figures, listener,
     live, message, message_search, openapi_import, overview, poller, poller_lease, replay, request,
-    sealing_key, session, sign_in_link, source, stats, task, token_key, token_portal,
+    sealing_key, session, sign_in_link, signed_in, source, stats, task, token_key, token_portal,
     token_session, transformation, workers,
 };
 use crate::http::routes::{Routes, at};
@@ -222,7 +222,17 @@ fn tokens(routes: &mut Routes) {
     routes
         .service(at("/auth/key").get(token_key::list).post(token_key::create).into_resource())
         .service(at("/auth/key/{key}").delete(token_key::revoke).into_resource())
-        .service(at("/auth/sign-in-link").post(sign_in_link::create).into_resource())
+        .service(at("/auth/key/{key}/session").get(signed_in::sessions).into_resource())
+        .service(
+            at("/auth/key/{key}/session/{session}").delete(signed_in::end_session).into_resource(),
+        )
+        .service(
+            at("/auth/sign-in-link")
+                .get(signed_in::links)
+                .post(sign_in_link::create)
+                .into_resource(),
+        )
+        .service(at("/auth/sign-in-link/{link}").delete(signed_in::end_link).into_resource())
         .service(at("/auth/app-portal-access/{app}").post(token_portal::access).into_resource())
         .service(at("/auth/app/{app}/expire-all").post(token_portal::expire_all).into_resource())
         .service(at("/auth/whoami").get(token_session::whoami).into_resource())

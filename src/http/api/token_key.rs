@@ -16,7 +16,8 @@ use crate::http::error::ApiError;
 use crate::store::Reference;
 
 /// What the key of the configuration or of the data folder is called where keys are named by id.
-const CONFIGURED: &str = "operator_key";
+pub(super) const CONFIGURED: &str = "operator_key";
+
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct OperatorKeyIn {

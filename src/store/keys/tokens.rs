@@ -52,9 +52,14 @@ pub fn sessions_of(holder: Holder) -> Key {
     }
 }
 
+/// Every sign-in link.
+pub fn all_links() -> Key {
+    Key::start(b'o').with(b"c")
+}
+
 /// A sign-in link.
 pub fn link(digest: [u8; 16]) -> Key {
-    Key::start(b'o').with(b"c").with(&digest)
+    all_links().with(&digest)
 }
 
 /// How many sign-in links there are.

@@ -43,7 +43,11 @@ pub struct Target {
 
 impl Target {
     pub fn start() -> Target {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        Target::on("127.0.0.1:0")
+    }
+
+    pub fn on(address: &str) -> Target {
+        let listener = TcpListener::bind(address).unwrap();
         let address = listener.local_addr().unwrap();
         let state = State { came: Vec::new(), status: 200, holds: false };
         let target = Target { address, state: Arc::new((Mutex::new(state), Condvar::new())) };

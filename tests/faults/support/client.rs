@@ -36,6 +36,11 @@ impl Client {
         self.base.trim_start_matches("http://")
     }
 
+    /// The operator's key.
+    pub fn key(&self) -> &str {
+        self.authorization.trim_start_matches("Bearer ")
+    }
+
     /// Whether a new connection is taken.
     pub fn accepts_connections(&self) -> bool {
         std::net::TcpStream::connect(self.address()).is_ok()

@@ -1,7 +1,9 @@
 //! A test that runs again in namespaces of its own.
 
 use std::env;
-use std::process::Command;
+use std::process::{Child, Command};
+
+use super::{LONG, wait_until};
 
 const INSIDE: &str = "RELAY_FAULT_INSIDE";
 
@@ -57,4 +59,56 @@ pub fn run(program: &str, arguments: &[&str]) -> Result<(), String> {
         return Ok(());
     }
     Err(format!("{program} {arguments:?}: {}", String::from_utf8_lossy(&output.stderr).trim()))
+}
+
+/// A network namespace that lasts as long as the value.
+pub struct Elsewhere {
+    holder: Child,
+}
+
+impl Elsewhere {
+    pub fn new() -> Elsewhere {
+        // The namespace is made before the program is.
+        let mut holder = Command::new("unshare");
+        let holder = holder.args(["--net", "sleep", "infinity"]).spawn().unwrap();
+        let elsewhere = Elsewhere { holder };
+        wait_until("the namespace is there", LONG, || {
+            let own = std::fs::read_link("/proc/self/ns/net").unwrap();
+            let other = format!("/proc/{}/ns/net", elsewhere.holder.id());
+            std::fs::read_link(other).is_ok_and(|other| other != own)
+        });
+        elsewhere
+    }
+
+    /// What runs a program there.
+    pub fn wrapper(&self) -> Vec<String> {
+        ["nsenter", "-t", &self.holder.id().to_string(), "-n"].map(str::to_owned).to_vec()
+    }
+
+    /// A cable from `here` to there, with addresses in one network at both ends.
+    pub fn connect(&self, name: &str, here: &str, there: &str) -> Result<(), String> {
+        let (near, far) = (format!("{name}0"), format!("{name}1"));
+        let pid = self.holder.id().to_string();
+        run("ip", &["link", "add", &near, "type", "veth", "peer", "name", &far])?;
+        run("ip", &["link", "set", &far, "netns", &pid])?;
+        run("ip", &["address", "add", here, "dev", &near])?;
+        run("ip", &["link", "set", &near, "up"])?;
+        self.ip(&["address", "add", there, "dev", &far])?;
+        self.ip(&["link", "set", &far, "up"])?;
+        self.ip(&["link", "set", "lo", "up"])
+    }
+
+    /// `ip` with these arguments, there.
+    pub fn ip(&self, arguments: &[&str]) -> Result<(), String> {
+        let pid = self.holder.id().to_string();
+        run("nsenter", &[&["-t", &pid, "-n", "ip"], arguments].concat())
+    }
+}
+
+impl Drop for Elsewhere {
+    fn drop(&mut self) {
+        // It is ours to end; nothing runs in it any more.
+        let _ = self.holder.kill();
+        let _ = self.holder.wait();
+    }
 }

@@ -49,7 +49,8 @@ impl Seed {
         relay.put("/event-type/invoice.paid", event_type);
         let recover = format!("/app/{app_id}/endpoint/{}/recover", endpoint.text("id"));
         let task = relay.post(&recover, json!({"since": "2026-11-20T00:00:00Z"})).expect(202);
-        let key_id = key(relay);
+        let (key_id, session_id) = key(relay);
+        let link_id = link(relay);
         let told = json!({"url": format!("https://{PRIVATE}.example/told")});
         let told = relay.post("/operational-webhook/endpoint", told).expect(201);
         let (source, request) = source(relay, &app_id);
@@ -71,6 +72,8 @@ impl Seed {
             ("msg_id", message.text("id").to_owned()),
             ("event_type_name", "invoice.paid".to_owned()),
             ("key_id", key_id),
+            ("session_id", session_id),
+            ("link_id", link_id),
         ]);
         Seed { names }
     }
@@ -144,15 +147,32 @@ pub fn bodies(operation: &Operation<'_>) -> Vec<Option<Value>> {
     examples.map(|example| Some(example.clone())).collect()
 }
 
-/// A new operator key; the others that were made here go, as there is a limit.
-fn key(relay: &Relay) -> String {
+/// A new operator key and a browser that is signed in with it; the others that were made here go,
+/// as there is a limit.
+fn key(relay: &Relay) -> (String, String) {
     for old in relay.get("/auth/key?limit=250").json["data"].as_array().unwrap() {
         let id = old["id"].as_str().unwrap();
         if old["origin"].is_null() {
             relay.delete(&format!("/auth/key/{id}")).expect(204);
         }
     }
-    relay.post("/auth/key", json!({})).expect(201).text("id").to_owned()
+    let made = relay.post("/auth/key", json!({})).expect(201);
+    let (key, own) = (made.text("id").to_owned(), [("sec-fetch-site", "same-origin")]);
+    let body = json!({"key": made.text("token")}).to_string();
+    relay.send("POST", "/auth/session", &own, Some(&body)).expect(200);
+    let sessions = relay.get(&format!("/auth/key/{key}/session")).expect(200).json;
+    (key, sessions["data"][0]["id"].as_str().unwrap().to_owned())
+}
+
+/// A sign-in link that waits; there is a limit of them too.
+fn link(relay: &Relay) -> String {
+    let waiting = || relay.get("/auth/sign-in-link").expect(200).json["data"].clone();
+    for old in waiting().as_array().unwrap() {
+        let id = old["id"].as_str().unwrap();
+        relay.delete(&format!("/auth/sign-in-link/{id}")).expect(204);
+    }
+    relay.post("/auth/sign-in-link", json!({"name": "n"})).expect(201);
+    waiting()[0]["id"].as_str().unwrap().to_owned()
 }
 
 /// Ends the message's first attempt as the engine would; its id.

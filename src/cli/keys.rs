@@ -1,4 +1,4 @@
-//! Keys that are pressed while a listener runs: read one by one, and the terminal as it was
+//! Keys that are pressed while a command runs: read one by one, and the terminal as it was
 //! afterwards.
 
 use std::io::{self, IsTerminal, Read};
@@ -6,6 +6,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
+
+/// Whether a key says that it is enough: `q`, or the end of input (Control-D).
+pub fn ends(key: char) -> bool {
+    matches!(key, 'q' | '\u{4}')
+}
 
 /// Puts the terminal back when it is dropped.
 pub struct Keys(Arc<Mutex<Option<Termios>>>);
