@@ -1,7 +1,7 @@
 // Every dialog and menu: it can be read in light and dark, fits on a phone, takes the keyboard and
 // gives it back.
 
-import { accessible, act, check, fits, open, same, SIZES, window } from './harness.mjs';
+import { accessible, act, check, fits, open, same, shared, SIZES, window } from './harness.mjs';
 import { visit } from './portal-endpoint.mjs';
 
 // Where it is, what opens it, and its heading.
@@ -69,15 +69,16 @@ async function looked(page, pressed, heading) {
 }
 
 export async function allDialogs(made, storage) {
-  const view = await window({ storage });
-  for (const [path, pressed, heading] of dialogs(made)) {
-    await check(`the dialog “${heading}” of ${path.match(/[a-z-]+/)[0]}`, async () => {
-      await open(view, path);
-      await looked(view.page, pressed, heading);
-      view.quiet();
-    });
-  }
-  await view.close();
+  await shared(
+    dialogs(made),
+    () => window({ storage }),
+    (view, [path, pressed, heading]) =>
+      check(`the dialog “${heading}” of ${path.match(/[a-z-]+/)[0]}`, async () => {
+        await open(view, path);
+        await looked(view.page, pressed, heading);
+        view.quiet();
+      }),
+  );
   const endpoint = `/portal?view=endpoint&endpoint=${made.acme.endpoints.flaky.id}`;
   for (const [path, pressed, heading] of [
     [endpoint, ['Send an example'], 'Send an example'],

@@ -233,6 +233,17 @@ export async function fits(page, what) {
   if (inner > outer + 1) throw new Error(`${what} is ${inner} wide in a window of ${outer}`);
 }
 
+// Two windows share what is to be looked at: a page loads while axe-core reads another.
+export async function shared(list, enter, look) {
+  const left = [...list];
+  const lane = async () => {
+    const view = await enter();
+    while (left.length) await look(view, left.shift());
+    await view.close();
+  };
+  await Promise.all([lane(), lane()]);
+}
+
 // A page in every size and scheme, each a check: what `there` looks for stands there, quietly, and
 // whoever opens it can read it. It is loaded once: size and scheme change below it as they do when
 // somebody turns their phone, or evening comes.

@@ -1,6 +1,6 @@
 // Every page in every size and scheme: it shows what it should, quietly, to everybody.
 
-import { check, everywhere, open, ready, window } from './harness.mjs';
+import { check, everywhere, open, ready, shared, window } from './harness.mjs';
 
 // Path, and words that must stand there.
 export function places({ acme, paid, sources, refused }) {
@@ -52,13 +52,15 @@ const ENTRANCES = [
 ];
 
 export async function pages(made, storage) {
-  const view = await window({ storage });
-  for (const [path, words] of [...places(made), ...own(made)]) {
-    await everywhere(view, path, ({ page }) =>
-      page.getByText(words).first().waitFor({ state: 'attached' }),
-    );
-  }
-  await view.close();
+  const list = [...places(made), ...own(made)];
+  await shared(
+    list,
+    () => window({ storage }),
+    (view, [path, words]) =>
+      everywhere(view, path, ({ page }) =>
+        page.getByText(words).first().waitFor({ state: 'attached' }),
+      ),
+  );
   const stranger = await window();
   for (const [path, words] of ENTRANCES) {
     await everywhere(stranger, path, ({ page }) => page.getByText(words).first().waitFor());

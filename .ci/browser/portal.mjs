@@ -3,7 +3,7 @@
 
 import { appendFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
-import { api, check, everywhere, open, same, server, until, window } from './harness.mjs';
+import { api, check, everywhere, open, same, server, shared, until, window } from './harness.mjs';
 
 const LOGO =
   '<svg xmlns="http://www.w3.org/2000/svg" width="24" height="24">' +
@@ -122,15 +122,16 @@ async function frames(link, origin, port, other) {
 }
 
 async function walk(made, link) {
-  const view = await enter(link);
-  for (const [path, words] of views(made.acme, made)) {
-    await everywhere(view, path, async ({ page, forgive }) => {
-      const wanted = words ? page.getByText(words).first() : page.getByRole('alert');
-      await wanted.waitFor({ state: 'attached' });
-      if (!words) forgive(/404/);
-    });
-  }
-  await view.close();
+  await shared(
+    views(made.acme, made),
+    () => enter(link),
+    (view, [path, words]) =>
+      everywhere(view, path, async ({ page, forgive }) => {
+        const wanted = words ? page.getByText(words).first() : page.getByRole('alert');
+        await wanted.waitFor({ state: 'attached' });
+        if (!words) forgive(/404/);
+      }),
+  );
 }
 
 async function planted(made) {
