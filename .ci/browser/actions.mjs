@@ -1,79 +1,9 @@
 // What people do: find out why one customer did not get one event, and mend it.
 
-import { api, check, open, signIn, token, until, window } from './harness.mjs';
-
-async function with_(storage, name, action) {
-  await check(name, async () => {
-    const view = await window({ storage });
-    try {
-      await action(view.page, view);
-      view.quiet();
-    } finally {
-      await view.close();
-    }
-  });
-}
-
-async function signing(made) {
-  await check('a wrong key is refused in words, and leads nowhere', async () => {
-    const view = await window();
-    await view.page.goto('/messages');
-    await view.page.waitForURL(/sign-in/);
-    await view.page.getByLabel('Key').fill('sk_wrong');
-    await view.page.getByRole('button', { name: 'Sign in' }).click();
-    await view.page.getByRole('alert').filter({ hasText: /./ }).waitFor();
-    view.forgive(/401/);
-    await view.page.getByLabel('Key').fill(token);
-    await view.page.getByRole('button', { name: 'Sign in' }).click();
-    await view.page.waitForURL(/\/messages$/);
-    view.forgive(/401/);
-    view.quiet();
-    await view.close();
-  });
-  await check('signing out ends the session', async () => {
-    const view = await window();
-    await signIn(view);
-    const before = await view.context.cookies();
-    await view.page.locator('#person summary').click();
-    await view.page.getByRole('button', { name: 'Sign out' }).click();
-    await view.page.waitForURL(/sign-in/);
-    await view.context.addCookies(before);
-    await view.page.goto('/');
-    await view.page.waitForURL(/sign-in/);
-    view.forgive(/401/);
-    view.quiet();
-    await view.close();
-  });
-  await check('an invitation makes a person who may look and not change', async () => {
-    const link = await api('POST', 'auth/sign-in-link', { name: 'Reader', role: 'read-only' });
-    const view = await window();
-    await view.page.goto(link.url);
-    const name = view.page.getByLabel('Your name');
-    await name.fill('Reader');
-    await view.page.getByRole('button', { name: 'Make my key' }).click();
-    await view.page.locator('#key').waitFor();
-    await open(view, `/applications/${made.acme.app.id}/messages/${made.paid[0].id}`);
-    await view.page.getByText('Deliveries (').waitFor();
-    if (await view.page.getByRole('button', { name: 'Resend' }).first().isVisible())
-      throw new Error('a reader is offered to resend');
-    const status = await view.page.evaluate(
-      (path) =>
-        fetch(path, {
-          method: 'POST',
-          headers: { 'content-type': 'application/json' },
-          body: '{}',
-        }).then((answer) => answer.status),
-      `/api/v1/app/${made.acme.app.id}/msg/${made.paid[0].id}/endpoint/${made.acme.endpoints.good.id}/resend`,
-    );
-    if (status !== 403) throw new Error(`a reader's resend was answered ${status}`);
-    view.forgive(/403/);
-    view.quiet();
-    await view.close();
-  });
-}
+import { act, api, open, same, until } from './harness.mjs';
 
 async function messages(made, storage) {
-  await with_(storage, 'a text in the body finds its message', async (page, view) => {
+  await act(storage, 'a text in the body finds its message', async (page, view) => {
     await open(view, '/messages');
     await page.getByLabel('Id, event id or text').fill('findable-needle');
     await page.getByRole('button', { name: 'Search' }).click();
@@ -84,20 +14,16 @@ async function messages(made, storage) {
     await page.getByText('it does not want invoice.paid, but invoice.voided').waitFor();
     await page.getByText('Attempt 1').first().waitFor();
   });
-  await with_(
-    storage,
-    'an attempt shows what was sent and answered, as text',
-    async (page, view) => {
-      await open(view, `/applications/${made.acme.app.id}/messages/${made.paid[3].id}`);
-      const card = page
-        .locator('section.card')
-        .filter({ hasText: made.acme.endpoints.failing.url.replace('http://', '') });
-      await card.locator('details > summary').first().click();
-      await card.getByText('webhook-id').first().waitFor();
-      await card.getByText('<b>down</b>').first().waitFor();
-    },
-  );
-  await with_(storage, 'resending sends once more', async (page, view) => {
+  await act(storage, 'an attempt shows what was sent and answered, as text', async (page, view) => {
+    await open(view, `/applications/${made.acme.app.id}/messages/${made.paid[3].id}`);
+    const card = page
+      .locator('section.card')
+      .filter({ hasText: made.acme.endpoints.failing.url.replace('http://', '') });
+    await card.locator('details > summary').first().click();
+    await card.getByText('webhook-id').first().waitFor();
+    await card.getByText('<b>down</b>').first().waitFor();
+  });
+  await act(storage, 'resending sends once more', async (page, view) => {
     const before = made.at.good.got.length;
     await open(view, `/applications/${made.acme.app.id}/messages/${made.paid[1].id}`);
     const card = page
@@ -112,7 +38,7 @@ async function messages(made, storage) {
 }
 
 async function letters(made, storage) {
-  await with_(
+  await act(
     storage,
     'dead letters: planned first, then sent again with progress',
     async (page, view) => {
@@ -134,8 +60,123 @@ async function letters(made, storage) {
   );
 }
 
+async function givingUp(made, storage) {
+  const { app, endpoints } = made.acme;
+  const place = `app/${app.id}/dead-letter?limit=250&endpoint_id=${endpoints.failing.id}`;
+  const dead = async () => (await api('GET', place)).data;
+  await act(storage, 'dead letters of one type are given up', async (page, view) => {
+    await until('them', async () => (await dead()).length === 35);
+    await open(view, '/dead-letters');
+    await page.getByRole('button', { name: 'Give up…' }).click();
+    await page.getByText('Choose an application first').waitFor();
+    await page.getByLabel('Application').selectOption(app.id);
+    await page.getByLabel('Endpoint', { exact: true }).fill(endpoints.failing.id);
+    await page.getByLabel('Event types').fill('user.created');
+    await page.getByLabel('Reason').selectOption('exhausted');
+    await page.getByRole('button', { name: 'Filter' }).click();
+    await until('five', async () => (await page.locator('tbody tr').count()) === 5);
+    await page.getByRole('button', { name: 'Give up…' }).click();
+    await page.getByText('5 dead letters will leave this list for good.').waitFor();
+    same((await dead()).length, 35, 'dead letters after a plan');
+    await page.getByRole('button', { name: 'Give them up' }).click();
+    await page.locator('dialog').getByText('5 done').waitFor();
+    const left = (await dead()).map((one) => one.eventType);
+    same([left.length, left.includes('user.created')], [30, false], 'what is left');
+    await page.keyboard.press('Escape');
+    await page.getByText('No dead letters').waitFor();
+  });
+}
+
+async function content(made, storage) {
+  const { app } = made.strange;
+  const sent = await api('POST', `app/${app.id}/msg`, {
+    eventType: 'user.left',
+    payload: { name: 'not-to-be-kept' },
+  });
+  await act(storage, 'content is taken away after a question', async (page, view) => {
+    await open(view, `/applications/${app.id}/messages/${sent.id}`);
+    await page.getByText('not-to-be-kept').waitFor();
+    await page.getByRole('button', { name: 'Take content away' }).click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Cancel' }).click();
+    const payload = async () => (await api('GET', `app/${app.id}/msg/${sent.id}`)).payload;
+    same(await payload(), { name: 'not-to-be-kept' }, 'the content');
+    await page.getByRole('button', { name: 'Take content away' }).click();
+    await page.getByRole('button', { name: 'Take it away' }).click();
+    await page.getByText('The content is over its time, or was taken away.').waitFor();
+    same(await payload(), { expired: true }, 'the content');
+  });
+  await act(storage, 'messages by application, type, state and time', async (page, view) => {
+    await open(view, '/messages');
+    const rows = page.getByRole('region', { name: 'Messages' }).locator('tbody tr');
+    await page.getByLabel('Application').fill(made.acme.app.id);
+    await page.getByLabel('Event type').fill('invoice.paid');
+    await page.getByLabel('State').selectOption({ label: 'Dead' });
+    await page.getByLabel('Tag').fill('seed');
+    await page.getByLabel('Time').selectOption({ label: 'Last hour' });
+    await page.getByRole('button', { name: 'Search' }).click();
+    await until('all thirty', async () => (await rows.count()) === 30);
+    const address = page.url();
+    await page.getByLabel('Tag').fill('none such');
+    await page.getByRole('button', { name: 'Search' }).click();
+    await page.getByText('Nothing found.').waitFor();
+    await page.goto(address);
+    await until('all thirty again', async () => (await rows.count()) === 30);
+  });
+}
+
+async function following(made, storage) {
+  await act(storage, 'the live tail by filter, held still and gone on', async (page, view) => {
+    await open(view, '/live');
+    const send = (amount) =>
+      api('POST', `app/${made.strange.app.id}/msg`, {
+        eventType: `amount.of${amount}`,
+        payload: { amount },
+      });
+    const filter = page.getByLabel('Filter');
+    await filter.fill('{"amount": 1}');
+    await page.getByRole('button', { name: 'Follow' }).click();
+    await page.getByRole('alert').filter({ hasText: 'amount: is not known' }).waitFor();
+    view.forgive(/422/);
+    // What is shown as an example is one.
+    await filter.fill(await filter.getAttribute('placeholder'));
+    await page.getByLabel('With body').check();
+    await page.getByRole('button', { name: 'Follow' }).click();
+    await page.getByText('connected', { exact: true }).waitFor();
+    await send(5);
+    await send(500);
+    const first = page.locator('ol.timeline li').filter({ hasText: 'amount.of500' });
+    await first.getByText('Body').click();
+    await first.getByText('"amount": 500').waitFor();
+    await page.getByRole('button', { name: 'Hold still' }).click();
+    await Promise.all([page.waitForEvent('console', (told) => told.text() === 'came'), hold()]);
+    same(await page.locator('ol.timeline > li').count(), 1, 'shown while held');
+    await page.getByRole('button', { name: 'Go on' }).click();
+    await page.getByRole('link', { name: 'amount.of600' }).waitFor();
+    same(await page.getByText('amount.of5', { exact: true }).count(), 0, 'what does not match');
+    await page.getByRole('button', { name: 'Clear' }).click();
+    same(await page.locator('ol.timeline > li').count(), 0, 'shown after it');
+
+    // Until a stream beside the page's own has had it: the page was sent it before or then.
+    async function hold() {
+      await page.evaluate(
+        (place) =>
+          new Promise((done) => {
+            const beside = new EventSource(place);
+            beside.addEventListener('connected', done);
+            beside.addEventListener('message', () => {
+              beside.close();
+              console.log('came');
+            });
+          }),
+        '/api/v1/live?event_types=amount.of600',
+      );
+      await send(600);
+    }
+  });
+}
+
 async function live(made, storage) {
-  await with_(
+  await act(
     storage,
     'the live tail shows what is accepted, and goes on after a break',
     async (page, view) => {
@@ -159,7 +200,7 @@ async function live(made, storage) {
 }
 
 async function overview(made, storage) {
-  await with_(storage, 'the overview tells what is wrong and leads there', async (page, view) => {
+  await act(storage, 'the overview tells what is wrong and leads there', async (page, view) => {
     await open(view, '/');
     const row = page
       .locator('tr')
@@ -171,7 +212,7 @@ async function overview(made, storage) {
     await page.getByRole('button', { name: 'Week' }).click();
     await page.locator('svg[role="img"]').first().waitFor();
   });
-  await with_(storage, 'the theme is kept', async (page, view) => {
+  await act(storage, 'the theme is kept', async (page, view) => {
     await open(view, '/');
     await page.locator('#person summary').click();
     await page.getByRole('button', { name: /^Theme/ }).click();
@@ -183,9 +224,11 @@ async function overview(made, storage) {
 }
 
 export async function actions(made, storage) {
-  await signing(made);
   await overview(made, storage);
   await messages(made, storage);
+  await content(made, storage);
   await letters(made, storage);
+  await givingUp(made, storage);
   await live(made, storage);
+  await following(made, storage);
 }

@@ -4,6 +4,7 @@
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { createRequire } from 'node:module';
+import { isDeepStrictEqual } from 'node:util';
 
 const {
   RELAY_SERVER: server,
@@ -32,6 +33,17 @@ export async function api(method, path, body, key = token) {
   const text = await answer.text();
   if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${text}`);
   return text ? JSON.parse(text) : null;
+}
+
+// The status that a call is answered with, whatever it is.
+export async function status(method, path, body, key = token) {
+  const answer = await fetch(`${server}/api/v1/${path}`, {
+    method,
+    headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
+    body: body === undefined ? undefined : JSON.stringify(body),
+  });
+  await answer.text();
+  return answer.status;
 }
 
 // Waits until `look` gives something.
@@ -83,6 +95,25 @@ export async function check(name, action) {
     results.push({ name, passed: false });
     console.log(`FAILED  ${name}\n${String(error.stack ?? error).replace(/^/gm, '        ')}`);
   }
+}
+
+// One check in a window of its own, which has to stay quiet.
+export async function act(storage, name, action) {
+  await check(name, async () => {
+    const view = await window({ storage });
+    try {
+      await action(view.page, view);
+      view.quiet();
+    } finally {
+      await view.close();
+    }
+  });
+}
+
+// Fails with both when they are not the same.
+export function same(found, wanted, what) {
+  if (!isDeepStrictEqual(found, wanted))
+    throw new Error(`${what}: ${JSON.stringify(found)}, not ${JSON.stringify(wanted)}`);
 }
 
 // Ends the run.
@@ -162,20 +193,24 @@ export async function window({ size = SIZES.desktop, scheme = 'light', storage }
 
 // Until the page shows what it asked for.
 export async function ready(page) {
-  await page.waitForSelector('#content[aria-busy="false"]', { state: 'attached' });
+  await page.waitForSelector('#content:not([aria-busy="true"])', { state: 'attached' });
 }
 
 export async function open(view, path) {
+  const place = (url) => new URL(url, server).href.split('#')[0];
+  const stays = path.includes('#') && place(view.page.url()) === place(path);
   await view.page.goto(path);
+  // To another part of the same page a browser goes without loading it.
+  if (stays) await view.page.reload();
   await ready(view.page);
 }
 
-// Serious faults in accessibility.
-export async function accessible(page, what) {
+// Serious faults in accessibility of a page, or of a part of it.
+export async function accessible(page, what, part = 'html') {
   // Through the debugger's protocol: the page's policy lets no script of others in.
-  await page.evaluate(axe);
-  const found = await page.evaluate(async () => {
-    const told = await globalThis.axe.run(document, { resultTypes: ['violations'] });
+  if (!(await page.evaluate(() => Boolean(globalThis.axe)))) await page.evaluate(axe);
+  const found = await page.evaluate(async (within) => {
+    const told = await globalThis.axe.run(within, { resultTypes: ['violations'] });
     return told.violations
       .filter((one) => ['serious', 'critical'].includes(one.impact))
       .map(
@@ -185,7 +220,7 @@ export async function accessible(page, what) {
             .map((node) => node.html)
             .join(' | ')}`,
       );
-  });
+  }, part);
   if (found.length) throw new Error(`${what}: ${found.join('\n')}`);
 }
 
@@ -198,6 +233,40 @@ export async function fits(page, what) {
   if (inner > outer + 1) throw new Error(`${what} is ${inner} wide in a window of ${outer}`);
 }
 
+// Two windows share what is to be looked at: a page loads while axe-core reads another.
+export async function shared(list, enter, look) {
+  const left = [...list];
+  const lane = async () => {
+    const view = await enter();
+    while (left.length) await look(view, left.shift());
+    await view.close();
+  };
+  await Promise.all([lane(), lane()]);
+}
+
+// A page in every size and scheme, each a check: what `there` looks for stands there, quietly, and
+// whoever opens it can read it. It is loaded once: size and scheme change below it as they do when
+// somebody turns their phone, or evening comes.
+export async function everywhere(view, path, there) {
+  const name = path.replaceAll(/(app|ep|msg|src|in)_\w+/g, '$1_…');
+  let loaded = false;
+  for (const [size, viewport] of Object.entries(SIZES)) {
+    for (const scheme of ['light', 'dark']) {
+      await check(`${name} on a ${size}, ${scheme}`, async () => {
+        await view.page.setViewportSize(viewport);
+        await view.page.emulateMedia({ colorScheme: scheme });
+        if (!loaded) await open(view, path);
+        loaded = true;
+        await there(view);
+        if ((await view.page.title()) === 'planted') throw new Error("a stranger's script ran");
+        await accessible(view.page, path);
+        if (size === 'phone') await fits(view.page, path);
+        view.quiet();
+      });
+    }
+  }
+}
+
 // Signs in by the form, as a person does.
 export async function signIn(view, key = token) {
   await view.page.goto('/sign-in');
@@ -205,4 +274,14 @@ export async function signIn(view, key = token) {
   await view.page.getByRole('button', { name: 'Sign in' }).click();
   await view.page.waitForURL((url) => !url.pathname.endsWith('/sign-in'));
   await ready(view.page);
+}
+
+// What a browser keeps of somebody who has signed in.
+export async function signedIn(key = token) {
+  const view = await window();
+  await signIn(view, key);
+  const storage = await view.context.storageState();
+  view.quiet();
+  await view.close();
+  return storage;
 }

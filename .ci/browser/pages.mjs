@@ -1,21 +1,32 @@
 // Every page in every size and scheme: it shows what it should, quietly, to everybody.
 
-import { accessible, check, fits, open, ready, signIn, SIZES, window } from './harness.mjs';
+import { check, everywhere, open, ready, shared, window } from './harness.mjs';
 
 // Path, and words that must stand there.
-export function places({ acme, paid, sources }) {
+export function places({ acme, paid, sources, refused }) {
   const app = `/applications/${acme.app.id}`;
+  const failing = `${app}/endpoints/${acme.endpoints.failing.id}`;
+  const github = `/sources/${sources.github.id}`;
   return [
     ['/', 'Accepted, last hour'],
     ['/applications', 'Acme'],
-    [app, 'hooks'],
-    [`${app}/endpoints/${acme.endpoints.good.id}`, 'hooks'],
-    [`${app}/endpoints/${acme.endpoints.failing.id}`, 'hooks'],
+    [app, 'failing receiver'],
+    [`${app}#messages`, 'evt_app'],
+    [`${app}#settings`, 'acme'],
+    [failing, 'Dead'],
+    [`${failing}#attempts`, '500'],
+    [`${failing}#transform`, 'would be sent'],
+    [`${failing}#headers`, 'None but those of relay itself.'],
+    [`${failing}#settings`, 'whatever a message carries'],
     [`${app}/messages/${paid[7].id}`, 'findable-needle'],
     ['/messages', 'invoice.paid'],
     ['/live', 'connected'],
     ['/sources', 'GitHub'],
-    [`/sources/${sources.github.id}`, 'refused'],
+    [github, 'refused'],
+    [`${github}#quarantine`, 'What came while the source is paused is held here.'],
+    [`${github}#settings`, 'Who sends'],
+    [`${github}#dedup`, 'Nothing is changed'],
+    [`${github}/requests/${refused.id}`, 'Headers'],
     ['/dead-letters', 'exhausted'],
     ['/event-types', 'invoice.paid'],
     ['/event-types/invoice.paid', 'amount'],
@@ -23,33 +34,38 @@ export function places({ acme, paid, sources }) {
     ['/audit', 'endpoint'],
     ['/config', 'delivery'],
     ['/workers', 'writer'],
-    ['/tasks', ''],
+    ['/tasks', 'Resend what failed'],
   ];
 }
 
-export async function pages(made) {
-  const first = await window();
-  await signIn(first);
-  const storage = await first.context.storageState();
-  first.quiet();
-  await first.close();
-  for (const [size, viewport] of Object.entries(SIZES)) {
-    for (const scheme of ['light', 'dark']) {
-      const view = await window({ size: viewport, scheme, storage });
-      for (const [path, words] of places(made)) {
-        await check(`${path} on a ${size}, ${scheme}`, async () => {
-          await open(view, path);
-          if (words) await view.page.getByText(words).first().waitFor({ state: 'attached' });
-          if ((await view.page.title()) === 'planted') throw new Error("a stranger's script ran");
-          await accessible(view.page, path);
-          if (size === 'phone') await fits(view.page, path);
-          view.quiet();
-        });
-      }
-      await view.close();
-    }
+// Those that an operator alone is shown.
+const own = ({ acme }) => [
+  [`/applications/${acme.app.id}#portal`, 'End every link'],
+  [`/applications/${acme.app.id}#usage`, 'Counts the messages that are kept'],
+];
+
+// Before anybody is signed in.
+const ENTRANCES = [
+  ['/sign-in', 'Your own key'],
+  ['/setup', 'This page is opened by a one-time link.'],
+  ['/setup#code=si_none', 'Your name'],
+];
+
+export async function pages(made, storage) {
+  const list = [...places(made), ...own(made)];
+  await shared(
+    list,
+    () => window({ storage }),
+    (view, [path, words]) =>
+      everywhere(view, path, ({ page }) =>
+        page.getByText(words).first().waitFor({ state: 'attached' }),
+      ),
+  );
+  const stranger = await window();
+  for (const [path, words] of ENTRANCES) {
+    await everywhere(stranger, path, ({ page }) => page.getByText(words).first().waitFor());
   }
-  return storage;
+  await stranger.close();
 }
 
 // By keyboard alone: to the content, along the navigation, through tabs.

@@ -131,6 +131,11 @@ export async function seed() {
   // All 35 that it was meant to get.
   const dead = `app/${acme.app.id}/dead-letter?limit=50&endpoint_id=${acme.endpoints.failing.id}`;
   await until('dead letters', async () => (await api('GET', dead)).data.length === 35);
+  const [refused] = (await api('GET', `source/${from.github.id}/request?limit=50`)).data;
+  // A task to look at.
+  await api('POST', `app/${acme.app.id}/endpoint/${acme.endpoints.choosy.id}/recover`, {
+    since: new Date(Date.now() - 3_600_000).toISOString(),
+  });
   const portal = await api('POST', `auth/app-portal-access/${acme.app.id}`, {});
-  return { at, acme, strange, paid, planted, sources: from, portal, server };
+  return { at, acme, strange, paid, planted, sources: from, refused, portal, server };
 }

@@ -5,6 +5,7 @@
 import { Agent, request } from 'node:http';
 import { api, open, server, token, window } from './harness.mjs';
 import { places } from './pages.mjs';
+import { enter, views } from './portal.mjs';
 
 const COUNT = Number(process.env.RELAY_BROWSER_MESSAGES ?? 5_000);
 const AT_ONCE = 64;
@@ -28,7 +29,14 @@ function post(agent, path, body) {
   });
 }
 
-async function fill(app) {
+let filled = false;
+
+// Stores that many messages, once.
+export async function fill({ strange }) {
+  if (filled) return;
+  filled = true;
+  const app = strange.app.id;
+  const from = Date.now();
   const agent = new Agent({ keepAlive: true, maxSockets: AT_ONCE });
   let left = COUNT;
   const types = ['order.placed', 'order.shipped', 'invoice.paid'];
@@ -45,35 +53,43 @@ async function fill(app) {
     }),
   );
   agent.destroy();
+  const counted = await api('GET', 'stats/accounting');
+  const took = ((Date.now() - from) / 1000).toFixed(1);
+  console.log(`${counted.accepted} messages stored after ${took} s`);
 }
 
 const median = (list) => list.sort((a, b) => a - b)[Math.floor(list.length / 2)];
 
-// Prints a table: milliseconds from the navigation to the first data on the page.
-export async function speed(made, storage) {
-  const from = Date.now();
-  await fill(made.strange.app.id);
-  const counted = await api('GET', 'stats/accounting');
-  console.log(
-    `${counted.accepted} messages stored after ${((Date.now() - from) / 1000).toFixed(1)} s`,
-  );
-  const more = [
-    ['/messages?q=order&hours=24', ''],
-    [`/messages?app=${made.strange.app.id}`, ''],
-    [`/applications/${made.strange.app.id}/endpoints/${made.strange.endpoints.good.id}`, ''],
-  ];
-  const view = await window({ storage });
-  for (const [path] of [...places(made), ...more]) {
-    const times = [];
-    for (let round = 0; round < ROUNDS; round += 1) {
-      await open(view, path);
-      times.push(
-        await view.page.evaluate(() => performance.getEntriesByName('shown')[0].startTime),
-      );
-    }
-    console.log(
-      `${String(Math.round(median(times))).padStart(6)} ms  ${path.replaceAll(/(app|ep|msg|src)_\w+/g, '$1_…')}`,
-    );
+// A tab is a part of its page.
+const whole = (list) => list.map(([path]) => path).filter((path) => !path.includes('#'));
+
+// Prints the middle of some rounds: milliseconds from the navigation to the first data on the page.
+async function measure(view, path) {
+  const times = [];
+  for (let round = 0; round < ROUNDS; round += 1) {
+    await open(view, path);
+    times.push(await view.page.evaluate(() => performance.getEntriesByName('shown')[0].startTime));
   }
+  const name = path.replaceAll(/(app|ep|msg|src|in)_\w+/g, '$1_…');
+  console.log(`${String(Math.round(median(times))).padStart(6)} ms  ${name}`);
+}
+
+// A table of the dashboard's pages and of the portal's views.
+export async function speed(made, storage) {
+  await fill(made);
+  const { app, endpoints } = made.strange;
+  const view = await window({ storage });
+  for (const path of whole(places(made))) await measure(view, path);
+  await measure(view, '/messages?q=order&hours=24');
+  await measure(view, `/messages?app=${app.id}`);
+  await measure(view, `/applications/${app.id}/endpoints/${endpoints.good.id}`);
   await view.close();
+  const tenant = await enter(made.portal.url);
+  for (const path of whole(views(made.acme, made))) await measure(tenant, path);
+  await tenant.close();
+  const busy = await enter((await api('POST', `auth/app-portal-access/${app.id}`, {})).url);
+  await measure(busy, `/portal?view=endpoint&endpoint=${endpoints.good.id}`);
+  await measure(busy, '/portal?view=messages');
+  await measure(busy, '/portal?view=messages&q=order');
+  await busy.close();
 }

@@ -216,7 +216,9 @@ export function more(list) {
         button(
           words,
           (element) => {
-            element.closest('details').open = false;
+            const menu = element.closest('details');
+            menu.open = false;
+            menu.querySelector('summary').focus();
             return action();
           },
           { kind: kind ?? 'plain' },

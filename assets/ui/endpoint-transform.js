@@ -166,6 +166,11 @@ function ownPayload(call, values) {
     'details',
     null,
     h('summary', null, 'Try a payload of your own'),
+    h(
+      'p',
+      { class: 'faint' },
+      'By the script or the steps above, with the variables that are saved.',
+    ),
     form(
       [
         field('eventType', 'Event type', { required: true, value: 'test.event' }),
@@ -240,7 +245,7 @@ function fields(endpoint, held) {
       kind: 'textarea',
       rows: 3,
       placeholder: '{"CHANNEL": "#dev"}',
-      hint: `Read as env.NAME. ${names.length ? `Set now: ${names.join(', ')}; values are not shown, and what stands here replaces all of them. Empty: they stay.` : 'Values are sealed and not shown again.'}`,
+      hint: `A script reads context.env.NAME, a text of steps {{env.NAME}}. ${names.length ? `Set now: ${names.join(', ')}; values are not shown, and what stands here replaces all of them. Empty: they stay.` : 'Values are sealed and not shown again.'}`,
     }),
     field('enabled', 'Run it', { kind: 'checkbox', value: kind === 'none' || held.enabled }),
   );

@@ -102,7 +102,7 @@ page(async () => {
       field('types', 'Event types', { placeholder: 'any' }),
       field('channel', 'Channel'),
       field('filter', 'Filter', {
-        placeholder: '{"amount": {"$gt": 100}}',
+        placeholder: '{"body": {"amount": {"$gt": 100}}}',
         hint: 'The filter language of endpoints.',
       }),
       field('body', 'With body', { kind: 'checkbox' }),

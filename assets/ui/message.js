@@ -3,6 +3,7 @@
 import { all, api, path } from './api.js';
 import { attemptEntry } from './attempts.js';
 import { h, names, to } from './dom.js';
+import { confirm } from './forms.js';
 import { id, moment, place, plural, pretty, when } from './format.js';
 import { button, card, code, copy, facts, notice, pill } from './parts.js';
 import { about, actions, mayChange, page, title } from './shell.js';
@@ -149,9 +150,16 @@ function left(list) {
   return card(`Not sent to ${plural(list.length, 'endpoint')}`, h('ul', null, rows));
 }
 
-async function remove() {
-  await api.delete(path`app/${app}/msg/${name}/content`);
-  notice('The content was taken away; what became of the message stays.');
+function remove() {
+  confirm(
+    'Take its content away?',
+    'The body goes from the disk too, what its attempts sent and were answered, and what waits is not sent. What became of the message stays. This can’t be undone.',
+    async () => {
+      await api.delete(path`app/${app}/msg/${name}/content`);
+      location.reload();
+    },
+    { yes: 'Take it away' },
+  );
 }
 
 page(async (content) => {

@@ -138,16 +138,18 @@ export function notice(words, kind = 'good') {
 // A button that does something once at a time and says when it fails.
 export function button(words, action, { kind = '', ...attributes } = {}) {
   const element = h('button', { type: 'button', class: kind, ...attributes }, words);
+  // Disabled it would lose the keyboard, and a dialog that it opens could not give it back.
   element.addEventListener('click', async () => {
-    element.disabled = true;
+    if (element.hasAttribute('aria-busy')) return;
     element.setAttribute('aria-busy', 'true');
+    element.setAttribute('aria-disabled', 'true');
     try {
       await action(element);
     } catch (error) {
       notice(error.message, 'bad');
     } finally {
-      element.disabled = false;
       element.removeAttribute('aria-busy');
+      element.removeAttribute('aria-disabled');
     }
   });
   return element;

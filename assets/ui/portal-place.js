@@ -201,6 +201,7 @@ async function draw() {
   if (mine !== turn) return;
   show(content, found);
   content.setAttribute('aria-busy', 'false');
+  performance.mark('shown');
   if (moved) {
     scrollTo(0, 0);
     byId('main').focus({ preventScroll: true });

@@ -4,7 +4,11 @@ import { api, onClosed } from './api.js';
 import { byId, h, root, show, to } from './dom.js';
 import { button, problem } from './parts.js';
 
+// Every call of a page says that nobody is signed in: the first one leads away.
+let leaving = false;
 onClosed(() => {
+  if (leaving) return;
+  leaving = true;
   const here = location.pathname + location.search + location.hash;
   location.replace(`${to('sign-in')}?next=${encodeURIComponent(here)}`);
 });
