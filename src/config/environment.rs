@@ -2,9 +2,8 @@
 
 use toml::{Table, Value};
 
-use super::Config;
+use super::file::misfit;
 use super::problem::{Place, Problem};
-use crate::domain::decode;
 
 /// What a variable's name begins with.
 pub(super) const PREFIX: &str = "RELAY__";
@@ -63,43 +62,22 @@ fn as_toml(text: &str) -> Option<Value> {
     if document.len() == 1 { document.get("value").cloned() } else { None }
 }
 
-/// The same in JSON, which the configuration is read from: dates are texts, and what is no number
-/// a setting could have.
-pub(super) fn as_json(value: Value) -> serde_json::Value {
-    match value {
-        Value::String(text) => text.into(),
-        Value::Integer(number) => number.into(),
-        Value::Float(number) if !number.is_finite() => number.to_string().into(),
-        Value::Float(number) => number.into(),
-        Value::Boolean(truth) => truth.into(),
-        Value::Datetime(time) => time.to_string().into(),
-        Value::Array(items) => items.into_iter().map(as_json).collect(),
-        Value::Table(table) => {
-            table.into_iter().map(|(key, value)| (key, as_json(value))).collect()
-        }
-    }
-}
-
 /// Whether the configuration takes this value; else why not.
 fn fits(section: &str, key: &str, value: &Value) -> Result<(), String> {
     let inner = Table::from_iter([(key.to_owned(), value.clone())]);
     let outer = Table::from_iter([(section.to_owned(), Value::Table(inner))]);
-    let result: Result<Config, _> = decode::read_tracked(as_json(Value::Table(outer)));
-    result.map(drop).map_err(|error| {
-        let path = error.path().to_string();
-        let setting = format!("{section}.{key}");
-        // An item of a list is named; the setting itself is known from the variable.
-        let item = path.strip_prefix(&setting).filter(|item| item.starts_with('['));
-        let message = error.into_inner().to_string();
-        match item {
-            Some(item) => format!("{item}: {message}"),
-            None => message,
-        }
+    let Some((path, message)) = misfit(&outer.to_string()) else { return Ok(()) };
+    let setting = format!("{section}.{key}");
+    // An item of a list is named; the setting itself is known from the variable.
+    Err(match path.strip_prefix(&setting).filter(|item| item.starts_with('[')) {
+        Some(item) => format!("{item}: {message}"),
+        None => message,
     })
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::Config;
     use super::*;
 
     fn check(name: &str, text: &str, expected: Result<&str, &str>) {

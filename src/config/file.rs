@@ -127,6 +127,16 @@ fn parse(path: &Path, source: String, too_open: Option<String>) -> (ConfigFile, 
     (ConfigFile { path: path.to_owned(), too_open, table, source: source.clone(), spans }, problems)
 }
 
+/// What in a document is the first thing that does not fit, by its path, and why.
+pub(super) fn misfit(source: &str) -> Option<(String, String)> {
+    let (root, _) = DeTable::parse_recoverable(source);
+    let error = Config::deserialize(Deserializer::from(root.clone())).err()?;
+    let span = error.span().unwrap_or(0..0);
+    let node = node_at(&root, &span, error.message());
+    let path = node.map(|node| path_text(&node.path)).unwrap_or_default();
+    Some((path, error.message().to_owned()))
+}
+
 /// What an error is about: how to come to it, and where to point.
 struct Culprit {
     path: Vec<Step>,

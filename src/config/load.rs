@@ -11,7 +11,6 @@ use super::file::ConfigFile;
 use super::problem::{ConfigError, Place, Problem};
 use super::secrets::{self, Secrets};
 use super::{Config, validate, validate_declared};
-use crate::domain::decode;
 use crate::domain::egress::holds_credentials;
 
 /// Looked for in this order when no file is named.
@@ -112,13 +111,12 @@ pub fn load(options: &LoadOptions) -> Result<Loaded, ConfigError> {
             origins.insert(format!("{section}.{key}"), origin);
         }
     }
-    let config = match decode::read_tracked::<Config, _>(environment::as_json(Value::Table(table)))
-    {
+    let config = match toml::from_str::<Config>(&table.to_string()) {
         Ok(config) => config,
         Err(error) => {
-            // Each part fits by itself, but for what only their union breaks.
-            let place = place(&error.path().to_string(), file.as_ref(), &origins);
-            problems.push(Problem { place, message: error.into_inner().to_string() });
+            // Each part fits by itself, so this names what only their union breaks.
+            let place = Place::Setting("configuration".to_owned());
+            problems.push(Problem { place, message: error.message().to_owned() });
             return Err(ConfigError { problems });
         }
     };

@@ -200,10 +200,7 @@ fn settings_that_do_not_go_together() {
     let public = [("RELAY__SERVER__PUBLIC_URL", "ftp://h.example")];
     check("", 0o644, &public, &["RELAY__SERVER__PUBLIC_URL: must be http"]);
     let jitter = [("RELAY__DELIVERY__JITTER", "nan")];
-    let no_number = "invalid type: string \"NaN\", expected f64";
-    check("", 0o644, &jitter, &[&format!("RELAY__DELIVERY__JITTER: {no_number}")]);
-    let file = "[delivery]\njitter = nan\n";
-    check(file, 0o644, &[], &[&format!("relay.toml:2:10: {no_number}")]);
+    check("", 0o644, &jitter, &["RELAY__DELIVERY__JITTER: NaN is out of range"]);
 }
 
 #[test]

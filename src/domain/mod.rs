@@ -8,7 +8,6 @@ pub mod alert;
 pub mod application;
 pub mod audit;
 pub mod dead_letter;
-pub mod decode;
 pub mod delivery;
 pub mod delivery_settings;
 pub mod egress;

@@ -12,13 +12,10 @@ use super::fetched::FetchRow;
 use super::handshake::{HandshakeError, HandshakeRow};
 use super::jwt::JwtRow;
 use super::reply::Reply;
-use crate::domain::decode;
 
 /// The providers that are known, as they stand in `table.toml`.
 static KNOWN: LazyLock<Vec<Provider>> = LazyLock::new(|| {
-    let table: Table = toml::Deserializer::parse(include_str!("table.toml"))
-        .and_then(decode::read)
-        .expect("invariant: tested");
+    let table: Table = toml::from_str(include_str!("table.toml")).expect("invariant: tested");
     let read = |row: Row| Provider::try_from(row).expect("invariant: tested");
     table.provider.into_iter().map(read).collect()
 });

@@ -17,8 +17,6 @@ use std::collections::BTreeMap;
 pub use failure::{Failure, Part};
 use serde::{Deserialize, Serialize};
 
-use crate::domain::decode;
-
 /// Bytes of a script's code at most.
 pub const CODE_MAX: usize = 1 << 20;
 /// Bytes of the body that a transform makes at most.
@@ -39,7 +37,8 @@ impl Transform {
     /// Reads one from JSON; the error says where it is wrong.
     pub fn parse(json: &str) -> Result<Transform, String> {
         let reader = &mut serde_json::Deserializer::from_str(json);
-        let read: Transform = decode::read_tracked(reader).map_err(|error| error.to_string())?;
+        let read: Transform =
+            serde_path_to_error::deserialize(reader).map_err(|error| error.to_string())?;
         read.check().map_err(|failure| failure.to_string())?;
         Ok(read)
     }

@@ -12,7 +12,6 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use actix_web::FromRequest;
 
-use crate::domain::decode;
 use crate::http::error::{ApiError, Problem};
 use crate::http::server::Shared;
 
@@ -133,7 +132,7 @@ pub(super) fn read_json<'body, T: Deserialize<'body>>(bytes: &'body [u8]) -> Res
         return Err(ApiError::Invalid(vec![Problem { loc, msg, kind: "value_error.jsondecode" }]));
     }
     let mut reader = serde_json::Deserializer::from_slice(bytes);
-    let value = decode::read_tracked(&mut reader).map_err(|error| {
+    let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
         let mut loc = vec!["body".to_owned()];
         loc.extend(error.path().iter().filter_map(|segment| match segment {
             serde_path_to_error::Segment::Seq { index } => Some(format!("[{index}]")),
