@@ -103,6 +103,46 @@ async function keys(storage) {
   });
 }
 
+// Who was invited and who is signed in, and the end of either.
+async function signedInOnes(storage) {
+  await act(storage, 'an invitation that waits is taken back', async (page, view) => {
+    await open(view, '/people');
+    await page.getByRole('button', { name: 'Invite somebody' }).click();
+    const asked = page.getByRole('dialog');
+    await asked.getByLabel('Name').fill('Nobody yet');
+    await asked.getByRole('button', { name: 'Make a sign-in link' }).click();
+    const link = await once(page, 'Sign-in link');
+    await page.keyboard.press('Escape');
+    const row = page.locator('tr').filter({ hasText: 'Nobody yet' });
+    await row.getByRole('button', { name: 'Take back' }).click();
+    await page.getByRole('button', { name: 'Take it back' }).click();
+    await row.waitFor({ state: 'detached' });
+    const own = await window();
+    await own.page.goto(link);
+    await own.page.getByLabel('Your name').fill('Late');
+    await own.page.getByRole('button', { name: 'Make my key' }).click();
+    await own.page.getByRole('alert').filter({ hasText: /./ }).waitFor();
+    own.forgive(/401/);
+    own.quiet();
+    await own.close();
+  });
+  await act(storage, 'a browser is signed out from elsewhere', async (page, view) => {
+    const theirs = await api('POST', 'auth/key', { name: 'Left it open', scopes: ['operator'] });
+    const other = await window({ storage: await signedIn(theirs.token) });
+    await open(other, '/audit');
+    await open(view, '/people');
+    const row = page.locator('tr').filter({ hasText: 'Left it open' });
+    await row.getByRole('button', { name: /^Browsers/ }).click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Sign out' }).click();
+    await page.getByText('No browser is signed in with this key.').waitFor();
+    await other.page.goto('/audit');
+    await other.page.waitForURL(/sign-in/);
+    other.forgive(/401/);
+    other.quiet();
+    await other.close();
+  });
+}
+
 // Somebody who may only read, by a link made on the page; what their browser keeps.
 async function invited(storage) {
   let reader;
@@ -138,7 +178,7 @@ async function invited(storage) {
 // What a reader may press: it looks, searches, tries, copies and leaves.
 const HARMLESS = new RegExp(
   '^(Filter|Search|Follow|Hold still|Clear|Count|Try it|Try again|Show more|Show all .*|Copy.*|' +
-    'Theme: .*|Sign out|Hour|Day|Week|Download as CSV|Close|×)$',
+    'Theme: .*|Sign out|Hour|Day|Week|Download as CSV|Browsers|Close|×)$',
 );
 
 // Every call by which the pages change something or show a secret.
@@ -241,6 +281,7 @@ async function copying(made, storage) {
 export async function people(made, storage) {
   await signing();
   await keys(storage);
+  await signedInOnes(storage);
   await copying(made, storage);
   await reading(made, await invited(storage));
 }

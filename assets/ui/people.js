@@ -5,6 +5,7 @@ import { h, show } from './dom.js';
 import { confirm, dialog, field, form } from './forms.js';
 import { id, when } from './format.js';
 import { button, card, copy, notice, pages, pill, table } from './parts.js';
+import { browsers, invitations } from './people-signed-in.js';
 import { about, actions, mayChange, page, person } from './shell.js';
 
 const ROLES = [
@@ -22,7 +23,7 @@ const shownOnce = (label, text) => [
   h('p', { class: 'actions' }, copy(text)),
 ];
 
-function invite() {
+function invite(waiting) {
   const asked = dialog(
     'Invite somebody',
     form(
@@ -48,6 +49,7 @@ function invite() {
           ),
           shownOnce('Sign-in link', made.url),
         );
+        await waiting.again();
       },
     ),
   );
@@ -108,6 +110,16 @@ page(async () => {
   about(
     'Everybody has a key of their own, so that it can be revoked alone and the audit log knows who did what.',
   );
+  const waiting = invitations(may);
+  const revoking = (key) => {
+    if (key.origin) return h('span', { class: 'faint' }, `from ${key.origin}: change it there`);
+    return may
+      ? button('Revoke', () => revoke(key, isMine(key, me), list.again), {
+          kind: 'plain small',
+          'aria-label': `Revoke the key of ${key.name ?? key.id}`,
+        })
+      : null;
+  };
   const list = pages(
     (iterator) => api.get('auth/key', { limit: 100, iterator }),
     (rows) =>
@@ -128,16 +140,14 @@ page(async () => {
           ['Ends', (key) => (key.expiresAt ? when(key.expiresAt) : 'when revoked')],
           [
             '',
-            (key) => {
-              if (key.origin)
-                return h('span', { class: 'faint' }, `from ${key.origin}: change it there`);
-              return may
-                ? button('Revoke', () => revoke(key, isMine(key, me), list.again), {
-                    kind: 'plain small',
-                    'aria-label': `Revoke the key of ${key.name ?? key.id}`,
-                  })
-                : null;
-            },
+            (key) => [
+              button('Browsers', () => browsers(key, may), {
+                kind: 'plain small',
+                'aria-label': `Browsers that are signed in as ${key.name ?? key.id}`,
+              }),
+              ' ',
+              revoking(key),
+            ],
           ],
         ].filter(([heading]) => heading !== 'Last used' || rows.some((key) => key.lastUsedAt)),
         rows,
@@ -145,7 +155,7 @@ page(async () => {
       ),
   );
   actions(
-    button('Invite somebody', invite),
+    button('Invite somebody', () => invite(waiting)),
     button('Make a key', () => makeKey(list.again), { kind: 'plain' }),
     button(
       'Another key for me',
@@ -153,6 +163,6 @@ page(async () => {
       { kind: 'plain' },
     ),
   );
-  await list.ready;
-  return card(null, list);
+  await Promise.all([list.ready, waiting.again()]);
+  return [card(null, list), waiting];
 });

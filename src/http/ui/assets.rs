@@ -61,6 +61,7 @@ const ASSETS: &[(&str, &str, Packed)] = &assets![
     SCRIPT "request.js",
     SCRIPT "event-types.js",
     SCRIPT "event-type.js",
+    SCRIPT "people-signed-in.js",
     SCRIPT "people.js",
     SCRIPT "audit.js",
     SCRIPT "config.js",
