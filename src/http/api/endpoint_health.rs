@@ -14,7 +14,7 @@ use super::page;
 use super::query::{Query, wrong};
 use crate::domain::application::Application;
 use crate::domain::delivery::Attempt;
-use crate::domain::endpoint::Endpoint;
+use crate::domain::endpoint::{Disabled, Endpoint};
 use crate::domain::id::{EndpointId, Ids};
 use crate::domain::operational::HIDDEN;
 use crate::domain::time::Timestamp;
@@ -162,12 +162,14 @@ struct ListOut {
 pub(super) async fn list(call: Call) -> Result<HttpResponse, ApiError> {
     call.sees_everything()?;
     let query = call.query()?;
-    let wanted = statuses(&query)?;
+    let (wanted, asked) = (statuses(&query)?, !query.list("status").is_empty());
     let limit = page::request::<EndpointId>(&query, call.ids(), false)?.limit;
     let scheduler = call.shared.state.scheduler.clone();
     let list = call.read(move |store| {
         let mut found = unwell(store, &scheduler);
-        found.retain(|(status, ..)| wanted.contains(status));
+        found.retain(|(status, _, seen, _)| {
+            wanted.contains(status) && (asked || !is_meant(&seen.endpoint))
+        });
         found.sort_by_key(|(status, since, seen, _)| {
             (*status, since.unwrap_or(Timestamp::MAX), seen.endpoint.id)
         });
@@ -179,7 +181,7 @@ pub(super) async fn list(call: Call) -> Result<HttpResponse, ApiError> {
     list.await.map(page::ok)
 }
 
-/// Those asked for; without any all that something is to be done about.
+/// Those asked for; without any all that something may have to be done about.
 fn statuses(query: &Query) -> Result<Vec<Status>, ApiError> {
     let named = query.list("status");
     if named.is_empty() {
@@ -192,6 +194,11 @@ fn statuses(query: &Query) -> Result<Vec<Status>, ApiError> {
         found.ok_or_else(|| wrong("status", "is parked, failing, paused, throttled or disabled"))
     };
     named.iter().map(read).collect()
+}
+
+/// Whether somebody wanted it disabled, so that nobody has to look after it.
+fn is_meant(endpoint: &Endpoint) -> bool {
+    matches!(endpoint.disabled, Some(Disabled::ByCaller | Disabled::LeftConfig))
 }
 
 type Unwell = (Status, Option<Timestamp>, Seen, Arc<Application>);
