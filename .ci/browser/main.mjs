@@ -6,6 +6,7 @@ import { writeFileSync } from 'node:fs';
 import { actions } from './actions.mjs';
 import { application } from './application.mjs';
 import { allDialogs } from './dialogs.mjs';
+import { declared } from './declared.mjs';
 import { endpoint } from './endpoint.mjs';
 import { eventTypes } from './event-types.mjs';
 import { close, finish, launch, signedIn } from './harness.mjs';
@@ -30,6 +31,7 @@ const ROOMS = {
   sources,
   'event-types': eventTypes,
   people,
+  declared,
   portal,
   'portal-endpoint': portalEndpoint,
   'portal-messages': portalMessages,

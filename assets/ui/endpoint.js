@@ -86,6 +86,11 @@ function wellbeing(endpoint, { value: health, error }, { value: stats }) {
   ];
 }
 
+const declared = (endpoint) =>
+  endpoint.managed
+    ? h('p', { class: 'faint' }, 'It is declared in relay.toml: change it there and reload.')
+    : null;
+
 function settings(endpoint) {
   const own = endpoint.delivery ?? {};
   const order =
@@ -119,9 +124,7 @@ function settings(endpoint) {
       ['Made', when(endpoint.createdAt)],
       ['Changed', when(endpoint.updatedAt)],
     ]),
-    endpoint.managed
-      ? h('p', { class: 'faint' }, 'It is declared in relay.toml: change it there and reload.')
-      : null,
+    declared(endpoint),
   );
 }
 
@@ -273,11 +276,16 @@ page(async () => {
 });
 
 function parts(endpoint, may) {
+  const mine = may && !endpoint.managed;
   return tabs([
     ['messages', 'Messages', () => endpointMessages(app, endpoint, may)],
     ['attempts', 'Attempts', () => endpointAttempts(app, endpoint)],
-    ['transform', 'Filter and transform', () => endpointTransform(app, endpoint, may)],
-    ['headers', 'Headers', () => endpointHeaders(app, endpoint, may)],
+    [
+      'transform',
+      'Filter and transform',
+      () => [declared(endpoint), endpointTransform(app, endpoint, mine)],
+    ],
+    ['headers', 'Headers', () => [declared(endpoint), endpointHeaders(app, endpoint, mine)]],
     ['settings', 'Settings', () => settings(endpoint)],
   ]);
 }
