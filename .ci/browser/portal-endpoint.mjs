@@ -34,6 +34,19 @@ export async function visit(link, name, action) {
   });
 }
 
+async function failing() {
+  const down = await tenant('Down');
+  down.at.down = true;
+  await down.send('order.placed');
+  await until(
+    'the failure',
+    async () => (await api('GET', `${down.base}/health`)).status === 'failing',
+  );
+  await visit(down.link, 'the list says which endpoint fails', (page) =>
+    page.getByRole('cell').getByText('failing', { exact: true }).waitFor(),
+  );
+}
+
 async function adding({ app, at, link, send, came, comes }) {
   await visit(link, 'a customer adds an endpoint, and it takes what was chosen', async (page) => {
     await page.getByRole('link', { name: 'Add an endpoint' }).click();
@@ -231,4 +244,5 @@ export async function portalEndpoint() {
   await changing(made);
   await pausing(made);
   await secrets(made);
+  await failing();
 }

@@ -22,7 +22,7 @@ function verdict(now, wrong) {
   if (wrong.total)
     return [
       'warn',
-      `${wrong.total === 1 ? 'One endpoint needs' : `${number(wrong.total)} endpoints need`} a look; everything else is delivered.`,
+      `${wrong.total === 1 ? 'One endpoint needs' : `${number(wrong.total)} endpoints need`} a look.`,
     ];
   return ['good', 'Nothing is wrong.'];
 }

@@ -1,7 +1,7 @@
 // The endpoints of the application.
 
 import { api } from './api.js';
-import { h } from './dom.js';
+import { h, show } from './dom.js';
 import { place, plural, when } from './format.js';
 import { pages, pill, table } from './parts.js';
 import { called, endpointLink, state } from './portal-parts.js';
@@ -19,6 +19,21 @@ function wanted(endpoint) {
   ];
 }
 
+// Known from the list but for how its receiver does, which is asked for each.
+function standing(endpoint) {
+  const shown = h('span', null, state(endpoint));
+  if (!endpoint.disabled) {
+    api.get(own`endpoint/${endpoint.id}/health`).then(
+      ({ status, words }) => {
+        if (status === 'healthy' || status === 'idle') return;
+        show(shown, h('span', { title: words }, pill(status)));
+      },
+      () => {}, // what the list says still stands
+    );
+  }
+  return shown;
+}
+
 function list(found) {
   return table(
     [
@@ -29,7 +44,7 @@ function list(found) {
           called(one) === place(one.url) ? null : h('div', { class: 'faint' }, place(one.url)),
         ],
       ],
-      ['State', state],
+      ['State', standing],
       [
         'Is sent',
         (one) => [
