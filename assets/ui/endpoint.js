@@ -19,6 +19,7 @@ const PERIODS = [
   ['week', 'Week'],
 ];
 const REFRESH_SECONDS = 5;
+const DAY = 86_400_000;
 const { app, endpoint: name } = names;
 const base = path`app/${app}/endpoint/${name}`;
 let period = 'day';
@@ -68,8 +69,8 @@ function wellbeing(endpoint, { value: health, error }, { value: stats }) {
       figure('In flight', health?.inFlight ?? '–', {
         note: health?.concurrency ? `${number(health.concurrency)} at once at most now` : null,
       }),
-      figure('Delivered', stats?.success ?? '–', { note: 'of what is kept' }),
-      figure('Dead', stats?.fail ?? '–', { tone: stats?.fail ? 'bad' : '' }),
+      figure('Delivered', stats?.success ?? '–', { note: 'of a day' }),
+      figure('Dead', stats?.fail ?? '–', { tone: stats?.fail ? 'bad' : '', note: 'of a day' }),
       figure('Throttle', throttleText(endpoint, health?.throttle), {
         note: health?.throttle?.waitingForMs
           ? `next one in ${millis(health.throttle.waitingForMs)}`
@@ -243,35 +244,43 @@ function doings(endpoint, health, again) {
 
 page(async () => {
   const top = h('div');
-  const look = async () =>
-    Promise.all([
-      api.get(base),
-      settled(api.get(`${base}/health`)),
-      settled(api.get(`${base}/stats`)),
-    ]);
+  const look = () => Promise.all([api.get(base), settled(api.get(`${base}/health`))]);
   const graph = overTime();
   const below = h('div');
-  const [[endpoint, health, stats], may, owner] = await Promise.all([
+  let drawn;
+  let counted = {};
+  const paint = (found, how) => {
+    drawn = [found, how];
+    show(top, wellbeing(found, how, counted));
+  };
+  // Nothing waits for it: it looks at every delivery of a day.
+  const count = async () => {
+    const since = new Date(Date.now() - DAY).toISOString();
+    counted = await settled(api.get(`${base}/stats`, { since }));
+    paint(...drawn);
+  };
+  const [[endpoint, health], may, owner] = await Promise.all([
     look(),
     mayChange,
     settled(api.get(path`app/${app}`)),
     graph.draw(),
   ]);
-  const paint = (found, how, counted) => show(top, wellbeing(found, how, counted));
   // After a change all of it is drawn anew; while somebody only looks, the figures alone.
   const again = async () => {
-    const [found, how, counted] = await look();
+    const [found, how] = await look();
     heading(found, owner);
     doings(found, how, again);
-    paint(found, how, counted);
+    paint(found, how);
+    count();
     show(below, parts(found, may));
   };
   heading(endpoint, owner);
   doings(endpoint, health, again);
-  paint(endpoint, health, stats);
+  paint(endpoint, health);
+  count();
   show(below, parts(endpoint, may));
   every(REFRESH_SECONDS, async () => paint(...(await look())));
-  every(60, graph.draw);
+  every(60, () => Promise.all([graph.draw(), count()]));
   return [card(null, top), graph.element, below];
 });
 
