@@ -15,6 +15,7 @@ mod alerts;
 mod applications;
 mod audit;
 mod bench;
+mod caller;
 mod certificate;
 mod check;
 mod chosen;
