@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::anyhow;
 use serde_json::Value;
 use ureq::tls::TlsConfig;
+use ureq::unversioned::transport::DefaultConnector;
 use ureq::{Agent, RequestBuilder};
 use url::Url;
 
@@ -15,6 +16,7 @@ use super::Common;
 pub use super::caller::TokenArgument;
 use super::certificate;
 use super::failure::{Exit, Failure};
+use super::localhost::LocalResolver;
 use super::output::plain;
 use super::token::random;
 use crate::config::Config;
@@ -303,7 +305,7 @@ pub fn agent_with(timeout: Duration, skip_verify: bool) -> Agent {
         .tls_config(TlsConfig::builder().disable_verification(skip_verify).build())
         .user_agent(concat!("relay-cli/", env!("CARGO_PKG_VERSION")))
         .build();
-    config.new_agent()
+    Agent::with_parts(config, DefaultConnector::default(), LocalResolver::default())
 }
 
 /// The words of an error's body, in either of the two shapes that the API has.

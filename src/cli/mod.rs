@@ -35,6 +35,7 @@ mod import;
 mod import_svix;
 mod keys;
 mod listen;
+mod localhost;
 mod man;
 mod messages;
 mod output;
