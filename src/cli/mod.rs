@@ -39,6 +39,7 @@ mod localhost;
 mod man;
 mod messages;
 mod output;
+mod owner;
 mod pages;
 mod plan;
 mod repair;

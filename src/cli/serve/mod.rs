@@ -10,7 +10,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Semaphore;
 
 use super::failure::{Exit, Failure};
-use super::{Common, Outcome};
+use super::{Common, Outcome, owner};
 use crate::config::Config;
 use crate::config::load::{FlagValue, Loaded};
 use crate::config::shown::Origins;
@@ -77,7 +77,8 @@ pub(super) fn run(arguments: &ServeArguments, common: &Common) -> Outcome {
         index_thread: store::INDEX_OPEN_THREAD,
         request_source: Some(server::REQUEST_DECODER),
     });
-    let relay = Relay::start(loaded)?;
+    let folder = loaded.config.data.dir.clone();
+    let relay = Relay::start(loaded).map_err(|failure| owner::explain(failure, &folder))?;
     let reloading = reload::Reloading {
         level,
         common: common.clone(),
