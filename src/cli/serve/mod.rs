@@ -108,8 +108,6 @@ pub(super) struct Relay {
     alerts: Arc<Alerting>,
     transport: Arc<UreqTransport>,
     state: State,
-    /// Whether nobody can have signed in yet.
-    first: bool,
 }
 
 /// This binary, which runs scripts too.
@@ -179,7 +177,6 @@ impl Relay {
             alerts,
             transport,
             state,
-            first: keys.first,
         })
     }
 
@@ -194,7 +191,7 @@ impl Relay {
         let workers = &self.state.metrics.workers;
         let watchdog = service::Watchdog::start(store, engine, deadline, workers);
         let status = format!("listening on http://{}", self.address());
-        let link = if self.first { setup::link(&self.state, self.address())? } else { None };
+        let link = setup::link(&self.state, self.address())?;
         let relay = self.answer(async move {
             let signals = Signals::listen();
             // Whoever is told so may send a signal at once.
