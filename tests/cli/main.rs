@@ -10,6 +10,7 @@ mod dead_letters;
 mod declared;
 mod demo;
 mod egress;
+mod first_steps;
 mod import_svix;
 mod keys;
 mod listen;
