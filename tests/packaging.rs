@@ -1,8 +1,10 @@
-//! The systemd unit: that systemd reads it, and how much of the machine it leaves within reach.
+//! The systemd unit and its settings: that systemd reads it, how much of the machine it leaves
+//! within reach, and that the command line finds what it keeps.
 
 use std::fs;
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
 /// `systemd-analyze security` goes from 0 (locked up) to 10; the threshold is in tenths.
@@ -61,14 +63,51 @@ fn the_unit_says_what_relay_counts_on() {
         "Type=notify",
         "DynamicUser=yes",
         "StateDirectory=relay",
-        "Environment=RELAY__DATA__DIR=%S/relay",
+        "ConfigurationDirectory=relay",
         "Restart=on-failure",
         "RestartPreventExitStatus=78",
         "TimeoutStopSec=40",
     ] {
         assert!(unit.lines().any(|present| present == line), "relay.service lacks {line}");
     }
+    // What is set here the command line would not know of.
+    assert!(!unit.contains("RELAY__"), "relay.service sets what belongs into relay.toml");
     assert!(unit.contains("\nWatchdogSec="), "relay.service lacks WatchdogSec");
     let drain = relay::config::Config::default().server.drain.0;
     assert!(drain < Duration::from_secs(40), "TimeoutStopSec must be longer than server.drain");
+}
+
+/// Unit and command line find the same folder, from wherever the command is run.
+#[test]
+fn the_settings_name_the_folder_of_the_unit() {
+    let output = Command::new(env!("CARGO_BIN_EXE_relay"))
+        .args(["check", "--json", "--config"])
+        .arg(packaging().join("relay.toml"))
+        .current_dir("/")
+        .env_clear()
+        .output()
+        .expect("relay runs");
+    assert!(output.status.success(), "{}", text(&output));
+    let told: serde_json::Value = serde_json::from_slice(&output.stdout).expect("it is JSON");
+    assert_eq!(told["data_dir"], "/var/lib/relay", "{told}");
+}
+
+/// As systemd runs it, on a machine without a program called kill.
+#[test]
+fn a_reload_needs_nothing_but_a_shell() {
+    let unit = fs::read_to_string(packaging().join("relay.service")).expect("the unit is there");
+    let line = unit.lines().find_map(|line| line.strip_prefix("ExecReload=/bin/sh -c '"));
+    let script = line.and_then(|line| line.strip_suffix('\'')).expect("a script for the shell");
+    let mut main = Command::new("cat").stdin(Stdio::piped()).spawn().expect("cat runs");
+    let status = Command::new("/bin/sh")
+        .args(["-c", &script.replace("$$", "$")])
+        .env_clear()
+        .env("PATH", "")
+        .env("MAINPID", main.id().to_string())
+        .status()
+        .expect("the shell runs");
+    drop(main.stdin.take());
+    let ended = main.wait().expect("it was started here");
+    assert!(status.success());
+    assert_eq!(ended.signal(), Some(1), "SIGHUP ends who does not listen to it: {ended}");
 }

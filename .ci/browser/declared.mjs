@@ -5,7 +5,7 @@ import { act, api, open, receiver, same, status, until } from './harness.mjs';
 
 const WORDS = 'It is declared in relay.toml: change it there and reload.';
 const CHANGES =
-  /^(Edit|Disable|Rotate|Add a header|Take away|Save|Delete|Archive|Pause|Refuse|Change|Make a new)/;
+  /^(Edit|Disable|Rotate|Add a header|Take away|Save|Delete|Archive|Pause|Change|Make a new)/;
 
 // Taken up while it runs, as an operator would do it.
 async function declare(url) {

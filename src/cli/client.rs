@@ -1,20 +1,22 @@
 //! A small client of a relay's API, for the commands that talk to one.
 
-use std::fs;
 use std::io::Read;
 use std::net::SocketAddr;
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context, anyhow};
+use anyhow::anyhow;
 use serde_json::Value;
 use ureq::tls::TlsConfig;
+use ureq::unversioned::transport::DefaultConnector;
 use ureq::{Agent, RequestBuilder};
 use url::Url;
 
 use super::Common;
+pub use super::caller::TokenArgument;
 use super::certificate;
 use super::failure::{Exit, Failure};
+use super::localhost::LocalResolver;
 use super::output::plain;
 use super::token::random;
 use crate::config::Config;
@@ -61,39 +63,6 @@ pub fn base(mut listen: SocketAddr) -> String {
         listen.set_ip(loopback.parse().expect("invariant: an address"));
     }
     format!("http://{listen}")
-}
-
-/// Who the caller is.
-#[derive(clap::Args, Debug)]
-pub struct TokenArgument {
-    /// The operator key or a token; else that of the configuration or of the data folder
-    #[arg(long, env = "RELAY_TOKEN", hide_env_values = true)]
-    token: Option<String>,
-}
-
-impl TokenArgument {
-    /// For commands that call the flag otherwise.
-    pub fn given(token: Option<String>) -> TokenArgument {
-        TokenArgument { token }
-    }
-
-    /// The token, from the flag, the variable, the configuration or the data folder.
-    fn read(&self, common: &Common) -> Result<String, Failure> {
-        if let Some(token) = &self.token {
-            return Ok(token.trim().to_owned());
-        }
-        let loaded = common.load(Vec::new())?;
-        if let Some(key) = &loaded.secrets.operator_key {
-            return Ok(String::from_utf8_lossy(key.expose()).into_owned());
-        }
-        let path = loaded.config.data.dir.join("operator_key");
-        let text = fs::read_to_string(&path)
-            .with_context(|| format!("there is no token, and {} can't be read", path.display()))
-            .map_err(Failure::failed);
-        let hint = "give the operator key with --token or RELAY_TOKEN, or name the relay's \
-                    configuration with --config";
-        text.map(|text| text.trim().to_owned()).map_err(|failure| failure.hint(hint))
-    }
 }
 
 /// What came back.
@@ -336,7 +305,7 @@ pub fn agent_with(timeout: Duration, skip_verify: bool) -> Agent {
         .tls_config(TlsConfig::builder().disable_verification(skip_verify).build())
         .user_agent(concat!("relay-cli/", env!("CARGO_PKG_VERSION")))
         .build();
-    config.new_agent()
+    Agent::with_parts(config, DefaultConnector::default(), LocalResolver::default())
 }
 
 /// The words of an error's body, in either of the two shapes that the API has.

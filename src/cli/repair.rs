@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::failure::{Exit, Failure};
 use super::output::{self, ASIDE, BAD, GOOD, count, styled};
 use super::serve::{self, keys::Keys};
-use super::{Common, Outcome};
+use super::{Common, Outcome, owner};
 use crate::config::load::{FlagValue, Loaded};
 use crate::config::{Log, LogFormat};
 use crate::engine::clock::EngineClock;
@@ -52,8 +52,17 @@ pub(super) fn run(arguments: &RepairArguments, common: &Common) -> Outcome {
         return Err(Failure::failed(error)
             .hint("name it with --data, or the relay's configuration with --config"));
     }
+    let outcome = look_or_mend(arguments, common, &loaded);
+    // Whatever came of it: the relay would not open what is root's.
+    let given = owner::give_back(folder);
+    let exit = outcome.map_err(|failure| owner::explain(failure, folder))?;
+    given.map(|()| exit)
+}
+
+fn look_or_mend(arguments: &RepairArguments, common: &Common, loaded: &Loaded) -> Outcome {
+    let folder = &loaded.config.data.dir;
     if arguments.accept_loss || arguments.rebuild_index {
-        return mend(arguments, common, &loaded);
+        return mend(arguments, common, loaded);
     }
     if arguments.accept_clock {
         store::accept_clock(&RealDisk, folder).map_err(serve::failure)?;

@@ -8,7 +8,6 @@ use anyhow::anyhow;
 use serde_json::Value;
 use ureq::config::Config;
 use ureq::tls::TlsConfig;
-use ureq::unversioned::resolver::DefaultResolver;
 use ureq::unversioned::transport::{
     Buffers, ConnectionDetails, Connector, NextTimeout, RustlsConnector, TcpConnector, Transport,
     time,
@@ -18,6 +17,7 @@ use ureq::{Agent, BodyReader};
 use super::certificate;
 use super::client::Client;
 use super::failure::{Exit, Failure};
+use super::localhost::LocalResolver;
 use super::output::plain;
 
 /// How long a connection may take to be made.
@@ -270,7 +270,7 @@ fn agent(asked: &Asked) -> Agent {
         tls: RustlsConnector::default(),
         patience: asked.patience,
     };
-    Agent::with_parts(config, connector, DefaultResolver::default())
+    Agent::with_parts(config, connector, LocalResolver::default())
 }
 
 /// Connections on which nothing may come for a while and no longer.

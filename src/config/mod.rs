@@ -1,7 +1,5 @@
-//! Every setting of `relay.toml`. Loaded once, by [`load::load`], into a [`Config`].
-//!
-//! `relay.toml` in the repository is the reference: it says what each setting does, and a test
-//! holds it equal to [`Config::default`].
+//! Every setting of `relay.toml`. Loaded once, by [`load::load`], into a [`Config`]. The file in
+//! the repository says what each setting does, and a test holds it equal to [`Config::default`].
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -124,6 +122,7 @@ impl Config {
 #[serde(deny_unknown_fields, default)]
 pub struct Server {
     /// Address and port to listen on; port 0 takes a free one.
+    #[serde(deserialize_with = "units::listen")]
     pub listen: SocketAddr,
     /// How the outside reaches this relay, behind a proxy too; `None`: `http://` and `listen`.
     #[serde(skip_serializing_if = "Option::is_none")]

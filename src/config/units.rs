@@ -31,6 +31,16 @@ pub struct AllowedNetwork {
     pub port: Option<u16>,
 }
 
+/// Reads an address with a port.
+pub(super) fn listen<'de, D: Deserializer<'de>>(reader: D) -> Result<SocketAddr, D::Error> {
+    let text = String::deserialize(reader)?;
+    text.trim().parse().map_err(|_| {
+        serde::de::Error::custom(format!(
+            "`{text}` is not an address with a port, write it like \"127.0.0.1:8080\""
+        ))
+    })
+}
+
 /// The longest duration that is read: nothing here waits for longer.
 const SPAN_MAX: Duration = Duration::from_secs(36_500 * 86_400);
 

@@ -14,7 +14,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3_600);
 
 /// The one sentence for every way of not reaching an endpoint: whether an address is private,
 /// closed or silent is for the operator's log, or a tenant could map the operator's network.
-pub(super) const UNREACHABLE: &str = "no connection to the endpoint could be made: check that its \
+pub const UNREACHABLE: &str = "no connection to the endpoint could be made: check that its \
     host name resolves to a public address and that something listens there";
 
 /// How one attempt ended.

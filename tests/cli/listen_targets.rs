@@ -69,11 +69,26 @@ fn a_target_that_stays_down_is_given_up() {
     let mut listener = place.listen(&[&[port.as_str()][..], &NAMED, &["--retry", "1"]].concat());
     listener.wait_for("connected");
     place.send("shop", 0..1);
-    assert!(listener.wait_for("failed")["retryIn"].as_f64().is_some());
+    let failed = listener.wait_for("failed");
+    assert!(failed["retryIn"].as_f64().is_some());
+    let why = failed["why"].as_str().unwrap();
+    assert!(why.starts_with(&format!("no answer from localhost:{port}: ")), "{failed}");
     assert!(listener.wait_for("failed")["retryIn"].is_null());
     door.set(Way::Open);
     place.send("shop", 1..2);
     assert_eq!(target.wait(1), ["1"]);
+}
+
+/// Nobody is asked for such a name, and few machines have one of them in their list.
+#[test]
+fn names_below_localhost_are_this_machine() {
+    let place = Place::with_source("shop");
+    let target = Target::start();
+    let url = format!("http://shop.localhost:{}/", target.port());
+    let mut listener = place.listen(&[&[url.as_str()][..], &NAMED, &["--retry", "0"]].concat());
+    listener.wait_for("connected");
+    place.send("shop", 0..2);
+    assert_eq!(target.wait(2), ["0", "1"]);
 }
 
 #[test]

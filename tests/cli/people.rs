@@ -64,10 +64,7 @@ fn from_the_first_start_to_the_audit_log() {
     relay.run(bo, &["audit", "--who", "nobody"]).expect(0, "failed-sign-in", "");
     relay.run(bo, &["audit", "--who", "somebody else"]).expect(0, "there is none", "");
     relay.live.stop();
-    let again = Live::start(&folder);
-    let rest = again.stop();
-    let told = rest.iter().any(|line| line["message"].as_str().unwrap_or("").contains(LINK));
-    assert!(!told, "the second start: {rest:?}");
+    tells_no_link(Live::start(&folder));
 }
 
 /// They are listed without their codes, and taken back.
@@ -130,8 +127,61 @@ fn with_a_configured_key() {
     let mut live = Live::start_with(&folder, &variable);
     live.wait_for(LINK);
     live.stop();
-    let again = Live::start_with(&folder, &variable);
-    let told = again.stop();
-    let told = told.iter().any(|line| line["message"].as_str().unwrap_or("").contains(LINK));
-    assert!(!told, "the second start");
+    Live::start_with(&folder, &variable).wait_for(LINK);
+}
+
+fn told_link(live: &mut Live) -> String {
+    let line = live.wait_for(LINK);
+    line["message"].as_str().unwrap().rsplit(' ').next().unwrap().to_owned()
+}
+
+fn tells_no_link(live: Live) {
+    let rest = live.stop();
+    let told = rest.iter().any(|line| line["message"].as_str().unwrap_or("").contains(LINK));
+    assert!(!told, "{rest:?}");
+}
+
+/// Whoever missed the first one is told another at the next start, in its place.
+#[test]
+fn each_start_tells_a_link_until_somebody_is_there() {
+    let folder = Folder::new();
+    let mut live = Live::start(&folder);
+    let first = told_link(&mut live);
+    live.stop();
+    let mut live = Live::start(&folder);
+    let second = told_link(&mut live);
+    assert_ne!(first.rsplit_once('=').unwrap().1, second.rsplit_once('=').unwrap().1);
+    let (_, waiting) = live.call("GET", "/api/v1/auth/sign-in-link", None);
+    assert_eq!(waiting["data"].as_array().unwrap().len(), 1, "{waiting}");
+    // The test's relay listens elsewhere each time.
+    let code = first.rsplit_once('=').unwrap().1;
+    let relay = Relay { folder: &folder, live };
+    let stale = format!("{}/setup#code={code}", relay.live.url);
+    assert_eq!(follow(&relay, &stale).0, 401, "another took its place");
+    let (status, ann) = follow(&relay, &second);
+    assert_eq!(status, 201, "{ann}");
+    // That there was somebody is remembered when the key is gone.
+    let revoke = ["token", "revoke", ann["id"].as_str().unwrap()];
+    let key = relay.live.key.clone();
+    relay.run(&key, &revoke).expect(0, "", "");
+    relay.live.stop();
+    tells_no_link(Live::start(&folder));
+}
+
+/// Signing in with the operator key is signing in; using it is not.
+#[test]
+fn whoever_signed_in_needs_no_link() {
+    let folder = Folder::new();
+    let mut live = Live::start(&folder);
+    told_link(&mut live);
+    let (status, made) = live.call("POST", "/api/v1/app", Some(r#"{"name":"a"}"#));
+    assert_eq!(status, 201, "{made}");
+    live.stop();
+    let mut live = Live::start(&folder);
+    told_link(&mut live);
+    let body = json!({"key": live.key}).to_string();
+    let (status, answer) = live.call("POST", "/api/v1/auth/session", Some(&body));
+    assert!((200..300).contains(&status), "{status} {answer}");
+    live.stop();
+    tells_no_link(Live::start(&folder));
 }

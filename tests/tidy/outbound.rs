@@ -25,7 +25,7 @@ const WAYS: [&str; 17] = [
 ];
 
 /// Who has one, by file, and why that is no way around the guard.
-const ALLOWED: [(&str, &[&str], &str); 15] = [
+const ALLOWED: [(&str, &[&str], &str); 16] = [
     ("src/engine/connection.rs", &["TcpConnector"], "dials what the guarded resolver gave"),
     ("src/engine/origin.rs", &["Agent"], "the one agent, made of these two"),
     ("src/engine/resolver.rs", &["ToSocketAddrs", "to_socket_addrs"], "asks the guard of each"),
@@ -35,10 +35,15 @@ const ALLOWED: [(&str, &[&str], &str); 15] = [
     ("src/engine/alert", &["TcpStream"], "to a mail server, dials what the resolver gave"),
     ("src/http/connections.rs", &["TcpStream", "rustix::net"], "of those it accepted"),
     ("src/cli/bench", &["TcpStream"], "between a relay, a load and a receiver of its own"),
-    ("src/cli/client.rs", &["Agent"], "the operator's own, to a relay that they name"),
+    (
+        "src/cli/client.rs",
+        &["DefaultConnector", "Agent"],
+        "the operator's own, to a relay that they name",
+    ),
+    ("src/cli/localhost.rs", &["DefaultResolver"], "for the two agents of the command line alone"),
     (
         "src/cli/stream.rs",
-        &["TcpConnector", "DefaultResolver", "Agent"],
+        &["TcpConnector", "Agent"],
         "the operator's own, to a relay that they name",
     ),
     ("src/cli/listen/target.rs", &["Agent"], "the developer's own, to a target that they name"),
@@ -49,7 +54,7 @@ const ALLOWED: [(&str, &[&str], &str); 15] = [
 
 /// What makes an agent or a lookup without the guard, and the files that may say it.
 const MADE_IN: [(&str, &[&str]); 3] = [
-    ("Agent::with_parts", &["src/engine/origin.rs", "src/cli/stream.rs"]),
+    ("Agent::with_parts", &["src/engine/origin.rs", "src/cli/client.rs", "src/cli/stream.rs"]),
     ("UreqTransport::new", &["src/cli/serve/parts.rs"]),
     ("GuardedResolver::new", &["src/cli/serve/parts.rs"]),
 ];

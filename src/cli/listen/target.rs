@@ -167,6 +167,12 @@ impl Target {
         self.url.as_str()
     }
 
+    /// Host and port.
+    fn host(&self) -> String {
+        let host = self.url.host_str().unwrap_or_default();
+        self.url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+    }
+
     /// Sends a request on once, with the bytes that came.
     pub fn send(&self, original: &Original) -> Answered {
         let began = Instant::now();
@@ -195,7 +201,9 @@ impl Target {
         } else {
             self.agent.run(self.free(built))
         };
-        let mut answer = sent.map_err(|error| certificate::words(&error))?;
+        let unanswered =
+            |error| format!("no answer from {}: {}", self.host(), certificate::words(&error));
+        let mut answer = sent.map_err(unanswered)?;
         let mut rest = answer.body_mut().as_reader().take(ANSWER_MAX);
         // The status is known, whatever comes of the rest.
         let _ = std::io::copy(&mut rest, &mut std::io::sink());

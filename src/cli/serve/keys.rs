@@ -26,9 +26,6 @@ pub(crate) struct Keys {
     pub sealing: SealingKeys,
     /// Verifies HS256 tokens.
     pub jwt_secret: Option<Secret>,
-    /// Whether this is the first start: the operator key was made now, or, where one is configured,
-    /// the folder holds nothing yet.
-    pub first: bool,
 }
 
 impl Keys {
@@ -40,18 +37,18 @@ impl Keys {
             .create(data)
             .with_context(|| format!("can't make the data folder {}", data.display()))
             .map_err(|error| Failure::failed(error).hint("set data.dir"))?;
-        let (operator_key, origin, first) = match &secrets.operator_key {
+        let (operator_key, origin) = match &secrets.operator_key {
             Some(key) => {
                 let origin = "the configuration (auth.operator_key)".to_owned();
-                (key.clone(), origin, !data.join("journal").exists())
+                (key.clone(), origin)
             }
             None => {
                 let found = operator_key(&data.join(OPERATOR_KEY)).map_err(Failure::failed)?;
-                (found.0, format!("the file {OPERATOR_KEY} in the data folder"), found.1)
+                (found, format!("the file {OPERATOR_KEY} in the data folder"))
             }
         };
         let sealing = sealing_keys(data, secrets)?;
-        Ok(Keys { operator_key, origin, sealing, jwt_secret: secrets.jwt_secret.clone(), first })
+        Ok(Keys { operator_key, origin, sealing, jwt_secret: secrets.jwt_secret.clone() })
     }
 }
 
@@ -78,24 +75,21 @@ fn lost_sealing_key(data: &Path) -> Failure {
         .hint("put its file sealing_key back, or set data.sealing_key")
 }
 
-/// The key, and whether it was made now.
-fn operator_key(path: &Path) -> anyhow::Result<(Secret, bool)> {
-    let (text, made) = find_or_make(path, || write_operator_key(&random()))?;
-    let key = read_operator_key(&text);
-    let key = key.with_context(|| format!("{} holds no key", path.display()))?;
-    Ok((key, made))
+fn operator_key(path: &Path) -> anyhow::Result<Secret> {
+    let text = find_or_make(path, || write_operator_key(&random()))?;
+    read_operator_key(&text).with_context(|| format!("{} holds no key", path.display()))
 }
 
 fn sealing_key(path: &Path) -> anyhow::Result<Secret> {
-    let (text, _) = find_or_make(path, || STANDARD.encode(random()))?;
+    let text = find_or_make(path, || STANDARD.encode(random()))?;
     let key = STANDARD.decode(&text).with_context(|| format!("{} holds no key", path.display()))?;
     Ok(Secret::new(key))
 }
 
-/// What the file holds, and whether it was made now.
-fn find_or_make(path: &Path, make: impl FnOnce() -> String) -> anyhow::Result<(String, bool)> {
+/// What the file holds; it is made where there is none.
+fn find_or_make(path: &Path, make: impl FnOnce() -> String) -> anyhow::Result<String> {
     match std::fs::read_to_string(path) {
-        Ok(text) => return Ok((text.trim().to_owned(), false)),
+        Ok(text) => return Ok(text.trim().to_owned()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => return Err(error).with_context(|| format!("can't read {}", path.display())),
     }
@@ -118,10 +112,10 @@ fn find_or_make(path: &Path, make: impl FnOnce() -> String) -> anyhow::Result<(S
     if !made {
         let theirs = std::fs::read_to_string(path);
         let theirs = theirs.with_context(|| format!("can't read {}", path.display()))?;
-        return Ok((theirs.trim().to_owned(), false));
+        return Ok(theirs.trim().to_owned());
     }
     tracing::info!(path = %path.display(), "made a key");
-    Ok((text, true))
+    Ok(text)
 }
 
 fn random() -> [u8; KEY_BYTES] {

@@ -10,7 +10,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Semaphore;
 
 use super::failure::{Exit, Failure};
-use super::{Common, Outcome};
+use super::{Common, Outcome, owner};
 use crate::config::Config;
 use crate::config::load::{FlagValue, Loaded};
 use crate::config::shown::Origins;
@@ -77,7 +77,8 @@ pub(super) fn run(arguments: &ServeArguments, common: &Common) -> Outcome {
         index_thread: store::INDEX_OPEN_THREAD,
         request_source: Some(server::REQUEST_DECODER),
     });
-    let relay = Relay::start(loaded)?;
+    let folder = loaded.config.data.dir.clone();
+    let relay = Relay::start(loaded).map_err(|failure| owner::explain(failure, &folder))?;
     let reloading = reload::Reloading {
         level,
         common: common.clone(),
@@ -107,8 +108,6 @@ pub(super) struct Relay {
     alerts: Arc<Alerting>,
     transport: Arc<UreqTransport>,
     state: State,
-    /// Whether nobody can have signed in yet.
-    first: bool,
 }
 
 /// This binary, which runs scripts too.
@@ -178,7 +177,6 @@ impl Relay {
             alerts,
             transport,
             state,
-            first: keys.first,
         })
     }
 
@@ -193,7 +191,7 @@ impl Relay {
         let workers = &self.state.metrics.workers;
         let watchdog = service::Watchdog::start(store, engine, deadline, workers);
         let status = format!("listening on http://{}", self.address());
-        let link = if self.first { setup::link(&self.state, self.address())? } else { None };
+        let link = setup::link(&self.state, self.address())?;
         let relay = self.answer(async move {
             let signals = Signals::listen();
             // Whoever is told so may send a signal at once.

@@ -4,11 +4,10 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
-use anyhow::Context;
 use url::Url;
 
 use super::PROGRAM;
-use crate::cli::failure::{Exit, Failure};
+use crate::cli::failure::Failure;
 use crate::config::Config;
 use crate::config::load::Loaded;
 use crate::domain::time::Clock;
@@ -37,9 +36,29 @@ pub(super) fn listen(config: &Config) -> Result<TcpListener, Failure> {
         rustix::net::listen(&listener, backlog)?;
         Ok(listener)
     };
-    listen()
-        .with_context(|| format!("can't listen on {}", config.server.listen))
-        .map_err(|error| Failure::new(Exit::Failed, error).hint("set server.listen"))
+    listen().map_err(|error| {
+        let hint = listen_hint(error.kind());
+        let words = format!("can't listen on {}", config.server.listen);
+        Failure::failed(anyhow::Error::from(error).context(words)).hint(hint)
+    })
+}
+
+fn listen_hint(kind: io::ErrorKind) -> &'static str {
+    match kind {
+        io::ErrorKind::AddrInUse => {
+            "another program listens there: take another port with --listen 127.0.0.1:9080, \
+             RELAY__SERVER__LISTEN or server.listen; commands find that relay with \
+             RELAY_SERVER=http://127.0.0.1:9080"
+        }
+        io::ErrorKind::PermissionDenied => {
+            "a port below 1024 is for root: take another one (server.listen) with a proxy in \
+             front, or give relay CAP_NET_BIND_SERVICE"
+        }
+        io::ErrorKind::AddrNotAvailable => {
+            "server.listen names an address of this machine; 0.0.0.0 and [::] are all of them"
+        }
+        _ => "set server.listen",
+    }
 }
 
 pub(super) fn guard(config: &Config, address: SocketAddr) -> Arc<AddressGuard> {

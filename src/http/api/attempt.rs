@@ -11,7 +11,7 @@ use super::limits::is_reference;
 use super::message::{filter, from_time, status};
 use super::page;
 use super::query::{Query, wrong};
-use super::shapes::{AttemptOut, EndpointOut, MessageOut, Standing, With, content};
+use super::shapes::{AttemptOut, EndpointOut, MessageOut, Shown, Standing, With, content};
 use crate::domain::application::Application;
 use crate::domain::headers::is_sensitive_header;
 use crate::domain::id::{AttemptId, AttemptKind};
@@ -25,14 +25,15 @@ use crate::store::{
 /// What of attempts a list shows.
 #[derive(Clone, Copy)]
 struct Parts {
-    with_content: bool,
+    shown: Shown,
     with_msg: bool,
 }
 
 impl Parts {
-    fn read(query: &Query) -> Result<Parts, ApiError> {
+    fn read(query: &Query, call: &Call) -> Result<Parts, ApiError> {
+        let content = query.flag("with_content", true)?;
         Ok(Parts {
-            with_content: query.flag("with_content", true)?,
+            shown: Shown { content, guard: call.sees_everything().is_ok() },
             with_msg: query.flag("with_msg", false)?,
         })
     }
@@ -66,8 +67,8 @@ fn show(
     page::json(store.ids(), request, page, name, |stored| {
         let message = Reference::Id(stored.attempt.delivery.message);
         let msg = parts.with_msg.then(|| store.message(application.id, &message)).flatten();
-        let msg = msg.map(|msg| MessageOut::read(store, redaction, &msg, parts.with_content));
-        Ok(AttemptOut::read(store, redaction, &stored, parts.with_content, msg)?)
+        let msg = msg.map(|msg| MessageOut::read(store, redaction, &msg, parts.shown.content));
+        Ok(AttemptOut::read(store, redaction, &stored, parts.shown, msg)?)
     })
 }
 
@@ -81,7 +82,7 @@ pub(super) async fn list_of_endpoint(call: Call) -> Result<HttpResponse, ApiErro
     let endpoint = call.endpoint(&application)?;
     let query = call.query()?;
     let (filter, possible) = attempt_filter(&query)?;
-    let parts = Parts::read(&query)?;
+    let parts = Parts::read(&query, &call)?;
     let request = from_time(page::request(&query, call.ids(), true)?, &filter.messages);
     let redaction = call.redaction();
     call.read(move |store| {
@@ -115,7 +116,7 @@ pub(super) async fn list_of_message(call: Call) -> Result<HttpResponse, ApiError
     let reference = call.reference("msg")?;
     let query = call.query()?;
     let (mut filter, mut possible) = attempt_filter(&query)?;
-    let parts = Parts::read(&query)?;
+    let parts = Parts::read(&query, &call)?;
     if let Some(text) = query.text("endpoint_id") {
         if !is_reference(text) {
             return Err(wrong("endpoint_id", "is no id or uid of an endpoint"));
@@ -150,10 +151,11 @@ pub(super) async fn get(call: Call) -> Result<HttpResponse, ApiError> {
         return Err(ApiError::not_found());
     };
     let redaction = call.redaction();
+    let shown = Shown { content: true, guard: call.sees_everything().is_ok() };
     call.read(move |store| {
         let message = store.message(application.id, &message).ok_or_else(ApiError::not_found)?;
         let stored = store.attempt(&message, attempt).ok_or_else(ApiError::not_found)?;
-        page::encode(&AttemptOut::read(store, &redaction, &stored, true, None)?)
+        page::encode(&AttemptOut::read(store, &redaction, &stored, shown, None)?)
     })
     .await
     .map(page::ok)

@@ -7,6 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
+use url::Url;
 
 use super::delivery_settings::DeliveryOut;
 use crate::domain::application::Application;
@@ -15,6 +16,7 @@ use crate::domain::endpoint::{Disabled, Endpoint};
 use crate::domain::event_type::EventType;
 use crate::domain::id::{EndpointId, Ids};
 use crate::domain::redact::Redaction;
+use crate::engine::answer::UNREACHABLE;
 use crate::store::{Store, StoreError, StoredAttempt};
 
 mod message;
@@ -229,6 +231,15 @@ pub struct AttemptOut {
     msg: Option<MessageOut>,
 }
 
+/// What of an attempt is shown.
+#[derive(Clone, Copy)]
+pub struct Shown {
+    /// The answer.
+    pub content: bool,
+    /// That the address guard refused it: for who may see the whole relay.
+    pub guard: bool,
+}
+
 /// What is shown for an answer that was kept and can't be read any more.
 const DAMAGED: &str = "(this answer is damaged on disk: `relay repair` names its record)";
 
@@ -238,11 +249,14 @@ impl AttemptOut {
         store: &Store,
         redaction: &Redaction,
         stored: &StoredAttempt,
-        with_content: bool,
+        shown: Shown,
         msg: Option<MessageOut>,
     ) -> Result<AttemptOut, StoreError> {
         let (ids, attempt) = (store.ids(), &stored.attempt);
-        let content = content(store, redaction, stored)?;
+        let mut content = content(store, redaction, stored)?;
+        if let Some(words) = refused(attempt, &content).filter(|_| shown.guard) {
+            content.response_body = words.into_bytes();
+        }
         let delivered = attempt.outcome == Outcome::Delivered;
         let response = String::from_utf8(content.response_body)
             .unwrap_or_else(|error| STANDARD.encode(error.as_bytes()));
@@ -251,7 +265,7 @@ impl AttemptOut {
             msg_id: ids.text(attempt.delivery.message),
             endpoint_id: ids.text(attempt.delivery.endpoint),
             url: content.url,
-            response: if with_content { response } else { String::new() },
+            response: if shown.content { response } else { String::new() },
             response_status_code: attempt.status_code,
             response_duration_ms: attempt.duration_ms,
             status: if delivered { 0 } else { 2 },
@@ -265,6 +279,19 @@ impl AttemptOut {
             msg,
         })
     }
+}
+
+/// What stands in the place of an answer for somebody who may see the whole relay: the guard's
+/// refusal, which tenants are told in the same words as any silence.
+fn refused(attempt: &Attempt, content: &AttemptContent) -> Option<String> {
+    let hidden =
+        attempt.outcome == Outcome::Blocked && content.response_body == UNREACHABLE.as_bytes();
+    let url = hidden.then(|| Url::parse(&content.url).ok()).flatten();
+    let host = hidden.then(|| url.as_ref().and_then(Url::host_str).unwrap_or("its host"))?;
+    Some(format!(
+        "the address guard refused {host}: its address is private or this relay's own; open a \
+         private network with guard.allow"
+    ))
 }
 
 /// What is shown of what an attempt sent and was answered. Of one that was expunged or is damaged
