@@ -15,7 +15,8 @@ use url::Url;
 use super::Common;
 use super::certificate;
 use super::failure::{Exit, Failure};
-use super::output::plain;
+use super::missing;
+use super::refusal::detail;
 use super::token::random;
 use crate::config::Config;
 
@@ -103,6 +104,8 @@ pub struct Answer {
     pub status: u16,
     /// The body, null when there is none.
     pub body: Value,
+    /// What was asked for.
+    pub path: String,
 }
 
 /// Talks to one relay.
@@ -165,14 +168,14 @@ impl Client {
     pub fn put_once(&self, path: &str, body: &str) -> Result<Value, Failure> {
         let url = format!("{}{path}", self.base);
         let request = self.agent.put(&url).header("content-type", "application/json");
-        self.accepted(self.answer(self.signed(request).send(body))?)
+        self.accepted(self.answer(path, self.signed(request).send(body))?)
     }
 
     /// Asks once, whatever the status.
     pub fn get_once(&self, path: &str) -> Result<Answer, Failure> {
         let url = format!("{}{path}", self.base);
         let request = self.agent.get(&url);
-        self.answer(self.signed(request).call())
+        self.answer(path, self.signed(request).call())
     }
 
     /// Deletes; sent again when the relay is busy, which deletes no more.
@@ -180,7 +183,7 @@ impl Client {
         let url = format!("{}{path}", self.base);
         self.retrying(|| {
             let request = self.agent.delete(&url);
-            self.answer(self.signed(request).call())
+            self.answer(path, self.signed(request).call())
         })
     }
 
@@ -197,7 +200,7 @@ impl Client {
         if (200..300).contains(&status) {
             return Ok(text);
         }
-        Err(self.refused(&Answer { status, body: read_body(text) }))
+        Err(self.refused(&Answer { status, body: read_body(text), path: path.to_owned() }))
     }
 
     /// Changes by JSON; sent again when the relay is busy, which changes no more.
@@ -205,7 +208,7 @@ impl Client {
         let url = format!("{}{path}", self.base);
         self.retrying(|| {
             let request = self.agent.patch(&url).header("content-type", "application/json");
-            self.answer(self.signed(request).send(body))
+            self.answer(path, self.signed(request).send(body))
         })
     }
 
@@ -213,7 +216,7 @@ impl Client {
     pub fn post_once(&self, path: &str, body: &str) -> Result<Answer, Failure> {
         let url = format!("{}{path}", self.base);
         let request = self.agent.post(&url).header("content-type", "application/json");
-        self.answer(self.signed(request).send(body))
+        self.answer(path, self.signed(request).send(body))
     }
 
     /// Posts JSON; sent again under the same key when the relay is busy, so that it counts once.
@@ -226,7 +229,7 @@ impl Client {
                 .post(&url)
                 .header("content-type", "application/json")
                 .header("idempotency-key", format!("auto_{digits}"));
-            self.answer(self.signed(request).send(body))
+            self.answer(path, self.signed(request).send(body))
         })
     }
 
@@ -249,9 +252,9 @@ impl Client {
         }
     }
 
-    fn answer(&self, result: Response) -> Result<Answer, Failure> {
+    fn answer(&self, path: &str, result: Response) -> Result<Answer, Failure> {
         let (status, text) = self.text(result)?;
-        Ok(Answer { status, body: read_body(text) })
+        Ok(Answer { status, body: read_body(text), path: path.to_owned() })
     }
 
     fn text(&self, result: Response) -> Result<(u16, String), Failure> {
@@ -270,7 +273,13 @@ impl Client {
     }
 
     fn refused(&self, answer: &Answer) -> Failure {
-        let Answer { status, body } = answer;
+        let Answer { status, body, path } = answer;
+        if *status == 404
+            && body["code"] == "not_found"
+            && let Some(failure) = missing::named(self, path)
+        {
+            return failure;
+        }
         let error = anyhow!("the relay at {} answers {status}: {}", self.base, detail(body));
         let failure = match status {
             503 => Failure::new(Exit::Temporary, error),
@@ -339,33 +348,6 @@ pub fn agent_with(timeout: Duration, skip_verify: bool) -> Agent {
     config.new_agent()
 }
 
-/// The words of an error's body, in either of the two shapes that the API has.
-fn detail(body: &Value) -> String {
-    let words = match &body["detail"] {
-        Value::String(text) => text.clone(),
-        Value::Array(items) => {
-            let items = items.iter().map(|item| {
-                let place = item["loc"].as_array().into_iter().flatten();
-                let place: Vec<&str> = place.filter_map(Value::as_str).collect();
-                format!("{}: {}", place.join("."), item["msg"].as_str().unwrap_or_default())
-            });
-            items.collect::<Vec<_>>().join("; ")
-        }
-        _ => body
-            .as_str()
-            .map_or_else(|| body.to_string(), str::to_owned)
-            .chars()
-            .take(500)
-            .collect(),
-    };
-    plain(&words)
-}
-
-/// The words of the answer that an error came with.
-pub fn words(text: &str) -> String {
-    detail(&read_body(text.to_owned()))
-}
-
 /// A part of a path, with what would be read as something else written as `%XX`.
 pub fn path_part(text: &str) -> String {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte);
@@ -380,17 +362,6 @@ pub fn path_part(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
-
-    #[test]
-    fn words_of_errors() {
-        let check = |body: Value, expected: &str| assert_eq!(detail(&body), expected);
-        check(json!({ "code": "not_found", "detail": "Entity not found" }), "Entity not found");
-        let item = json!({ "loc": ["body", "url"], "msg": "no URL", "type": "value_error" });
-        check(json!({ "detail": [item] }), "body.url: no URL");
-        check(json!("<html>"), "<html>");
-        check(Value::Null, "null");
-    }
 
     #[test]
     fn parts_of_paths() {

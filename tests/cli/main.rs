@@ -21,6 +21,7 @@ mod log;
 mod manage;
 mod output;
 mod own_way;
+mod parked;
 mod people;
 mod permission;
 mod redact;
