@@ -232,7 +232,11 @@ fn app_of(client: &Client, named: &NamedArguments) -> Result<String, Failure> {
 
 /// What to do where there is no example to send.
 fn hint(failure: Failure, event_type: &str) -> Failure {
-    let names = |field: &str| matches!(&failure, Failure::Told { error, .. } if error.to_string().contains(field));
+    let told = match &failure {
+        Failure::Told { error, .. } => error.to_string(),
+        Failure::OutputClosed => String::new(),
+    };
+    let names = |field: &str| told.contains(field);
     let name = plain(event_type);
     let how = if names("body.eventType") {
         format!("relay event-types add {name} --example '{{…}}' makes it with one")
