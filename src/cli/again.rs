@@ -5,10 +5,10 @@ use serde_json::{Value, json};
 use super::chosen::{self, text};
 use super::client::{Client, path_part};
 use super::failure::{Exit, Failure};
-use super::output::{self, ASIDE, GOOD, plain, styled};
+use super::output::{self, ASIDE, GOOD, OPEN, plain, styled};
 use super::token_remote::RemoteArguments;
 use super::when::When;
-use super::{Common, Outcome, pages, tasks};
+use super::{Common, Outcome, pages, standing, tasks};
 
 /// Endpoints of one message at most.
 const ENDPOINTS_MAX: usize = 10_000;
@@ -37,6 +37,9 @@ pub struct ResendArguments {
 pub struct RecoverArguments {
     #[command(flatten)]
     work: WindowArguments,
+    /// Also what failed and waits for its next attempt: it goes now
+    #[arg(long)]
+    waiting: bool,
 }
 
 /// What `relay replay-missing` takes.
@@ -122,19 +125,46 @@ fn meant(client: &Client, message: &str, all: bool) -> Result<Vec<Value>, Failur
     Ok(enabled)
 }
 
-/// Puts every dead delivery of an endpoint back.
+/// Puts every dead delivery of an endpoint back, and with `--waiting` what is due later; tells what
+/// is left.
 pub(super) fn recover(arguments: &RecoverArguments, common: &Common) -> Outcome {
     let work = &arguments.work;
     let client = work.at.client(common)?;
     let watched = work.follow && tasks::is_watched(common);
     let total = if watched { work.dead(&client)? } else { None };
-    work.begin(&client, "recover", total, common)
+    // Before anything is put back: that is due too.
+    let before = if common.json { Value::Null } else { standing::of(&client, &work.path())? };
+    let mut body = work.body()?;
+    body["waiting"] = json!(arguments.waiting);
+    let task = work.begin(&client, "recover", &body)?;
+    if !work.follow {
+        work.tell_begun(&task, common)?;
+        if !common.json {
+            standing::tell_held(&before)?;
+        }
+        return Ok(Exit::Success);
+    }
+    let task = tasks::wait(&client, text(&task, "id").as_str(), total, common)?;
+    if !common.json {
+        let left = task["data"]["counts"]["waiting"].as_u64().unwrap_or_default();
+        if left > 0 {
+            work.tell_left(left, &before)?;
+        }
+        standing::tell_held(&standing::of(&client, &work.path())?)?;
+    }
+    Ok(tasks::exit(&task))
 }
 
 /// Makes deliveries of what an endpoint wants and never had.
 pub(super) fn replay_missing(arguments: &ReplayArguments, common: &Common) -> Outcome {
-    let client = arguments.work.at.client(common)?;
-    arguments.work.begin(&client, "replay-missing", None, common)
+    let work = &arguments.work;
+    let client = work.at.client(common)?;
+    let task = work.begin(&client, "replay-missing", &work.body()?)?;
+    if work.follow {
+        return tasks::follow(&client, text(&task, "id").as_str(), common);
+    }
+    work.tell_begun(&task, common)?;
+    Ok(Exit::Success)
 }
 
 impl WindowArguments {
@@ -155,21 +185,36 @@ impl WindowArguments {
         Ok(counted.and_then(|answer| answer.body["fail"].as_u64()))
     }
 
-    fn begin(&self, client: &Client, action: &str, total: Option<u64>, common: &Common) -> Outcome {
+    fn body(&self) -> Result<Value, Failure> {
         let until = self.until.map(When::text).transpose()?;
-        let body = json!({ "since": self.since.text()?, "until": until });
-        let task = client.post(&format!("{}/{action}", self.path()), &body.to_string())?;
-        let id = task["id"].as_str().unwrap_or_default();
-        if self.follow {
-            return tasks::watch(client, id, total, common);
-        }
+        Ok(json!({ "since": self.since.text()?, "until": until }))
+    }
+
+    fn begin(&self, client: &Client, action: &str, body: &Value) -> Result<Value, Failure> {
+        client.post(&format!("{}/{action}", self.path()), &body.to_string())
+    }
+
+    fn tell_begun(&self, task: &Value, common: &Common) -> Result<(), Failure> {
         if common.json {
-            output::json(&task)?;
-        } else {
-            let id = plain(id);
-            let begun = styled(GOOD, "begun");
-            output::line(format!("{begun} as {id}: relay tasks show {id} --follow"))?;
+            return output::json(task);
         }
-        Ok(Exit::Success)
+        let (id, begun) = (text(task, "id"), styled(GOOD, "begun"));
+        output::line(format!("{begun} as {id}: relay tasks show {id} --follow"))
+    }
+
+    /// What waits for a later attempt is not dead, and goes by itself.
+    fn tell_left(&self, left: u64, before: &Value) -> Result<(), Failure> {
+        let (wait, their) = if left == 1 { ("waits", "its") } else { ("wait", "their") };
+        let first = before["nextDue"].as_str().map(|due| format!(", the first at {}", plain(due)));
+        let (app, endpoint) = (plain(&self.app), plain(&self.endpoint));
+        let until = self.until.map(|until| format!(" --until {until}")).unwrap_or_default();
+        output::line(styled(
+            OPEN,
+            format!("{left} {wait} for {their} next attempt{}", first.unwrap_or_default()),
+        ))?;
+        output::line(format!(
+            "Send them now:  relay recover {app} {endpoint} --since {}{until} --waiting",
+            self.since
+        ))
     }
 }

@@ -91,7 +91,7 @@ fn list(arguments: &ListArguments, common: &Common) -> Outcome {
             (ASIDE, text(app, "id")),
         ]
     };
-    pages::show(&found, ["NAME", "UID", "MADE", "ID"], row, common)
+    pages::show(&found, "application", ["NAME", "UID", "MADE", "ID"], row, common)
 }
 
 fn show(arguments: &NamedArguments, common: &Common) -> Outcome {

@@ -53,7 +53,7 @@ pub(super) fn run(arguments: &AuditArguments, common: &Common) -> Outcome {
             cell(done(entry)),
         ]
     };
-    pages::show(&found, ["TIME", "WHO", "WHAT", "FROM", "CALL"], row, common)
+    pages::show(&found, "entry", ["TIME", "WHO", "WHAT", "FROM", "CALL"], row, common)
 }
 
 /// How far the clocks of this machine and the relay's may differ.

@@ -17,7 +17,8 @@ pub use super::caller::TokenArgument;
 use super::certificate;
 use super::failure::{Exit, Failure};
 use super::localhost::LocalResolver;
-use super::output::plain;
+use super::missing;
+use super::refusal::detail;
 use super::token::random;
 use crate::config::Config;
 
@@ -72,6 +73,8 @@ pub struct Answer {
     pub status: u16,
     /// The body, null when there is none.
     pub body: Value,
+    /// What was asked for.
+    pub path: String,
 }
 
 /// Talks to one relay.
@@ -134,14 +137,14 @@ impl Client {
     pub fn put_once(&self, path: &str, body: &str) -> Result<Value, Failure> {
         let url = format!("{}{path}", self.base);
         let request = self.agent.put(&url).header("content-type", "application/json");
-        self.accepted(self.answer(self.signed(request).send(body))?)
+        self.accepted(self.answer(path, self.signed(request).send(body))?)
     }
 
     /// Asks once, whatever the status.
     pub fn get_once(&self, path: &str) -> Result<Answer, Failure> {
         let url = format!("{}{path}", self.base);
         let request = self.agent.get(&url);
-        self.answer(self.signed(request).call())
+        self.answer(path, self.signed(request).call())
     }
 
     /// Deletes; sent again when the relay is busy, which deletes no more.
@@ -149,7 +152,7 @@ impl Client {
         let url = format!("{}{path}", self.base);
         self.retrying(|| {
             let request = self.agent.delete(&url);
-            self.answer(self.signed(request).call())
+            self.answer(path, self.signed(request).call())
         })
     }
 
@@ -166,7 +169,7 @@ impl Client {
         if (200..300).contains(&status) {
             return Ok(text);
         }
-        Err(self.refused(&Answer { status, body: read_body(text) }))
+        Err(self.refused(&Answer { status, body: read_body(text), path: path.to_owned() }))
     }
 
     /// Changes by JSON; sent again when the relay is busy, which changes no more.
@@ -174,7 +177,7 @@ impl Client {
         let url = format!("{}{path}", self.base);
         self.retrying(|| {
             let request = self.agent.patch(&url).header("content-type", "application/json");
-            self.answer(self.signed(request).send(body))
+            self.answer(path, self.signed(request).send(body))
         })
     }
 
@@ -182,7 +185,7 @@ impl Client {
     pub fn post_once(&self, path: &str, body: &str) -> Result<Answer, Failure> {
         let url = format!("{}{path}", self.base);
         let request = self.agent.post(&url).header("content-type", "application/json");
-        self.answer(self.signed(request).send(body))
+        self.answer(path, self.signed(request).send(body))
     }
 
     /// Posts JSON; sent again under the same key when the relay is busy, so that it counts once.
@@ -195,7 +198,7 @@ impl Client {
                 .post(&url)
                 .header("content-type", "application/json")
                 .header("idempotency-key", format!("auto_{digits}"));
-            self.answer(self.signed(request).send(body))
+            self.answer(path, self.signed(request).send(body))
         })
     }
 
@@ -218,9 +221,9 @@ impl Client {
         }
     }
 
-    fn answer(&self, result: Response) -> Result<Answer, Failure> {
+    fn answer(&self, path: &str, result: Response) -> Result<Answer, Failure> {
         let (status, text) = self.text(result)?;
-        Ok(Answer { status, body: read_body(text) })
+        Ok(Answer { status, body: read_body(text), path: path.to_owned() })
     }
 
     fn text(&self, result: Response) -> Result<(u16, String), Failure> {
@@ -239,7 +242,13 @@ impl Client {
     }
 
     fn refused(&self, answer: &Answer) -> Failure {
-        let Answer { status, body } = answer;
+        let Answer { status, body, path } = answer;
+        if *status == 404
+            && body["code"] == "not_found"
+            && let Some(failure) = missing::named(self, path)
+        {
+            return failure;
+        }
         let error = anyhow!("the relay at {} answers {status}: {}", self.base, detail(body));
         let failure = match status {
             503 => Failure::new(Exit::Temporary, error),
@@ -308,33 +317,6 @@ pub fn agent_with(timeout: Duration, skip_verify: bool) -> Agent {
     Agent::with_parts(config, DefaultConnector::default(), LocalResolver::default())
 }
 
-/// The words of an error's body, in either of the two shapes that the API has.
-fn detail(body: &Value) -> String {
-    let words = match &body["detail"] {
-        Value::String(text) => text.clone(),
-        Value::Array(items) => {
-            let items = items.iter().map(|item| {
-                let place = item["loc"].as_array().into_iter().flatten();
-                let place: Vec<&str> = place.filter_map(Value::as_str).collect();
-                format!("{}: {}", place.join("."), item["msg"].as_str().unwrap_or_default())
-            });
-            items.collect::<Vec<_>>().join("; ")
-        }
-        _ => body
-            .as_str()
-            .map_or_else(|| body.to_string(), str::to_owned)
-            .chars()
-            .take(500)
-            .collect(),
-    };
-    plain(&words)
-}
-
-/// The words of the answer that an error came with.
-pub fn words(text: &str) -> String {
-    detail(&read_body(text.to_owned()))
-}
-
 /// A part of a path, with what would be read as something else written as `%XX`.
 pub fn path_part(text: &str) -> String {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte);
@@ -349,17 +331,6 @@ pub fn path_part(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
-
-    #[test]
-    fn words_of_errors() {
-        let check = |body: Value, expected: &str| assert_eq!(detail(&body), expected);
-        check(json!({ "code": "not_found", "detail": "Entity not found" }), "Entity not found");
-        let item = json!({ "loc": ["body", "url"], "msg": "no URL", "type": "value_error" });
-        check(json!({ "detail": [item] }), "body.url: no URL");
-        check(json!("<html>"), "<html>");
-        check(Value::Null, "null");
-    }
 
     #[test]
     fn parts_of_paths() {

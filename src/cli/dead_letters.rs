@@ -3,12 +3,13 @@
 use clap::Subcommand;
 use serde_json::{Value, json};
 
-use super::client::path_part;
+use super::chosen;
+use super::client::{Client, path_part};
 use super::failure::{Exit, Failure};
 use super::output::{self, ASIDE, BAD, Cell, OPEN, cell, plain, styled};
 use super::token::wall_clock;
 use super::token_remote::RemoteArguments;
-use super::{Common, Outcome, pages, tasks};
+use super::{Common, Outcome, pages, standing, tasks};
 use crate::config::units::Span;
 use crate::domain::time::Timestamp;
 
@@ -205,7 +206,7 @@ fn list(arguments: &ListArguments, common: &Common) -> Outcome {
         ]
     };
     let names = ["DIED", "REASON", "STATUS", "ATTEMPTS", "EVENT TYPE", "ENDPOINT", "MESSAGE"];
-    pages::show(&found, names, row, common)
+    pages::show(&found, "dead letter", names, row, common)
 }
 
 fn work(arguments: &WorkArguments, action: &str, common: &Common) -> Outcome {
@@ -220,16 +221,31 @@ fn work(arguments: &WorkArguments, action: &str, common: &Common) -> Outcome {
     }
     let task = client.post(&path, &body.to_string())?;
     let id = task["id"].as_str().unwrap_or_default();
-    if arguments.follow {
-        return tasks::follow(&client, id, common);
-    }
-    if common.json {
+    let exit = if arguments.follow {
+        tasks::follow(&client, id, common)?
+    } else if common.json {
         output::json(&task)?;
+        Exit::Success
     } else {
         let id = plain(id);
         output::line(format!("begun as {id}: relay tasks show {id} --follow"))?;
+        Exit::Success
+    };
+    if action == "resend" && !common.json {
+        tell_held(&client, arguments)?;
     }
-    Ok(Exit::Success)
+    Ok(exit)
+}
+
+/// What is put back goes nowhere while its endpoint is parked.
+fn tell_held(client: &Client, arguments: &WorkArguments) -> Result<(), Failure> {
+    match &arguments.filter.endpoint {
+        None => standing::tell_held_of(client, &arguments.app),
+        Some(endpoint) => {
+            let path = format!("{}/endpoint/{}", chosen::path(&arguments.app), path_part(endpoint));
+            standing::tell_held(&standing::of(client, &path)?)
+        }
+    }
 }
 
 fn show_plan(plan: &Value, action: &str, common: &Common) -> Result<(), Failure> {

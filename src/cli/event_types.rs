@@ -65,6 +65,9 @@ pub struct AddArguments {
     /// A file that holds the JSON schema of its payloads; - is stdin
     #[arg(long, value_name = "FILE")]
     schema: Option<PathBuf>,
+    /// An example of its payloads, for `relay endpoints test`; may be given again
+    #[arg(long = "example", value_name = "JSON", conflicts_with = "schema")]
+    examples: Vec<String>,
 }
 
 /// What `relay event-types delete` takes.
@@ -103,7 +106,7 @@ fn list(arguments: &ListArguments, common: &Common) -> Outcome {
         };
         [cell(text(event_type, "name")), state, (ASIDE, text(event_type, "description"))]
     };
-    pages::show(&found, ["EVENT TYPE", "STATE", "DESCRIPTION"], row, common)
+    pages::show(&found, "event type", ["EVENT TYPE", "STATE", "DESCRIPTION"], row, common)
 }
 
 fn show(arguments: &NamedArguments, common: &Common) -> Outcome {
@@ -143,6 +146,11 @@ fn add(arguments: &AddArguments, common: &Common) -> Outcome {
             .map_err(|error| Failure::usage(format!("{} is not JSON: {error}", path.display())))?;
         body["schemas"] = json!({ "1": schema });
     }
+    if !arguments.examples.is_empty() {
+        let read = arguments.examples.iter().map(|text| example(text));
+        let examples: Vec<Value> = read.collect::<Result<_, _>>()?;
+        body["schemas"] = json!({ "1": { "examples": examples } });
+    }
     let made = arguments.named.at.client(common)?.post(PATH, &body.to_string())?;
     if common.json {
         output::json(&made)?;
@@ -150,6 +158,12 @@ fn add(arguments: &AddArguments, common: &Common) -> Outcome {
         output::line(format!("made {}", text(&made, "name")))?;
     }
     Ok(Exit::Success)
+}
+
+fn example(text: &str) -> Result<Value, Failure> {
+    let read: Option<Value> = serde_json::from_str(text).ok();
+    read.filter(Value::is_object)
+        .ok_or_else(|| Failure::usage("--example has to be a JSON object, {…}"))
 }
 
 fn delete(arguments: &DeleteArguments, common: &Common) -> Outcome {

@@ -1,6 +1,6 @@
 //! Follows the deliveries of a message until each has ended.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -56,6 +56,8 @@ struct Follower<'client> {
     attempts_path: String,
     json: bool,
     attempts: BTreeSet<String>,
+    /// How many of them each endpoint had.
+    numbers: BTreeMap<String, u32>,
     ended: BTreeSet<String>,
 }
 
@@ -74,6 +76,7 @@ pub(super) fn follow(
         attempts_path: format!("/api/v1/app/{app}/attempt/msg/{message}"),
         json,
         attempts: BTreeSet::new(),
+        numbers: BTreeMap::new(),
         ended: BTreeSet::new(),
     };
     let begun = Instant::now();
@@ -138,14 +141,17 @@ impl Follower<'_> {
         Ok(found)
     }
 
-    fn print_attempt(&self, attempt: &Value) -> Result<(), Failure> {
+    fn print_attempt(&mut self, attempt: &Value) -> Result<(), Failure> {
         let field = |name: &str| output::plain(attempt[name].as_str().unwrap_or_default());
         let code = attempt["responseStatusCode"].as_i64().unwrap_or_default();
         let duration = attempt["responseDurationMs"].as_i64().unwrap_or_default();
+        let number = self.numbers.entry(field("endpointId")).or_default();
+        *number += 1;
         if self.json {
             return output::json(&json!({
-                "attempt": field("id"), "endpoint": field("endpointId"), "url": field("url"),
-                "status_code": code, "duration_ms": duration, "status": field("statusText"),
+                "attempt": field("id"), "number": number, "endpoint": field("endpointId"),
+                "url": field("url"), "status_code": code, "duration_ms": duration,
+                "status": field("statusText"),
             }));
         }
         let answer =
@@ -154,8 +160,8 @@ impl Follower<'_> {
         output::line(format!(
             "  {} {} {}",
             field("url"),
-            styled(style, answer),
-            styled(ASIDE, format!("in {duration} ms"))
+            styled(ASIDE, format!("attempt {number}, {duration} ms:")),
+            styled(style, answer)
         ))
     }
 

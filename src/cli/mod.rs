@@ -38,10 +38,13 @@ mod listen;
 mod localhost;
 mod man;
 mod messages;
+mod missing;
 mod output;
 mod owner;
 mod pages;
 mod plan;
+mod portal_link;
+mod refusal;
 mod repair;
 mod sealing_key;
 mod send;
@@ -51,6 +54,7 @@ mod sign_in_link;
 mod signed_request;
 mod source;
 mod stage;
+mod standing;
 mod stats;
 mod stream;
 mod tail;
@@ -178,6 +182,8 @@ enum Command {
     Token(token::TokenCommand),
     /// Make a link with which somebody gets a key of their own and signs in
     SignInLink(sign_in_link::SignInLinkArguments),
+    /// Make a link with which a customer looks after the endpoints of its application
+    PortalLink(portal_link::PortalLinkArguments),
     /// Tell who changed what in a running relay, and who signed in
     Audit(audit::AuditArguments),
     /// Tell which keys seal the secrets on disk, and have another one seal them
@@ -260,6 +266,7 @@ fn dispatch(cli: &Cli) -> Outcome {
         Command::Verify(arguments) => verify::run(arguments, common),
         Command::Token(command) => token::run(command, common),
         Command::SignInLink(arguments) => sign_in_link::run(arguments, common),
+        Command::PortalLink(arguments) => portal_link::run(arguments, common),
         Command::Audit(arguments) => audit::run(arguments, common),
         Command::SealingKey(command) => sealing_key::run(command, common),
         Command::Health(arguments) => health::run(arguments, common),

@@ -38,9 +38,10 @@ pub(super) fn list(
     Ok(found)
 }
 
-/// Prints what was found: as JSON, or as a table with a row for each.
+/// Prints what was found: as JSON, or as a table with a row for each; `noun` is what one is called.
 pub(super) fn show<const N: usize>(
     found: &[Value],
+    noun: &str,
     names: [&str; N],
     row: impl Fn(&Value) -> [Cell; N],
     common: &Common,
@@ -48,7 +49,7 @@ pub(super) fn show<const N: usize>(
     if common.json {
         output::json(&found)?;
     } else if found.is_empty() {
-        output::line("there is none")?;
+        output::line(format!("no {noun} was found"))?;
     } else {
         let rows: Vec<_> = found.iter().map(row).collect();
         output::table(names, &rows)?;

@@ -55,7 +55,7 @@ fn list(client: &Client, common: &Common) -> Outcome {
         let text = |field: &str| plain(link[field].as_str().unwrap_or("-"));
         ["expiresAt", "name", "role", "madeBy", "id"].map(|field| cell(text(field)))
     };
-    pages::show(found, ["UNTIL", "NAME", "ROLE", "MADE BY", "ID"], row, common)
+    pages::show(found, "link", ["UNTIL", "NAME", "ROLE", "MADE BY", "ID"], row, common)
 }
 
 /// Has the relay make a link and prints it, on a line of its own.

@@ -168,7 +168,7 @@ impl Stream {
         let mut text = String::new();
         // Whatever of it can be read.
         let _ = response.body_mut().as_reader().take(REFUSAL_MAX).read_to_string(&mut text);
-        let words = super::client::words(&text);
+        let words = super::refusal::words(&text);
         if status == 429 || status >= 500 {
             return Ok(self.lost(format!("the relay answers {status}: {words}")));
         }

@@ -115,7 +115,7 @@ fn list(arguments: &ListArguments, common: &Common) -> Outcome {
             cell(text(task, "id")),
         ]
     };
-    pages::show(&found, ["UPDATED", "STATUS", "DONE", "TASK", "ID"], row, common)
+    pages::show(&found, "task", ["UPDATED", "STATUS", "DONE", "TASK", "ID"], row, common)
 }
 
 /// Whether somebody sees how far a task is while it goes on.
@@ -131,6 +131,21 @@ pub(super) fn follow(client: &Client, id: &str, common: &Common) -> Outcome {
 /// The same with how much there is to do, as far as that is known: on a terminal the way there is
 /// drawn over itself, anywhere else told in lines.
 pub(super) fn watch(client: &Client, id: &str, total: Option<u64>, common: &Common) -> Outcome {
+    wait(client, id, total, common).map(|task| exit(&task))
+}
+
+/// What a command ends with that has waited for the end of a task.
+pub(super) fn exit(task: &Value) -> Exit {
+    if task["status"] == "finished" { Exit::Success } else { Exit::Failed }
+}
+
+/// The same; gives the task as it ended.
+pub(super) fn wait(
+    client: &Client,
+    id: &str,
+    total: Option<u64>,
+    common: &Common,
+) -> Result<Value, Failure> {
     let mut wait = FIRST_WAIT;
     let mut way = Way { total, watched: is_watched(common), told: Instant::now() };
     // Ends with the task, or with whoever waits.
@@ -139,8 +154,7 @@ pub(super) fn watch(client: &Client, id: &str, total: Option<u64>, common: &Comm
         if task["status"] != "running" {
             way.clear();
             show(&task, common)?;
-            let finished = task["status"] == "finished";
-            return Ok(if finished { Exit::Success } else { Exit::Failed });
+            return Ok(task);
         }
         if !common.json {
             way.tell(&task)?;
@@ -159,16 +173,16 @@ struct Way {
 
 impl Way {
     fn tell(&mut self, task: &Value) -> Result<(), Failure> {
-        let number = |field: &str| task["data"][field].as_u64().unwrap_or_default();
-        let (done, looked) = (number("done"), number("lookedAt"));
+        let far = how_far(task);
         if self.watched {
+            let done = task["data"]["done"].as_u64().unwrap_or_default();
             let bar = self.total.map(|total| bar(done, total)).unwrap_or_default();
             // Whoever has closed it sees nothing, and the task goes on.
-            let line = format!("{ANEW}{NO_BREAKS}{bar}{done} done of {looked} looked at{BREAKS}");
+            let line = format!("{ANEW}{NO_BREAKS}{bar}{far}{BREAKS}");
             let _ = std::io::stderr().write_all(line.as_bytes());
         } else if self.told.elapsed() >= TOLD_EVERY {
             self.told = Instant::now();
-            output::line(format!("{done} done of {looked} looked at so far"))?;
+            output::line(format!("{far} so far"))?;
         }
         Ok(())
     }
@@ -193,11 +207,10 @@ fn show(task: &Value, common: &Common) -> Result<(), Failure> {
         return output::json(task);
     }
     let data = &task["data"];
-    let number = |field: &str| data[field].as_u64().unwrap_or_default();
     let standing = styled(style(task), standing(task));
     let id = styled(ASIDE, text(task, "id"));
     output::line(format!("{} {standing} {id}", kind(task)))?;
-    output::line(format!("{} done of {} looked at", number("done"), number("lookedAt")))?;
+    output::line(how_far(task))?;
     for (name, count) in data["counts"].as_object().into_iter().flatten() {
         output::line(format!("  {} {count}", plain(name)))?;
     }
@@ -209,6 +222,18 @@ fn show(task: &Value, common: &Common) -> Result<(), Failure> {
 
 fn text(task: &Value, field: &str) -> String {
     plain(task[field].as_str().unwrap_or_default())
+}
+
+/// How much it has done; what is put back is yet to be sent.
+fn how_far(task: &Value) -> String {
+    let number = |field: &str| task["data"][field].as_u64().unwrap_or_default();
+    let (done, looked) = (number("done"), number("lookedAt"));
+    match kind(task).as_str() {
+        "endpoint.recover" | "dead-letter.resend" => {
+            format!("put back to be sent: {done} of {looked} looked at")
+        }
+        _ => format!("{done} done of {looked} looked at"),
+    }
 }
 
 /// What it does, by the most exact name there is.

@@ -25,9 +25,20 @@ pub(super) struct Asked<'a> {
 pub(super) fn find(name: &str) -> Result<&'static Provider, Failure> {
     provider::find(name).ok_or_else(|| {
         let names: Vec<&str> = provider::known().iter().map(|known| known.name.as_str()).collect();
-        Failure::usage(format!("no provider is called `{name}`"))
-            .hint(format!("there are {}", names.join(", ")))
+        let meant = near(name, &names).map(|meant| format!("did you mean {meant}? "));
+        Failure::usage(format!("no provider is called `{name}`")).hint(format!(
+            "{}there are {}",
+            meant.unwrap_or_default(),
+            names.join(", ")
+        ))
     })
+}
+
+/// The name that was meant, if one is near enough.
+fn near<'a>(name: &str, names: &[&'a str]) -> Option<&'a str> {
+    let alike = |known: &&str| strsim::jaro_winkler(&name.to_lowercase(), known);
+    let best = names.iter().copied().max_by(|a, b| alike(a).total_cmp(&alike(b)))?;
+    (alike(&best) > 0.85).then_some(best)
 }
 
 /// Verifies and says how it went: exit code 0 or 1.

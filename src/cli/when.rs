@@ -1,5 +1,6 @@
 //! A point in time on the command line: so long ago, or a time.
 
+use std::fmt;
 use std::str::FromStr;
 
 use super::failure::Failure;
@@ -29,6 +30,17 @@ impl FromStr for When {
                  time like 2026-11-21T00:00:00Z"
             )
         })
+    }
+}
+
+impl fmt::Display for When {
+    /// As it is written on a command line.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            When::Ago(span) if span.to_string().contains(' ') => write!(formatter, "\"{span}\""),
+            When::Ago(span) => write!(formatter, "{span}"),
+            When::At(time) => write!(formatter, "{time}"),
+        }
     }
 }
 

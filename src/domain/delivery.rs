@@ -3,7 +3,7 @@
 //! ```text
 //! waiting -> sending -> delivered | retrying | dead
 //! retrying -> sending            waiting | retrying -> cancelled | dead (expired)
-//! dead | cancelled -> waiting    dead -> cancelled    (by a person)
+//! dead | cancelled | retrying -> waiting    dead -> cancelled    (by a person)
 //! ```
 //!
 //! Sending is a lease in memory and never stored: after a crash the delivery is still due.
@@ -127,7 +127,7 @@ pub fn transition(state: State, input: Input) -> Result<State, IllegalTransition
             State::Dead(DeadReason::Expired)
         }
         (State::Waiting | State::Retrying, Input::Cancel) => State::Cancelled,
-        (State::Dead(_) | State::Cancelled, Input::Requeue) => State::Waiting,
+        (State::Dead(_) | State::Cancelled | State::Retrying, Input::Requeue) => State::Waiting,
         (State::Dead(_), Input::Purge) => State::Cancelled,
         (state, input) => return Err(IllegalTransition { state, input }),
     };
@@ -319,6 +319,7 @@ mod tests {
             (Waiting, Input::Cancel, Cancelled),
             (Retrying, Input::Cancel, Cancelled),
             (Cancelled, Input::Requeue, Waiting),
+            (Retrying, Input::Requeue, Waiting),
             (Waiting, Input::Die(DeadReason::Expired), State::Dead(DeadReason::Expired)),
             (Retrying, Input::Die(DeadReason::Expired), State::Dead(DeadReason::Expired)),
         ];

@@ -46,6 +46,8 @@ pub enum Work {
     Reseal,
     /// Dead letters of an application are put back or given up.
     DeadLetters(DeadLetterWork),
+    /// The same as `Recover`, and deliveries that wait for a later attempt become due too.
+    RecoverWaiting(EndpointWork),
 }
 
 /// Messages accepted from `since` on and before `until`.
@@ -125,9 +127,10 @@ impl Work {
     /// The application that it is about; `None` when it is about several.
     pub fn application(&self) -> Option<ApplicationId> {
         match self {
-            Work::Recover(work) | Work::ReplayMissing(work) | Work::BulkReplay(work, _) => {
-                Some(work.application)
-            }
+            Work::Recover(work)
+            | Work::RecoverWaiting(work)
+            | Work::ReplayMissing(work)
+            | Work::BulkReplay(work, _) => Some(work.application),
             Work::PurgeContent { application } => Some(*application),
             Work::DeadLetters(work) => Some(work.application),
             Work::CountByApplication { .. }
@@ -140,9 +143,10 @@ impl Work {
     /// When the messages that it looks at were accepted.
     pub fn window(&self) -> Option<Window> {
         match self {
-            Work::Recover(work) | Work::ReplayMissing(work) | Work::BulkReplay(work, _) => {
-                Some(work.window)
-            }
+            Work::Recover(work)
+            | Work::RecoverWaiting(work)
+            | Work::ReplayMissing(work)
+            | Work::BulkReplay(work, _) => Some(work.window),
             Work::CountByApplication { window, .. } => Some(*window),
             Work::CountByEventType
             | Work::PurgeContent { .. }

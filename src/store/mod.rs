@@ -25,6 +25,7 @@ mod due;
 mod error;
 mod expunge;
 mod failing;
+mod hurry;
 mod index;
 mod journal;
 mod key_files;

@@ -88,7 +88,10 @@ impl Transaction<'_> {
     /// Why a task can't go on.
     fn obstacle(&self, work: &Work) -> Option<String> {
         match work {
-            Work::Recover(work) | Work::ReplayMissing(work) | Work::BulkReplay(work, _) => {
+            Work::Recover(work)
+            | Work::RecoverWaiting(work)
+            | Work::ReplayMissing(work)
+            | Work::BulkReplay(work, _) => {
                 let endpoint = Reference::Id(work.endpoint);
                 let found = self.endpoint(work.application, &endpoint);
                 found.is_err().then(|| "the endpoint was deleted".to_owned())
@@ -116,7 +119,13 @@ impl Transaction<'_> {
             return false;
         }
         match work {
-            Work::Recover(work) => self.recover(stored, work),
+            Work::Recover(work) => {
+                if self.waits(stored, work).is_some() {
+                    *counts.entry("waiting".to_owned()).or_default() += 1;
+                }
+                self.recover(stored, work)
+            }
+            Work::RecoverWaiting(work) => self.recover(stored, work) || self.hurry(stored, work),
             Work::ReplayMissing(work) => self.replay_missing(stored, work),
             Work::BulkReplay(work, filter) => self.replay_again(stored, work, filter),
             Work::CountByApplication { applications, .. } => {
@@ -181,7 +190,7 @@ impl Transaction<'_> {
 
     /// The last of the deliveries of a message to the endpoint, with its row if it has one; `None`
     /// when there was never one.
-    fn newest_delivery(
+    pub(super) fn newest_delivery(
         &self,
         message: &Message,
         work: &EndpointWork,

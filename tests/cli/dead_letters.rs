@@ -45,7 +45,7 @@ fn from_a_receiver_that_is_down_to_an_empty_list() {
     };
     assert_eq!(of(&["--type", "a.b", "--endpoint", "books", "--since", "1d"]), 2);
     assert_eq!(of(&["--status", "400"]) + of(&["--until", "1d"]) + of(&["--tag", "t"]), 0);
-    run(&["dead-letters", "list", "--reason", "gone"]).expect(0, "there is none\n", "");
+    run(&["dead-letters", "list", "--reason", "gone"]).expect(0, "no dead letter was found\n", "");
     run(&["dead-letters", "list", "--reason", "odd"]).expect(2, "", "possible values");
     for class in ["404", "4xx"] {
         run(&["dead-letters", "list", "--status", class]).expect(2, "", "300, 400 or 500");
@@ -63,7 +63,7 @@ fn from_a_receiver_that_is_down_to_an_empty_list() {
     let done = run(&[&resend[..], &["--follow"]].concat());
     done.expect(0, "dead-letter.resend finished qtask_", "").expect(
         0,
-        "2 done of 3 looked at\n",
+        "put back to be sent: 2 of 3 looked at\n",
         "",
     );
     assert_eq!(of(&[]), 1);
@@ -82,7 +82,7 @@ fn from_a_receiver_that_is_down_to_an_empty_list() {
 
     let tasks = run(&["tasks", "list"]).expect(0, "dead-letter.purge", "");
     assert_eq!(tasks.out.lines().count(), 3);
-    run(&["tasks", "list", "--status", "cancelled"]).expect(0, "there is none\n", "");
+    run(&["tasks", "list", "--status", "cancelled"]).expect(0, "no task was found\n", "");
     run(&["tasks", "cancel", &task]).expect(1, "", "the task has ended");
     relay.stop();
 }
@@ -110,7 +110,11 @@ fn a_task_that_is_cancelled() {
         Folder::new().run(&[arguments, &at].concat())
     };
     let followed = run(&["tasks", "show", "qtask_1", "--follow"]);
-    followed.expect(1, "endpoint.recover cancelled qtask_1\n5 done of 7 looked at\nit was\n", "");
+    followed.expect(
+        1,
+        "endpoint.recover cancelled qtask_1\nput back to be sent: 5 of 7 looked at\nit was\n",
+        "",
+    );
     run(&["tasks", "cancel", "qtask_1"]).expect(0, "cancelled qtask_1\n", "");
     let asked = relay.asked();
     assert_eq!(asked[1].line, "GET /api/v1/background-task/qtask_1");

@@ -23,6 +23,7 @@ mod manage;
 mod output;
 mod own_way;
 mod owner;
+mod parked;
 mod people;
 mod permission;
 mod redact;

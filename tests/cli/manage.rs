@@ -36,9 +36,10 @@ fn applications_and_event_types() {
     assert_eq!(json_of(&folder, &relay, &["applications", "list"])[0]["uid"], "acme");
     run(&["applications", "delete", "acme"]).expect(2, "", "for good");
     run(&["applications", "delete", "acme", "--yes"]).expect(0, "deleted acme\n", "");
-    run(&["applications", "show", "acme"]).expect(1, "", "answers 404");
+    let none = run(&["applications", "show", "acme"]);
+    none.expect(1, "", "there is no application `acme`\nhint: relay applications list\n");
 
-    run(&["event-types", "list"]).expect(0, "there is none", "");
+    run(&["event-types", "list"]).expect(0, "no event type was found\n", "");
     folder.write("schema.json", r#"{"examples":[{"paid":true}]}"#);
     let add = ["event-types", "add", "invoice.paid", "--description", "It is paid"];
     let add = [&add[..], &["--schema", "schema.json", "--group", "invoices"]].concat();
@@ -48,11 +49,16 @@ fn applications_and_event_types() {
     let shown = run(&["event-types", "show", "invoice.paid"]);
     shown.expect(0, "group        invoices\n", "").expect(0, "\nschema 1\n{\n  \"examples\"", "");
     run(&["event-types", "delete", "invoice.paid"]).expect(0, "archived invoice.paid\n", "");
-    run(&["event-types", "list"]).expect(0, "there is none", "");
+    run(&["event-types", "list"]).expect(0, "no event type was found\n", "");
     run(&["event-types", "list", "--archived"]).expect(0, "archived  It is paid", "");
     let removed = run(&["event-types", "delete", "invoice.paid", "--expunge"]);
     removed.expect(0, "removed invoice.paid\n", "");
-    run(&["event-types", "show", "invoice.paid"]).expect(1, "", "answers 404");
+    let none = run(&["event-types", "show", "invoice.paid"]);
+    none.expect(1, "", "there is no event type `invoice.paid`");
+    let example = ["event-types", "add", "a.b", "--example"];
+    run(&[&example[..], &["[1]"]].concat()).expect(2, "", "has to be a JSON object");
+    run(&[&example[..], &["{\"a\":1}"]].concat()).expect(0, "made a.b\n", "");
+    run(&["event-types", "show", "a.b"]).expect(0, "\"a\": 1", "");
     folder.write("no.json", "{");
     let wrong = ["event-types", "add", "a.b", "--schema", "no.json"];
     run(&wrong).expect(2, "", "no.json is not JSON");
@@ -66,7 +72,7 @@ fn an_endpoint_from_its_making_to_its_end() {
     let receiver = ScriptedRelay::start(|_, _| (200, "{}".to_owned()));
     let relay = Live::start(&folder);
     let run = |arguments: &[&str]| run(&folder, &relay, arguments);
-    run(&["endpoints", "list"]).expect(0, "there is none", "");
+    run(&["endpoints", "list"]).expect(0, "no endpoint was found\n", "");
     let url = format!("{}/hook", receiver.url);
     let add = ["endpoints", "add", &url, "--uid", "books", "--event-type", "invoice.*"];
     let more = ["--header", "X-Own: a: b", "--rate", "50", "--channel", "eu"];
@@ -100,7 +106,11 @@ fn an_endpoint_from_its_making_to_its_end() {
     assert_eq!(secret.out.trim(), again["secret"].as_str().unwrap());
 
     let test = ["endpoints", "test", "books", "--event-type", "invoice.paid"];
-    run(&test).expect(1, "", "hint: relay event-types add invoice.paid --schema FILE");
+    run(&test).expect(
+        1,
+        "",
+        "hint: relay event-types add invoice.paid --example '{…}' makes it with one",
+    );
     folder.write("schema.json", r#"{"examples":[{"paid":true}]}"#);
     run(&["event-types", "add", "invoice.paid", "--schema", "schema.json"]).expect(0, "", "");
     run(&test).expect(0, "accepted msg_", "").expect(0, "1 of 1 endpoint delivered", "");
@@ -115,7 +125,8 @@ fn an_endpoint_from_its_making_to_its_end() {
     run(&["endpoints", "show", "books"]).expect(2, "", "there is more than one application");
     let delete = ["endpoints", "delete", "books", "--app", "default"];
     run(&delete).expect(0, "deleted books\n", "");
-    run(&delete).expect(1, "", "answers 404");
+    let none = run(&delete);
+    none.expect(1, "", "there is no endpoint `books`\nhint: relay endpoints list --app default\n");
     relay.stop();
 }
 
@@ -144,13 +155,14 @@ fn messages_are_found_shown_and_sent_again() {
         let id = |item: &Value| item["eventId"].as_str().unwrap().to_owned();
         listed.as_array().unwrap().iter().map(id).collect::<Vec<_>>()
     };
-    run(&["messages", "list"]).expect(0, "there is none\n", "");
+    run(&["messages", "list"]).expect(0, "no message was found\n", "");
     for (id, data) in [("one", "{\"customer\":\"Ada\"}"), ("two", "{\"customer\":\"Grace\"}")] {
         let send = ["send", "--type", "a.b", "--event-id", id, "--data", data];
         run(&send).expect(1, "dead ", "");
     }
     let listed = run(&["messages", "list"]).expect(0, "ACCEPTED", "");
-    listed.expect(0, "1 dead      a.b         default      msg_", "");
+    let listed = listed.expect(0, "1 dead      a.b         default      msg_", "");
+    assert!(!listed.out.contains("FOUND IN"), "nothing was looked for: {}", listed.out);
     assert_eq!(of(&[]), ["two", "one"]);
     assert_eq!(of(&["--status", "dead", "--since", "1h"]), ["two", "one"]);
     assert_eq!(of(&["--status", "failed", "--limit", "1", "--app", "default"]), ["two"]);
@@ -159,10 +171,10 @@ fn messages_are_found_shown_and_sent_again() {
     assert_eq!(of(&["--search", "ADA"]), ["one"]);
     assert_eq!(of(&["--search", "two"]), ["two"]);
     let found = run(&["messages", "list", "--search", "grace"]);
-    found.expect(0, "{\"customer\":\"Grace\"}\n", "");
+    found.expect(0, "{\"customer\":\"Grace\"}\n", "").expect(0, "FOUND IN\n", "");
     run(&["messages", "list", "--since", "soon"]).expect(2, "", "write how long ago, like 1h");
     run(&["messages", "list", "--search", "x", "--since", "30d"]).expect(1, "", "at most 7 days");
-    run(&["messages", "list", "--app", "none"]).expect(1, "", "answers 404");
+    run(&["messages", "list", "--app", "none"]).expect(1, "", "there is no application `none`");
 
     let shown = run(&["messages", "show", "default", "one"]).expect(0, "a.b msg_", "");
     let place =
@@ -182,7 +194,7 @@ fn messages_are_found_shown_and_sent_again() {
     let story = json_of(&folder, &relay, &["messages", "show", "default", "one"]);
     assert_eq!(story["attempts"].as_array().unwrap().len(), 2);
     assert_eq!(story["endpoints"][1]["reason"], "exhausted");
-    run(&["messages", "show", "default", "none"]).expect(1, "", "answers 404");
+    run(&["messages", "show", "default", "none"]).expect(1, "", "there is no message `none`");
 
     down.store(false, Ordering::Relaxed);
     let asked = run(&["resend", "default", "one"]).expect(0, "asked for http", "");
@@ -193,9 +205,15 @@ fn messages_are_found_shown_and_sent_again() {
     let again = json_of(&folder, &relay, &["resend", "default", "one", "--all"]);
     assert_eq!(again["resent"].as_array().unwrap().len(), 1);
     while receiver.asked().len() == before {}
-    run(&["resend", "default", "one", "c"]).expect(1, "", "answers 404");
+    run(&["resend", "default", "one", "c"]).expect(
+        1,
+        "",
+        "the message `one` was not meant for `ep_",
+    );
     let by_hand = run(&["messages", "show", "default", "one"]);
-    by_hand.expect(0, "asked for by a person", "").expect(0, "    < thanks\n", "");
+    let by_hand = by_hand.expect(0, "asked for by a person", "");
+    let by_hand = by_hand.expect(0, "    < thanks\n", "");
+    by_hand.expect(0, "delivered after 4 attempts, 2 scheduled, 2 asked for\n", "");
     relay.stop();
 }
 
@@ -210,7 +228,8 @@ fn what_was_missed_is_made_up_for() {
     down.store(false, Ordering::Relaxed);
     let recover = ["recover", "default", "books", "--since", "1h"];
     let done = run(&[&recover[..], &["--follow"]].concat());
-    done.expect(0, "endpoint.recover finished qtask_", "").expect(0, "3 done of 3 looked at\n", "");
+    let done = done.expect(0, "endpoint.recover finished qtask_", "");
+    done.expect(0, "put back to be sent: 3 of 3 looked at\n", "");
     let delivered = || {
         let list = ["messages", "list", "--status", "delivered"];
         json_of(&folder, &relay, &list).as_array().unwrap().len()

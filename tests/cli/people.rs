@@ -62,7 +62,7 @@ fn from_the_first_start_to_the_audit_log() {
     // What is taken back last.
     assert_eq!(what, [&["change", "change"][..], &others].concat());
     relay.run(bo, &["audit", "--who", "nobody"]).expect(0, "failed-sign-in", "");
-    relay.run(bo, &["audit", "--who", "somebody else"]).expect(0, "there is none", "");
+    relay.run(bo, &["audit", "--who", "somebody else"]).expect(0, "no entry was found", "");
     relay.live.stop();
     tells_no_link(Live::start(&folder));
 }
@@ -79,7 +79,7 @@ fn links_that_wait(relay: &Relay<'_>, ann: &str, bo: &str) {
     relay.run(bo, &revoke).expect(1, "", "this key is read-only");
     relay.run(ann, &revoke).expect(0, "revoked", "");
     relay.run(ann, &revoke).expect(1, "", "404");
-    relay.run(ann, &["sign-in-link", "--list"]).expect(0, "there is none", "");
+    relay.run(ann, &["sign-in-link", "--list"]).expect(0, "no link was found", "");
     assert_eq!(follow(relay, made.out.trim()).0, 401);
     relay.run(ann, &["sign-in-link"]).expect(2, "", "--name");
     relay.run(ann, &["sign-in-link", "--list", "--name", "x"]).expect(2, "", "cannot be used");
@@ -184,4 +184,28 @@ fn whoever_signed_in_needs_no_link() {
     assert!((200..300).contains(&status), "{status} {answer}");
     live.stop();
     tells_no_link(Live::start(&folder));
+}
+
+#[test]
+fn a_link_into_the_portal_of_a_customer() {
+    let folder = Folder::new();
+    let relay = Live::start(&folder);
+    let run = |arguments: &[&str]| {
+        let place = ["--server", &*relay.url, "--token", &relay.key];
+        folder.run(&[arguments, &place].concat())
+    };
+    run(&["portal-link", "acme"]).expect(1, "", "there is no application `acme`");
+    run(&["applications", "add", "Acme Ltd", "--uid", "acme"]).expect(0, "made acme", "");
+    run(&["portal-link", "acme", "--expires", "1m"]).expect(1, "", "body.expiry: must be");
+    // What the token in the link may do.
+    let make = |more: &[&str]| {
+        let made = run(&[&["portal-link", "acme", "--expires", "1h"], more].concat());
+        let made = made.expect(0, "/portal#key=", "It is good for 1h.");
+        let (_, token) = made.out.trim().split_once("#key=").unwrap();
+        let place = ["--server", &*relay.url, "--token", token, "--app", "acme"];
+        folder.run(&[&["endpoints", "add", "https://h.example/"], &place[..]].concat())
+    };
+    make(&[]).expect(0, "made ep_", "");
+    make(&["--read-only"]).expect(1, "", "answers 403");
+    relay.stop();
 }

@@ -65,10 +65,10 @@ fn deliveries_are_printed_as_they_end() {
         lines[..6],
         [
             "accepted msg_1 invoice.paid",
-            "  https://h1.example/ no answer: connection refused in 12 ms",
-            "  https://h1.example/ 500 in 12 ms",
+            "  https://h1.example/ attempt 1, 12 ms: no answer: connection refused",
+            "  https://h1.example/ attempt 2, 12 ms: 500",
             "delivered https://h2.example/ ep_2",
-            "  https://h1.example/ 200 in 12 ms",
+            "  https://h1.example/ attempt 3, 12 ms: 200",
             "delivered https://h1.example/ ep_1",
         ]
     );

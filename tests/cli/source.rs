@@ -48,6 +48,13 @@ fn from_its_url_to_what_was_refused_and_released() {
     let url = made.out.lines().find(|line| line.contains("/in/")).unwrap();
     assert!(url.trim().starts_with(&relay.url), "its own line: {url}");
     assert!(!made.out.contains(RIGHT), "{}", made.out);
+    let made = made.expect(0, "has to be the same as here: paste it, unless GitHub made it.\n", "");
+    made.expect(0, "Choose the content type application/json there: ", "");
+    let wrong = run(&["source", "add", "Shop", "--provider", "githib"]);
+    wrong.expect(2, "", "hint: did you mean github? there are ");
+    let wrong = run(&["source", "add", "Shop", "--provider", "zzz"]);
+    wrong.expect(2, "", "hint: there are ");
+    run(&["source", "show", "none"]).expect(1, "", "there is no source `none`");
     run(&["source", "list"]).expect(0, "shop    github    active  Shop  src_", "");
     run(&["source", "list", "--application", "none"]).expect(1, "", "names no application");
     let shown = run(&["source", "show", "shop"]).expect(0, "channels      code\n", "");
@@ -124,7 +131,7 @@ fn paused_rotated_and_removed() {
     by_url(url).expect(1, "answered  404", "");
     run(&trigger("push", RIGHT)).expect(0, "accepted", "");
     run(&["source", "remove", "shop"]).expect(0, "removed shop\n", "");
-    run(&["source", "show", "shop"]).expect(1, "", "answers 404");
+    run(&["source", "show", "shop"]).expect(1, "", "there is no source `shop`");
     run(&["source", "list"]).expect(0, "there is no source", "");
     relay.stop();
 }

@@ -210,7 +210,7 @@ fn top_looks_once() {
     assert!(lines[0].starts_with(&format!("relay {version} at {}, up ", relay.url)), "{lines:#?}");
     assert!(lines[0].ends_with(": ready, accepting"), "{lines:#?}");
     assert!(lines[1].starts_with("1 waiting"), "{lines:#?}");
-    assert!(lines[2].contains("1 endpoints (1 parked, 1 failing, 0 disabled)"), "{lines:#?}");
+    assert!(lines[2].contains("1 endpoint (1 parked, 1 failing, 0 disabled)"), "{lines:#?}");
     assert_eq!(lines[4], "            a second  last minute   last hour");
     assert!(lines[5].starts_with("accepted           -"), "{lines:#?}");
     let hour = |line: &str| line.split_whitespace().nth(3).map(str::to_owned);

@@ -54,6 +54,40 @@ fn recover_puts_back_what_is_dead() {
     relay.post(path, json!({"since": since})).expect(400);
 }
 
+/// Without being asked what is due later is left, and counted.
+#[test]
+fn recover_hurries_what_waits_when_it_is_asked_to() {
+    let relay = acme();
+    let since = relay.state.clock.now().to_string();
+    for event_id in ["later", "dead", "new", "delivered"] {
+        send(&relay, event_id, "a.b");
+    }
+    let ready = [(); 4].map(|()| next_ready(&relay));
+    let later = relay.state.store.now() + Duration::from_secs(3_600);
+    settle(&relay, &ready[0], 500, Verdict::RetryAt(later));
+    dead(&relay, &ready[1]);
+    settle(&relay, &ready[3], 200, Verdict::Delivered);
+    assert_eq!(stats(&relay, "books"), [1, 2, 1, 0]);
+    let path = "/app/acme/endpoint/books/recover";
+    let begun = relay.post(path, json!({"since": since})).expect(202).json;
+    let ended = finish(&relay, &begun);
+    let data = &ended["data"];
+    assert_eq!((&data["done"], &data["counts"]), (&1.into(), &json!({"waiting": 1})), "{ended}");
+    assert_eq!(next_ready(&relay).delivery(), ready[1].delivery());
+
+    let begun = relay.post(path, json!({"since": since, "waiting": true})).expect(202).json;
+    assert_eq!(begun["task"], "endpoint.recover");
+    assert_eq!(finish(&relay, &begun)["data"]["done"], 1, "what is due already goes by itself");
+    let hurried = next_ready(&relay);
+    assert_eq!((hurried.delivery(), hurried.attempts), (ready[0].delivery(), 0));
+    assert!(hurried.due < later);
+    assert_eq!(stats(&relay, "books"), [1, 3, 0, 0]);
+    assert!(relay.open.as_ref().unwrap().store.account().holds());
+    let relay = relay.restart();
+    assert!(relay.open.as_ref().unwrap().store.account().holds());
+    assert_eq!(status(&relay, "books", "later"), "pending");
+}
+
 #[test]
 fn a_replay_makes_new_deliveries() {
     let relay = acme();

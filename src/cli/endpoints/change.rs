@@ -230,14 +230,21 @@ fn app_of(client: &Client, named: &NamedArguments) -> Result<String, Failure> {
     Ok(path.rsplit('/').next().unwrap_or_default().to_owned())
 }
 
+/// What to do where there is no example to send.
 fn hint(failure: Failure, event_type: &str) -> Failure {
-    let needs = matches!(&failure, Failure::Told { error, .. }
-        if ["exampleIndex", "eventType"].iter().any(|field| error.to_string().contains(field)));
-    if !needs {
-        return failure;
-    }
+    let told = match &failure {
+        Failure::Told { error, .. } => error.to_string(),
+        Failure::OutputClosed => String::new(),
+    };
+    let names = |field: &str| told.contains(field);
     let name = plain(event_type);
-    failure.hint(format!(
-        "relay event-types add {name} --schema FILE gives it a schema, whose \"examples\" are sent"
-    ))
+    let how = if names("body.eventType") {
+        format!("relay event-types add {name} --example '{{…}}' makes it with one")
+    } else if names("body.exampleIndex") {
+        "add one to \"examples\" of its newest schema: see docs/event-types.md".to_owned()
+    } else {
+        return failure;
+    };
+    let words = anyhow::anyhow!("there is no such example of {name} that could be sent");
+    Failure::failed(words).hint(how)
 }

@@ -1,5 +1,7 @@
 //! `relay endpoints list` and `show`.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use super::NamedArguments;
@@ -7,7 +9,7 @@ use crate::cli::chosen::{AppArgument, text};
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::output::{self, ASIDE, BAD, Cell, GOOD, cell, plain, styled};
 use crate::cli::token_remote::RemoteArguments;
-use crate::cli::{Common, Outcome, pages};
+use crate::cli::{Common, Outcome, pages, standing};
 
 /// What `relay endpoints list` takes.
 #[derive(clap::Args, Debug)]
@@ -36,22 +38,27 @@ pub(super) fn list(arguments: &ListArguments, common: &Common) -> Outcome {
     let client = arguments.at.client(common)?;
     let path = format!("{}/endpoint", arguments.app.path(&client)?);
     let found = pages::list(&client, &path, "", arguments.limit)?;
+    let unwell = match common.json || found.is_empty() {
+        true => BTreeMap::new(),
+        false => standing::unwell(&client)?,
+    };
     let row = |endpoint: &Value| -> [Cell; 5] {
         let wants = listed(&endpoint["eventTypes"]).unwrap_or_else(|| "everything".to_owned());
+        let health = unwell.get(&text(endpoint, "id")).unwrap_or(&Value::Null);
         [
-            state(endpoint),
+            state(endpoint, health),
             cell(text(endpoint, "url")),
             cell(wants),
             cell(text(endpoint, "uid")),
             (ASIDE, text(endpoint, "id")),
         ]
     };
-    pages::show(&found, ["STATE", "URL", "WANTS", "UID", "ID"], row, common)
+    pages::show(&found, "endpoint", ["STATE", "URL", "WANTS", "UID", "ID"], row, common)
 }
 
-fn state(endpoint: &Value) -> Cell {
+fn state(endpoint: &Value, health: &Value) -> Cell {
     match (endpoint["disabled"] == true, endpoint["disabledReason"].as_str()) {
-        (false, _) => (GOOD, "enabled".to_owned()),
+        (false, _) => standing::trouble(health).unwrap_or((GOOD, "enabled".to_owned())),
         (true, Some("gone")) => (BAD, "disabled: gone".to_owned()),
         (true, Some("failing")) => (BAD, "disabled: failing".to_owned()),
         (true, _) => (ASIDE, "disabled".to_owned()),
@@ -70,6 +77,7 @@ pub(super) fn run(arguments: &ShowArguments, common: &Common) -> Outcome {
     let headers = client.get(&format!("{path}/headers"))?;
     endpoint["headers"] = headers["headers"].clone();
     endpoint["sensitive"] = headers["sensitive"].clone();
+    endpoint["health"] = standing::of(&client, &path)?;
     endpoint["stats"] = client.patient().get(&format!("{path}/stats"))?;
     if arguments.secret {
         let client = arguments.named.at.client(common)?;
@@ -105,8 +113,12 @@ fn tell(endpoint: &Value) -> Result<(), Failure> {
     let field = |word: &str, text: String| {
         output::line(format!("{}{text}", styled(ASIDE, format!("{word:<12}"))))
     };
-    let (style, state) = state(endpoint);
+    let health = &endpoint["health"];
+    let (style, state) = state(endpoint, health);
     field("state", styled(style, state))?;
+    if health.is_object() {
+        field("health", standing::sentence(health))?;
+    }
     for (name, word) in FIELDS {
         let text = match &endpoint[name] {
             Value::Null => continue,

@@ -82,18 +82,28 @@ pub(super) fn run(arguments: &ListArguments, common: &Common) -> Outcome {
         None => "/api/v1/message-search".to_owned(),
     };
     let found = pages::list(&client, &path, &arguments.query()?, arguments.limit)?;
-    let row = |message: &Value| -> [Cell; 6] {
+    let row = |message: &Value| -> [Cell; 5] {
         [
             cell(text(message, "timestamp")),
             standing(&message["deliveries"]),
             cell(text(message, "eventType")),
             cell(text(message, "appName")),
             (ASIDE, text(message, "id")),
-            cell(plain(message["match"]["excerpt"].as_str().unwrap_or_default())),
         ]
     };
-    let names = ["ACCEPTED", "DELIVERIES", "EVENT TYPE", "APPLICATION", "ID", "FOUND IN"];
-    pages::show(&found, names, row, common)
+    let names = ["ACCEPTED", "DELIVERIES", "EVENT TYPE", "APPLICATION", "ID"];
+    if arguments.search.is_none() {
+        return pages::show(&found, "message", names, row, common);
+    }
+    let excerpt =
+        |message: &Value| cell(plain(message["match"]["excerpt"].as_str().unwrap_or_default()));
+    let [accepted, deliveries, event_type, application, id] = names;
+    let names = [accepted, deliveries, event_type, application, id, "FOUND IN"];
+    let found_in = |message: &Value| -> [Cell; 6] {
+        let [accepted, deliveries, event_type, application, id] = row(message);
+        [accepted, deliveries, event_type, application, id, excerpt(message)]
+    };
+    pages::show(&found, "message", names, found_in, common)
 }
 
 /// What there is of each: `2 delivered, 1 dead`.

@@ -8,10 +8,13 @@ use crate::cli::client::{Client, path_part};
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::output;
 use crate::cli::token_remote::RemoteArguments;
-use crate::cli::{Common, Outcome, pages};
+use crate::cli::{Common, Outcome, pages, standing};
 
 /// Endpoints and attempts that are shown of one message.
 const SHOWN_MAX: usize = 10_000;
+
+/// Endpoints of one message that are asked how they stand.
+const STANDING_MAX: usize = 100;
 
 /// What `relay messages show` takes.
 #[derive(clap::Args, Debug)]
@@ -60,6 +63,7 @@ fn read(client: &Client, app: &str, message: &str) -> Result<Story, Failure> {
     let path = format!("{app}/msg/{name}");
     let message = client.get(&path)?;
     let endpoints = pages::list(client, &format!("{path}/explain"), "", SHOWN_MAX)?;
+    let endpoints = stand(client, app, endpoints)?;
     let listed = format!("{app}/attempt/msg/{name}");
     let mut attempts = pages::list(client, &listed, "&order=ascending", SHOWN_MAX)?;
     for attempt in &mut attempts {
@@ -69,6 +73,16 @@ fn read(client: &Client, app: &str, message: &str) -> Result<Story, Failure> {
         attempt["sensitive"] = headers["sensitive"].clone();
     }
     Ok(Story { request: request(client, &message)?, message, endpoints, attempts })
+}
+
+/// With how each stands for which the message waits, the first of them.
+fn stand(client: &Client, app: &str, mut endpoints: Vec<Value>) -> Result<Vec<Value>, Failure> {
+    let waiting = endpoints.iter_mut().filter(|endpoint| endpoint["nextAttempt"].is_string());
+    for endpoint in waiting.take(STANDING_MAX) {
+        let id = endpoint["endpointId"].as_str().map(path_part).unwrap_or_default();
+        endpoint["health"] = standing::of(client, &format!("{app}/endpoint/{id}"))?;
+    }
+    Ok(endpoints)
 }
 
 /// What came to the source; null where the application sent the message, and for callers that may

@@ -7,6 +7,7 @@ use super::show::Story;
 use crate::cli::chosen::text;
 use crate::cli::failure::Failure;
 use crate::cli::output::{self, ASIDE, BAD, GOOD, OPEN, count, plain, plain_lines, styled};
+use crate::domain::time::Timestamp;
 
 /// Characters of an answer that are shown.
 const ANSWER_SHOWN: usize = 2_000;
@@ -85,9 +86,25 @@ fn one(endpoint: &Value, attempts: &[Value]) -> Result<(), Failure> {
         tried(attempt)?;
     }
     match endpoint["nextAttempt"].as_str() {
-        Some(next) => output::line(format!("  {} {}", styled(OPEN, "next attempt"), plain(next))),
+        Some(next) => come(next, &endpoint["health"]),
         None => Ok(()),
     }
+}
+
+/// When it goes next: what is due is held all the same while its endpoint is parked.
+fn come(next: &str, health: &Value) -> Result<(), Failure> {
+    let parked = health["status"] == "parked";
+    let time = Timestamp::parse_rfc3339;
+    let probe = health["nextProbe"].as_str();
+    let goes_first = probe.and_then(time).zip(time(next)).is_some_and(|(probe, due)| probe < due);
+    if !parked || goes_first {
+        return output::line(format!("  {} {}", styled(OPEN, "next attempt"), plain(next)));
+    }
+    let when = match probe {
+        Some(at) => format!("next probe at {}", plain(at)),
+        None => "a probe is on its way".to_owned(),
+    };
+    output::line(format!("  {} the endpoint is parked, {when}", styled(BAD, "held:")))
 }
 
 /// One attempt: what was sent and what came back.

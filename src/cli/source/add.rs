@@ -158,6 +158,19 @@ fn tell(made: &Value, row: Option<&Provider>) -> Result<(), Failure> {
     output::line(format!(
         "Give this URL to {title}. Who knows it may post to it: keep it secret."
     ))?;
+    if let Some(row) = row.filter(|row| row.needs_secret()) {
+        // Some choose it, others are given it: the same it has to be.
+        let what = row.secret.as_deref().unwrap_or("the secret");
+        output::line(format!(
+            "There {what} has to be the same as here: paste it, unless {} made it.",
+            row.title
+        ))?;
+        if row.name == "github" {
+            let words = "Choose the content type application/json there: a form is taken too, but \
+                         has the event as\ntext in its field `payload`.";
+            output::line(words)?;
+        }
+    }
     if let Some(row) = row.filter(|row| !row.docs.is_empty()) {
         output::line(format!("How {} signs: {}", row.title, row.docs))?;
     }

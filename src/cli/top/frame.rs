@@ -88,25 +88,29 @@ fn head(base: &str, overview: &Value) -> Vec<String> {
     let size = |value: &Value| value.as_u64().map_or("?".to_owned(), bytes);
     let disk = &overview["disk"];
     let endpoint = |name: &str, what: &str| format!("{} {what}", known(name));
+    let all = |name: &str, noun: &str| {
+        let ending = if overview[name] == 1 { "" } else { "s" };
+        format!("{} {noun}{ending}", known(name))
+    };
     vec![
         format!("relay {} at {base}, up {up}: {ready}, {accepting}", text("version")),
         format!(
-            "{} waiting{oldest}; {} under way, {} dead letters",
+            "{} waiting{oldest}; {} under way, {}",
             known("waiting"),
             known("inFlight"),
-            known("deadLetters")
+            all("deadLetters", "dead letter")
         ),
         format!(
-            "disk: {} of {}, {} free; {} applications, {} endpoints ({}, {}, {}), {} sources",
+            "disk: {} of {}, {} free; {}, {} ({}, {}, {}), {}",
             size(&disk["used"]),
             size(&disk["cap"]),
             size(&disk["free"]),
-            known("applications"),
-            known("endpoints"),
+            all("applications", "application"),
+            all("endpoints", "endpoint"),
             endpoint("parkedEndpoints", "parked"),
             endpoint("failingEndpoints", "failing"),
             endpoint("disabledEndpoints", "disabled"),
-            known("sources"),
+            all("sources", "source"),
         ),
     ]
 }

@@ -36,6 +36,7 @@ struct HealthOut {
     words: String,
     waiting: WaitingOut,
     oldest_waiting: Option<String>,
+    next_due: Option<String>,
     in_flight: Option<usize>,
     concurrency: Option<usize>,
     failing_since: Option<String>,
@@ -124,6 +125,7 @@ fn health(store: &Store, scheduler: &Handle, endpoint: Arc<Endpoint>) -> HealthO
         words: words(status, &seen),
         waiting: seen.waiting.into(),
         oldest_waiting: seen.waiting.first_due.filter(|due| *due <= now).map(text),
+        next_due: seen.waiting.first_due.filter(|due| *due > now).map(text),
         // Without a lane there is nothing under way; without an answer nobody knows.
         in_flight: asked.map(|lane| lane.map_or(0, |lane| lane.in_flight)),
         concurrency: lane.map(|lane| lane.limit),

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::call::Call;
 use super::page;
 use super::shapes::disabled_reason;
-use crate::domain::delivery::{DeadReason, Delivery, State};
+use crate::domain::delivery::{DeadReason, Delivery, State, Trigger};
 use crate::domain::endpoint::{Disabled, Endpoint};
 use crate::domain::message::Message;
 use crate::domain::redact::Redaction;
@@ -76,7 +76,7 @@ fn explained(
 ) -> Explained {
     let ids = store.ids();
     let Told { outcome, reason, detail } = match delivery {
-        Some(delivery) => matched(endpoint, delivery),
+        Some(delivery) => matched(endpoint, delivery, &Tried::of(store, stored, delivery)),
         None => unmatched(store, redaction, stored, endpoint),
     };
     let waits = outcome == "waiting" && endpoint.disabled.is_none();
@@ -94,23 +94,55 @@ fn explained(
     }
 }
 
-fn matched(endpoint: &Endpoint, delivery: &Delivery) -> Told {
-    let tried = match delivery.attempts {
-        0 => "not tried yet".to_owned(),
-        1 => "after 1 attempt".to_owned(),
-        count => format!("after {count} attempts"),
-    };
+/// Attempts that were made, and how many of them persons asked for.
+struct Tried {
+    all: usize,
+    asked: usize,
+}
+
+impl Tried {
+    fn of(store: &Store, stored: &StoredMessage, delivery: &Delivery) -> Tried {
+        let all = delivery.attempt_ids.len();
+        // Most often the schedule alone has made them, and none has to be read.
+        if all == usize::from(delivery.attempts) {
+            return Tried { all, asked: 0 };
+        }
+        let asked = delivery.attempt_ids.iter().filter(|id| {
+            let found = store.attempt(stored, **id);
+            found.is_some_and(|found| found.attempt.trigger == Trigger::Manual)
+        });
+        Tried { all, asked: asked.count() }
+    }
+
+    fn words(&self) -> String {
+        let attempts = |count: usize| match count {
+            1 => "1 attempt".to_owned(),
+            count => format!("{count} attempts"),
+        };
+        match (self.all, self.asked) {
+            (0, _) => "not tried yet".to_owned(),
+            (all, 0) => format!("after {}", attempts(all)),
+            (all, asked) => {
+                format!("after {}, {} scheduled, {asked} asked for", attempts(all), all - asked)
+            }
+        }
+    }
+}
+
+fn matched(endpoint: &Endpoint, delivery: &Delivery, tried: &Tried) -> Told {
+    let (all, tried) = (tried.all, tried.words());
     match (delivery.state, endpoint.disabled) {
         (State::Delivered, _) => told("delivered", None, format!("delivered {tried}")),
         (State::Waiting | State::Retrying, Some(disabled)) => {
             let words = format!("waits until the endpoint is enabled again: {}", why(disabled));
             told("waiting", Some("disabled"), words)
         }
-        (State::Waiting, None) => told(
-            "waiting",
-            None,
-            format!("waits for its first attempt, due {}", delivery.next_attempt()),
-        ),
+        (State::Waiting, None) => {
+            // One that was put back has its whole schedule before it.
+            let which = if all == 0 { "first" } else { "next" };
+            let words = format!("waits for its {which} attempt, due {}", delivery.next_attempt());
+            told("waiting", None, words)
+        }
         (State::Retrying, None) => {
             let words = format!("failed {tried}; the next is due {}", delivery.next_attempt());
             told("waiting", Some("retrying"), words)

@@ -1,6 +1,7 @@
 //! `recover`, `replay-missing` and `bulk-replay` of an endpoint: deliveries made again, many at
 //! once, by a background task.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::HttpResponse;
@@ -10,6 +11,8 @@ use super::application::unexpected;
 use super::call::Call;
 use super::limits::{self, Problems};
 use super::task::TaskOut;
+use crate::domain::application::Application;
+use crate::domain::endpoint::Endpoint;
 use crate::domain::subscription::EVENT_TYPES_MAX;
 use crate::domain::task::{EndpointWork, ReplayFilter, Standing, Window, Work};
 use crate::domain::time::Timestamp;
@@ -23,6 +26,13 @@ const RECOVER_MAX: Duration = Duration::from_secs(14 * 24 * 3_600);
 struct WindowIn {
     since: String,
     until: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct RecoverIn {
+    since: String,
+    until: Option<String>,
+    waiting: Option<bool>,
 }
 
 #[derive(Deserialize)]
@@ -61,42 +71,58 @@ fn window(since: &str, until: Option<&str>, now: Timestamp, problems: &mut Probl
     window
 }
 
-/// Row 19: every dead delivery of an endpoint becomes due again.
-pub(super) async fn recover(call: Call) -> Result<HttpResponse, ApiError> {
-    let now = call.store().now();
-    let back = u64::try_from(RECOVER_MAX.as_millis()).unwrap_or(u64::MAX);
-    let earliest = Timestamp::from_millis(now.millis().saturating_sub(back));
-    begin(call, Some(earliest), Work::Recover).await
-}
-
-/// What the endpoint wants and never had becomes deliveries.
-pub(super) async fn replay_missing(call: Call) -> Result<HttpResponse, ApiError> {
-    begin(call, None, Work::ReplayMissing).await
-}
-
-async fn begin(
-    mut call: Call,
-    earliest: Option<Timestamp>,
-    work: fn(EndpointWork) -> Work,
-) -> Result<HttpResponse, ApiError> {
-    let application = call.application()?;
-    let endpoint = call.endpoint(&application)?;
+/// Row 19: every dead delivery of an endpoint becomes due again, with `waiting` those too that
+/// wait for their next attempt.
+pub(super) async fn recover(mut call: Call) -> Result<HttpResponse, ApiError> {
+    let (application, endpoint) = named(&call)?;
     let body = call.body().await?;
-    let input: WindowIn = body.json()?;
+    let input: RecoverIn = body.json()?;
     let mut problems = Problems::default();
     let now = call.store().now();
     let window = window(&input.since, input.until.as_deref(), now, &mut problems);
-    if let Some(earliest) = earliest.filter(|earliest| window.since < *earliest) {
+    let back = u64::try_from(RECOVER_MAX.as_millis()).unwrap_or(u64::MAX);
+    let earliest = Timestamp::from_millis(now.millis().saturating_sub(back));
+    if window.since < earliest {
         let days = RECOVER_MAX.as_secs() / (24 * 3_600);
         let words = format!("must be at most {days} days ago, {earliest} or later");
         problems.add(&["since"], words);
     }
     problems.finish()?;
+    let over = over(&application, &endpoint, window)?;
+    let waiting = input.waiting.unwrap_or(false);
+    let work = if waiting { Work::RecoverWaiting(over) } else { Work::Recover(over) };
+    start(&call, &body, work).await
+}
+
+/// What the endpoint wants and never had becomes deliveries.
+pub(super) async fn replay_missing(mut call: Call) -> Result<HttpResponse, ApiError> {
+    let (application, endpoint) = named(&call)?;
+    let body = call.body().await?;
+    let input: WindowIn = body.json()?;
+    let mut problems = Problems::default();
+    let now = call.store().now();
+    let window = window(&input.since, input.until.as_deref(), now, &mut problems);
+    problems.finish()?;
+    let over = over(&application, &endpoint, window)?;
+    start(&call, &body, Work::ReplayMissing(over)).await
+}
+
+fn named(call: &Call) -> Result<(Arc<Application>, Arc<Endpoint>), ApiError> {
+    let application = call.application()?;
+    let endpoint = call.endpoint(&application)?;
+    Ok((application, endpoint))
+}
+
+/// Refuses an endpoint that is disabled: it would be sent nothing.
+fn over(
+    application: &Application,
+    endpoint: &Endpoint,
+    window: Window,
+) -> Result<EndpointWork, ApiError> {
     if endpoint.disabled.is_some() {
         return Err(disabled());
     }
-    let over = EndpointWork { application: application.id, endpoint: endpoint.id, window };
-    start(&call, &body, work(over)).await
+    Ok(EndpointWork { application: application.id, endpoint: endpoint.id, window })
 }
 
 pub(super) fn disabled() -> ApiError {
@@ -105,8 +131,7 @@ pub(super) fn disabled() -> ApiError {
 
 /// Everything that passes the filter is delivered once more, whether it was delivered or not.
 pub(super) async fn bulk_replay(mut call: Call) -> Result<HttpResponse, ApiError> {
-    let application = call.application()?;
-    let endpoint = call.endpoint(&application)?;
+    let (application, endpoint) = named(&call)?;
     let body = call.body().await?;
     let input: BulkReplayIn = body.json()?;
     let mut problems = Problems::default();
@@ -135,9 +160,7 @@ pub(super) async fn bulk_replay(mut call: Call) -> Result<HttpResponse, ApiError
         problems.add(&["statusCodeClass"], "must be 0, 100, 200, 300, 400 or 500");
     }
     problems.finish()?;
-    if endpoint.disabled.is_some() {
-        return Err(disabled());
-    }
+    let over = over(&application, &endpoint, window)?;
     let filter = ReplayFilter {
         event_types,
         channel: input.channel,
@@ -145,7 +168,6 @@ pub(super) async fn bulk_replay(mut call: Call) -> Result<HttpResponse, ApiError
         standing: standing.flatten(),
         status_code_class: class,
     };
-    let over = EndpointWork { application: application.id, endpoint: endpoint.id, window };
     start(&call, &body, Work::BulkReplay(over, filter)).await
 }
 

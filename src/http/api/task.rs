@@ -75,7 +75,7 @@ fn status(task: &Task) -> &'static str {
 fn name(work: &Work) -> &'static str {
     match work {
         // Client libraries refuse names that they don't know.
-        Work::Recover(_) | Work::DeadLetters(_) => "endpoint.recover",
+        Work::Recover(_) | Work::RecoverWaiting(_) | Work::DeadLetters(_) => "endpoint.recover",
         Work::ReplayMissing(_) => "endpoint.replay",
         Work::BulkReplay(..) => "endpoint.bulk-replay",
         Work::CountByApplication { .. } => "application.stats",

@@ -28,7 +28,8 @@ pub fn windows() -> Vec<Call> {
     let wrong = || vec![json!("soon"), json!("2026-11-20"), json!(1)];
     let before = json!("2020-01-01T00:00:00Z");
     let window = || vec![at("since", wrong()), at("until", wrong()).and(before.clone(), "until")];
-    let recover = vec![at("since", wrong()).and(before.clone(), "since"), at("until", wrong())];
+    let recover = at("since", wrong()).and(before.clone(), "since");
+    let recover = vec![recover, at("until", wrong()), at("waiting", vec![json!("yes"), json!(1)])];
     let replayed = vec![
         at("eventTypes", vec![json!(vec!["a"; 501]), json!("a")])
             .and(json!(["a", "b.*"]), "eventTypes.[1]")
@@ -72,7 +73,7 @@ pub fn windows() -> Vec<Call> {
     let none = json!({"offset": 0});
     let committed = vec![at("offset", vec![json!(1), json!(-1), json!("1"), json!(1.5)])];
     vec![
-        ("POST", "/app/acme/endpoint/e/recover", "WindowIn", since.clone(), recover),
+        ("POST", "/app/acme/endpoint/e/recover", "RecoverIn", since.clone(), recover),
         ("POST", "/app/acme/endpoint/e/replay-missing", "WindowIn", since.clone(), window()),
         ("POST", "/app/acme/endpoint/e/bulk-replay", "BulkReplayIn", since.clone(), replayed),
         ("POST", "/app/acme/dead-letter/resend", "DeadLetterWorkIn", since.clone(), taken),
