@@ -13,7 +13,7 @@ export function places({ acme, paid, sources, refused }) {
     [app, 'failing receiver'],
     [`${app}#messages`, 'evt_app'],
     [`${app}#settings`, 'acme'],
-    [failing, 'Dead'],
+    [failing, 'Failed attempts'],
     [`${failing}#attempts`, '500'],
     [`${failing}#transform`, 'would be sent'],
     [`${failing}#headers`, 'None but those of relay itself.'],

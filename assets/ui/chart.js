@@ -119,3 +119,10 @@ export function chart(title, points, lines, { format = number } = {}) {
   );
   return h('figure', { class: 'chart' }, h('figcaption', null, title), legend, drawing, figures);
 }
+
+// How many attempts a history tells of; at least so many where it was cut.
+export function attemptsMade({ points, complete }) {
+  const sum = (field) => points.reduce((all, point) => all + point[field], 0);
+  const text = (count) => `${complete === false ? '≥ ' : ''}${number(count)}`;
+  return { delivered: text(sum('delivered')), failed: text(sum('failed')) };
+}

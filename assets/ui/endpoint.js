@@ -1,7 +1,7 @@
 // One endpoint: how it is, what it was sent, and what can be done about it.
 
 import { api, path } from './api.js';
-import { chart } from './chart.js';
+import { attemptsMade, chart } from './chart.js';
 import { h, names, show, to } from './dom.js';
 import { more, recover, remove, replay, rotate, secret, test, toggle } from './endpoint-actions.js';
 import { editEndpoint, scheduleText } from './endpoint-form.js';
@@ -19,7 +19,7 @@ const PERIODS = [
   ['week', 'Week'],
 ];
 const REFRESH_SECONDS = 5;
-const DAY = 86_400_000;
+let made = null;
 const { app, endpoint: name } = names;
 const base = path`app/${app}/endpoint/${name}`;
 let period = 'day';
@@ -51,9 +51,8 @@ function throttleText(endpoint, throttle) {
     : `${number(throttle.ratePerMinute / 60)} / s`;
 }
 
-function wellbeing(endpoint, { value: health, error }, { value: stats }) {
+function wellbeing(endpoint, { value: health, error }) {
   const [word, tone, sentence] = endpointState(endpoint);
-  const waiting = health?.waiting ?? (stats && { count: stats.pending, exact: true });
   return [
     h(
       'p',
@@ -63,14 +62,14 @@ function wellbeing(endpoint, { value: health, error }, { value: stats }) {
       endpoint.disabled || !health?.words ? sentence : `${capital(health.words)}.`,
     ),
     figures(
-      figure('Waiting', waitingText(waiting), {
+      figure('Waiting', waitingText(health?.waiting), {
         note: health?.oldestWaiting ? ['oldest due ', when(health.oldestWaiting)] : null,
       }),
       figure('In flight', health?.inFlight ?? '–', {
         note: health?.concurrency ? `${number(health.concurrency)} at once at most now` : null,
       }),
-      figure('Delivered', stats?.success ?? '–', { note: 'of a day' }),
-      figure('Dead', stats?.fail ?? '–', { tone: stats?.fail ? 'bad' : '', note: 'of a day' }),
+      figure('Delivered', made?.delivered ?? '–', { note: made?.within }),
+      figure('Failed attempts', made?.failed ?? '–', { note: made?.within }),
       figure('Throttle', throttleText(endpoint, health?.throttle), {
         note: health?.throttle?.waitingForMs
           ? `next one in ${millis(health.throttle.waitingForMs)}`
@@ -134,6 +133,10 @@ function overTime() {
   async function draw() {
     try {
       const history = await api.get(`${base}/attempt-history`, { period });
+      made = {
+        ...attemptsMade(history),
+        within: period === 'hour' ? 'within the last hour' : `within a ${period}`,
+      };
       const cut =
         history.complete === false
           ? h(
@@ -247,18 +250,7 @@ page(async () => {
   const look = () => Promise.all([api.get(base), settled(api.get(`${base}/health`))]);
   const graph = overTime();
   const below = h('div');
-  let drawn;
-  let counted = {};
-  const paint = (found, how) => {
-    drawn = [found, how];
-    show(top, wellbeing(found, how, counted));
-  };
-  // Nothing waits for it: it looks at every delivery of a day.
-  const count = async () => {
-    const since = new Date(Date.now() - DAY).toISOString();
-    counted = await settled(api.get(`${base}/stats`, { since }));
-    paint(...drawn);
-  };
+  const paint = (found, how) => show(top, wellbeing(found, how));
   const [[endpoint, health], may, owner] = await Promise.all([
     look(),
     mayChange,
@@ -271,16 +263,14 @@ page(async () => {
     heading(found, owner);
     doings(found, how, again);
     paint(found, how);
-    count();
     show(below, parts(found, may));
   };
   heading(endpoint, owner);
   doings(endpoint, health, again);
   paint(endpoint, health);
-  count();
   show(below, parts(endpoint, may));
   every(REFRESH_SECONDS, async () => paint(...(await look())));
-  every(60, () => Promise.all([graph.draw(), count()]));
+  every(60, graph.draw);
   return [card(null, top), graph.element, below];
 });
 

@@ -1,7 +1,7 @@
 // One endpoint: how it stands, and what can be done about it.
 
 import { api } from './api.js';
-import { chart } from './chart.js';
+import { attemptsMade, chart } from './chart.js';
 import { h, show } from './dom.js';
 import { confirm, dialog, field, form } from './forms.js';
 import { moment, number, place, seconds, when } from './format.js';
@@ -10,8 +10,6 @@ import { again, attempts, messages } from './portal-endpoint-sent.js';
 import { called, catalogue, later, state } from './portal-parts.js';
 import { at, go, may, own } from './portal-place.js';
 import { verifying } from './portal-verify.js';
-
-const DAY = 86_400_000;
 
 const list = (names) => names?.map((name) => [h('code', null, name), ' ']);
 
@@ -46,29 +44,22 @@ function history(id) {
   const period = 'day';
   return later(
     api.get(own`endpoint/${id}/attempt-history`, { period }),
-    ({ points }) =>
-      card(
-        null,
-        chart('Attempts of the last day', points, [
-          ['delivered', 'delivered', 'two'],
-          ['failed', 'failed', 'three'],
-        ]),
-      ),
+    (found) => {
+      const made = attemptsMade(found);
+      return [
+        h('h2', null, 'The last day'),
+        figures(figure('Delivered', made.delivered), figure('Failed attempts', made.failed)),
+        card(
+          null,
+          chart('Attempts', found.points, [
+            ['delivered', 'delivered', 'two'],
+            ['failed', 'failed', 'three'],
+          ]),
+        ),
+      ];
+    },
     () => null,
   );
-}
-
-function counts(id) {
-  const since = new Date(Date.now() - DAY).toISOString();
-  return later(api.get(own`endpoint/${id}/stats`, { since }), (found) => [
-    h('h2', null, 'The last day'),
-    figures(
-      figure('Delivered', found.success),
-      figure('Waiting', found.pending + found.sending),
-      figure('Failed', found.fail, { tone: found.fail ? 'bad' : '' }),
-      figure('Cancelled', found.canceled),
-    ),
-  ]);
 }
 
 // The secret is asked for when somebody wants to see it, and not before.
@@ -157,7 +148,6 @@ function settings(endpoint) {
 function overview(endpoint) {
   return [
     health(endpoint.id),
-    counts(endpoint.id),
     history(endpoint.id),
     h('div', { class: 'grid' }, settings(endpoint), secret(endpoint)),
   ];
