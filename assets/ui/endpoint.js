@@ -255,7 +255,6 @@ page(async () => {
     look(),
     mayChange,
     settled(api.get(path`app/${app}`)),
-    graph.draw(),
   ]);
   // After a change all of it is drawn anew; while somebody only looks, the figures alone.
   const again = async () => {
@@ -269,6 +268,8 @@ page(async () => {
   doings(endpoint, health, again);
   paint(endpoint, health);
   show(below, parts(endpoint, may));
+  // Nothing waits for the history, which takes a moment where there is much of it.
+  graph.draw().then(() => paint(endpoint, health));
   every(REFRESH_SECONDS, async () => paint(...(await look())));
   every(60, graph.draw);
   return [card(null, top), graph.element, below];
