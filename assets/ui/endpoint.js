@@ -250,7 +250,11 @@ page(async () => {
   const look = () => Promise.all([api.get(base), settled(api.get(`${base}/health`))]);
   const graph = overTime();
   const below = h('div');
-  const paint = (found, how) => show(top, wellbeing(found, how));
+  let seen;
+  const paint = (...now) => {
+    seen = now;
+    show(top, wellbeing(...now));
+  };
   const [[endpoint, health], may, owner] = await Promise.all([
     look(),
     mayChange,
@@ -269,7 +273,7 @@ page(async () => {
   paint(endpoint, health);
   show(below, parts(endpoint, may));
   // Nothing waits for the history, which takes a moment where there is much of it.
-  graph.draw().then(() => paint(endpoint, health));
+  graph.draw().then(() => paint(...seen));
   every(REFRESH_SECONDS, async () => paint(...(await look())));
   every(60, graph.draw);
   return [card(null, top), graph.element, below];
