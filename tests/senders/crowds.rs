@@ -51,10 +51,13 @@ fn many_wait_while_nobody_accepts() {
     // The kernel takes them: the process can't.
     let waiting: Result<Vec<_>, _> =
         (0..WAITING).map(|_| TcpStream::connect_timeout(&relay.address, LONG)).collect();
-    relay.signal("CONT");
-    for mut stream in waiting.expect("all are taken") {
+    let mut waiting = waiting.expect("all are taken");
+    for stream in &mut waiting {
         stream.set_read_timeout(Some(LONG)).unwrap();
         stream.write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").unwrap();
+    }
+    relay.signal("CONT");
+    for mut stream in waiting {
         assert_eq!(statuses(&read_to_end(&mut stream)), [200]);
     }
 }
