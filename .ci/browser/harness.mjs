@@ -47,8 +47,8 @@ export async function status(method, path, body, key = token) {
 }
 
 // Waits until `look` gives something.
-export async function until(what, look) {
-  const end = Date.now() + PATIENCE;
+export async function until(what, look, patience = PATIENCE) {
+  const end = Date.now() + patience;
   for (;;) {
     const found = await look();
     if (found) return found;
@@ -56,6 +56,9 @@ export async function until(what, look) {
     await new Promise((done) => setTimeout(done, 50));
   }
 }
+
+// How many requests a receiver keeps at least: those of a load would be gigabytes.
+const KEPT = 10_000;
 
 // A receiver on a port of its own that answers by `answer(request)`.
 export async function receiver(answer) {
@@ -70,6 +73,7 @@ export async function receiver(answer) {
         path: request.url,
       };
       got.push(seen);
+      if (got.length === 2 * KEPT) got.splice(0, KEPT);
       const { status = 200, body = 'ok', after = 0 } = await answer(seen, got.length);
       setTimeout(() => {
         response.statusCode = status;

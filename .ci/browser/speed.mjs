@@ -3,7 +3,7 @@
 //   RELAY_BROWSER_MESSAGES=1000000 .ci/run browser
 
 import { Agent, request } from 'node:http';
-import { api, open, server, token, window } from './harness.mjs';
+import { PATIENCE, api, open, server, token, until, window } from './harness.mjs';
 import { places } from './pages.mjs';
 import { enter, views } from './portal.mjs';
 
@@ -31,7 +31,8 @@ function post(agent, path, body) {
 
 let filled = false;
 
-// Stores that many messages, once.
+// Stores that many messages, once, and waits until they are delivered: what takes long then is the
+// store and not the load.
 export async function fill({ strange }) {
   if (filled) return;
   filled = true;
@@ -53,9 +54,15 @@ export async function fill({ strange }) {
     }),
   );
   agent.destroy();
+  const how = `app/${app}/endpoint/${strange.endpoints.good.id}/health`;
+  const delivered = async () => {
+    const { waiting, inFlight } = await api('GET', how);
+    return waiting.count === 0 && inFlight === 0;
+  };
+  await until('an end of the load', delivered, PATIENCE + COUNT);
   const counted = await api('GET', 'stats/accounting');
   const took = ((Date.now() - from) / 1000).toFixed(1);
-  console.log(`${counted.accepted} messages stored after ${took} s`);
+  console.log(`${counted.accepted} messages stored and delivered after ${took} s`);
 }
 
 const median = (list) => list.sort((a, b) => a - b)[Math.floor(list.length / 2)];

@@ -31,6 +31,8 @@ const ON_ACCENT: [Color; 2] = [Color(0xff, 0xff, 0xff), Color(0x0c, 0x14, 0x24)]
 #[template(path = "portal.html")]
 struct Shell<'a> {
     version: &'a str,
+    /// What its script imports.
+    modules: &'a [&'a str],
     name: &'a str,
     /// `light`, `dark`, or nothing where the system decides.
     theme: &'a str,
@@ -72,7 +74,8 @@ async fn page(request: HttpRequest, shared: Data<Shared>) -> Result<HttpResponse
         HeaderNames::Both => "both",
     };
     let version = shared.assets.as_str();
-    let shell = Shell { version, name: &portal.name, theme, logo, headers };
+    let modules = ui::assets::modules("portal.js");
+    let shell = Shell { version, modules, name: &portal.name, theme, logo, headers };
     ui::answer(&shell, &ancestors(portal))
 }
 

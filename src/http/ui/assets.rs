@@ -85,6 +85,9 @@ const ASSETS: &[(&str, &str, Packed)] = &assets![
     SCRIPT "portal-snippets.js",
 ];
 
+/// The scripts of pages, each with all the modules that it imports or they do.
+const MODULES: &[(&str, &[&str])] = include!(concat!(env!("OUT_DIR"), "/modules.rs"));
+
 /// Names that version: hexadecimal digits of a SHA-256.
 const VERSION_DIGITS: usize = 12;
 /// While the version is in the URL, what is behind it never changes.
@@ -118,6 +121,12 @@ impl Default for Version {
     fn default() -> Version {
         Version::new()
     }
+}
+
+/// What a page asks for together with its script, so that a browser finds no import of an import
+/// later, one way to the server and back each (HTML, 4.6.8.12, `modulepreload`).
+pub(in crate::http) fn modules(script: &str) -> &'static [&'static str] {
+    MODULES.iter().find(|(name, _)| *name == script).map_or(&[], |(_, needed)| needed)
 }
 
 /// Whether pages can ask for it.
@@ -161,6 +170,20 @@ mod tests {
                 assert!(there, "{name} ({kind}) imports {wanted}, which is no asset");
             }
         }
+    }
+
+    #[test]
+    fn a_page_names_every_module_once() {
+        let found = modules("endpoint.js");
+        assert!(found.contains(&"api.js"), "imported by itself: {found:?}");
+        assert!(found.contains(&"forms.js"), "imported by one of those: {found:?}");
+        for (script, needed) in MODULES {
+            for (at, name) in needed.iter().enumerate() {
+                assert!(is_known(name), "{script} needs {name}, which is no asset");
+                assert!(!needed[..at].contains(name), "{script} names {name} twice");
+            }
+        }
+        assert_eq!(modules("theme.js"), [""; 0], "it imports nothing");
     }
 
     #[test]

@@ -5,6 +5,7 @@ use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
 
+use super::assets::modules;
 use super::policy;
 use crate::http::error::ApiError;
 use crate::http::routes::{Routes, at};
@@ -84,6 +85,8 @@ struct Shell<'a> {
     title: &'a str,
     section: &'a str,
     script: &'a str,
+    /// What the script imports.
+    modules: &'a [&'a str],
     navigation: &'a [Entry],
     settings: &'a [Entry],
     /// What the path names, for the script.
@@ -98,6 +101,7 @@ struct Entrance<'a> {
     version: &'a str,
     title: &'a str,
     script: &'a str,
+    modules: &'a [&'a str],
 }
 
 /// Path, title and script of those.
@@ -119,7 +123,8 @@ pub(super) fn routes(routes: &mut Routes) {
     for (path, title, script) in ENTRANCES {
         let handler = async move |request: HttpRequest, shared: Data<Shared>| {
             let (root, version) = (&root(request.path()), shared.assets.as_str());
-            answer(&Entrance { root, version, title, script }, "'none'")
+            let modules = modules(script);
+            answer(&Entrance { root, version, title, script, modules }, "'none'")
         };
         routes.service(at(path).get(handler).into_resource());
     }
@@ -139,6 +144,7 @@ fn show(page: &Page, request: &HttpRequest, shared: &Shared) -> Result<HttpRespo
         title: page.title,
         section: page.section,
         script: page.script,
+        modules: modules(page.script),
         navigation: NAVIGATION,
         settings: SETTINGS,
         names,
