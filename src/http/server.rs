@@ -20,7 +20,7 @@ use crate::http::failures::Failures;
 use crate::http::schemas::Schemas;
 use crate::http::state::State;
 use crate::http::ui::assets::Version;
-use crate::http::{observe, routes};
+use crate::http::{observe, routes, ui};
 
 /// How long a connection without a request stays open.
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
@@ -114,7 +114,7 @@ pub async fn run(
             .app_data(shared.clone())
             .wrap(from_fn(observe::observe))
             .configure(routes::register)
-            .default_service(web::to(routes::unknown))
+            .default_service(web::to(ui::missing))
     })
     .on_connect(counter)
     .workers(workers)

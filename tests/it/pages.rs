@@ -110,6 +110,34 @@ fn what_pages_are_made_of_is_served() {
     assert_eq!(none.header("cache-control"), Some("no-store"));
 }
 
+/// Somebody who types an address reads words; what calls the API gets its errors.
+#[test]
+fn nothing_is_told_in_words_to_browsers() {
+    let relay = Relay::start();
+    let ask = |method: &str, path: &str, accept: &str| {
+        let head = format!("{method} {path} HTTP/1.1\r\nhost: relay\r\naccept: {accept}\r\n");
+        parse(&relay.raw(format!("{head}connection: close\r\n\r\n").as_bytes()))
+    };
+    let browser = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
+    for (path, root) in [("/none", ""), ("/applications/a/none", "../../")] {
+        let page = ask("GET", path, browser).expect(404);
+        assert_eq!(page.header("content-type"), Some("text/html; charset=utf-8"), "{path}");
+        assert_eq!(page.header("cache-control"), Some("no-store"), "{path}");
+        let html = page.json.as_str().unwrap();
+        assert!(html.contains("There is nothing at this path."), "{html}");
+        assert!(html.contains(&format!("<a href=\"{root}./\">")), "{html}");
+    }
+    for (method, path, accept) in [
+        ("GET", "/none", "application/json"),
+        ("GET", "/none", "*/*"),
+        ("POST", "/none", browser),
+        ("GET", "/assets/a/none", browser),
+    ] {
+        let told = ask(method, path, accept).expect(404);
+        assert_eq!(told.json["code"], "not_found", "{method} {path} {accept}");
+    }
+}
+
 #[test]
 fn odd_names_stay_text() {
     let relay = Relay::start();

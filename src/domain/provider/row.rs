@@ -356,6 +356,20 @@ mod tests {
     }
 
     #[test]
+    fn every_field_is_explained() {
+        let told = include_str!("../../../docs/providers.md");
+        let (_, told) = told.split_once("## A row of your own").expect("its chapter");
+        for part in ["", "signature.", "timestamp.", "jwt.", "fetch.", "reply."] {
+            let error = toml::from_str::<Row>(&format!("{part}x = 1")).expect_err(part);
+            let fields = error.message().split('`').skip(3).step_by(2);
+            let missing: Vec<&str> =
+                fields.filter(|field| !told.contains(&format!("`{field}`"))).collect();
+            assert_eq!(missing, [""; 0], "fields of {part}");
+            assert!(error.message().contains("expected"), "{error}");
+        }
+    }
+
+    #[test]
     fn rows_that_are_none() {
         let check = |rest: &str, expected: &str| {
             let text = format!("name = \"a\"\ntitle = \"A\"\ndocs = \"https://a\"\n{rest}");

@@ -6,10 +6,8 @@ use std::time::Duration;
 
 use super::Job;
 use crate::domain::time::Timestamp;
+use crate::engine::scheduler::BEHIND;
 use crate::engine::sender::{Bound, Drained, Load, SenderPool, drain};
-
-/// What has been due for longer is no longer waited for by the millisecond.
-const BEHIND: Duration = Duration::from_secs(1);
 
 /// Both pools.
 pub(super) struct Senders {

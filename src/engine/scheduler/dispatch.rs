@@ -18,6 +18,7 @@ impl Scheduler {
     pub(super) fn refresh(&mut self, endpoint: EndpointId, outputs: &mut Vec<Output>) {
         let (now, most, draining) = (self.now, self.settings.lane_memory, self.draining);
         let many = self.lanes.len() > IDLE_LANES;
+        let beside = self.timely.beside(endpoint, now);
         let Some(lane) = self.lanes.get_mut(&endpoint) else { return };
         if lane.groups.end(now) {
             lane.lower(now);
@@ -30,7 +31,7 @@ impl Scheduler {
                 lane.hungry = true;
                 self.hungry.push_back(endpoint);
             }
-            let send = lane.next_send(now);
+            let send = lane.next_send(now, beside);
             if send.is_some_and(|at| at <= now) && lane.listed.is_none() {
                 let class = class(lane);
                 lane.listed = Some(class);
@@ -123,10 +124,11 @@ impl Scheduler {
     fn take_turn(&mut self, endpoint: EndpointId, taken: Class, outputs: &mut Vec<Output>) {
         let now = self.now;
         self.recount(endpoint);
+        let beside = self.timely.beside(endpoint, now);
         let Some(lane) = self.lanes.get_mut(&endpoint) else { return };
         lane.listed = None;
         let Some(facts) = lane.open().copied() else { return };
-        if class(lane) != taken || lane.next_send(now).is_none_or(|at| at > now) {
+        if class(lane) != taken || lane.next_send(now, beside).is_none_or(|at| at > now) {
             return; // `refresh` finds it another turn
         }
         let Some(ready) = lane.next().and_then(|next| lane.queue.remove(next)) else { return };
@@ -143,6 +145,8 @@ impl Scheduler {
         let others = lane.take_others(&ready, self.settings.expire_after, now);
         self.queued -= others.len();
         lane.health.sent(now, name, lane.in_flight, trigger == Trigger::Manual);
+        lane.pace.went(1 + others.len(), ready.due, now);
+        self.timely.sent(endpoint, ready.due, now);
         lane.in_flight += 1;
         self.in_flight += 1;
         self.strained += usize::from(lane.strained);

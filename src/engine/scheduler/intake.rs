@@ -54,6 +54,7 @@ impl Scheduler {
         let name = key(ready.delivery());
         let manual = ready.trigger == Trigger::Manual;
         let lane = self.lane(endpoint);
+        lane.pace.came();
         if lane.held.contains_key(&name) {
             lane.ask_again(ready);
         } else {

@@ -7,6 +7,7 @@ use super::dispatch::expired;
 use super::feeding::Feeding;
 use super::health::Health;
 use super::order::Groups;
+use super::pace::{BEHIND, Pace};
 use super::ring::Class;
 use super::words::EndpointFacts;
 use crate::domain::delivery::{DeliveryId, LaneKey, Trigger};
@@ -75,6 +76,7 @@ pub(super) struct Lane {
     pub feeding: Option<Feeding>,
     pub groups: Groups,
     pub in_flight: usize,
+    pub pace: Pace,
     pub throttle: Option<Throttle>,
     /// The receiver asked for nothing before then.
     pub rest_until: Timestamp,
@@ -110,6 +112,7 @@ impl Lane {
             feeding: None,
             groups: Groups::default(),
             in_flight: 0,
+            pace: Pace::default(),
             throttle: None,
             rest_until: Timestamp::default(),
             application: None,
@@ -173,16 +176,20 @@ impl Lane {
         if self.queue.len() > capacity / 2 { 0 } else { capacity - self.queue.len() }
     }
 
-    /// When the front of the queue may go as far as the lane decides; `None`: not before
-    /// something else happens.
-    pub fn next_send(&self, now: Timestamp) -> Option<Timestamp> {
+    /// When the front of the queue may go as far as the lane decides, alone or `beside` others
+    /// that send in time; `None`: not before something else happens.
+    pub fn next_send(&self, now: Timestamp, beside: bool) -> Option<Timestamp> {
         let front = self.queue.get(self.next()?)?;
+        let yields = beside && now.since(front.due) > BEHIND;
+        let limit = self.limit();
+        let limit =
+            if yields { self.pace.limit(limit, self.health.quickest()) } else { limit };
         let mut at = self.throttle.map_or(now, |throttle| throttle.next_at(now));
         match self.health.park() {
             Some(_) if front.trigger == Trigger::Manual => return Some(at),
             Some(park) if park.probing.is_some() => return None,
             Some(park) => at = at.max(park.probe_at),
-            None if self.in_flight >= self.limit() => return None,
+            None if self.in_flight >= limit => return None,
             None if front.trigger == Trigger::Manual => return Some(at),
             None => at = at.max(self.together_at(front, now)),
         }

@@ -14,6 +14,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use crate::domain::id::{ApplicationId, EndpointId};
 use crate::domain::time::Timestamp;
 use lane::Lane;
+use pace::Timely;
 use ring::Ring;
 
 mod dispatch;
@@ -22,6 +23,7 @@ mod health;
 mod intake;
 mod lane;
 mod order;
+mod pace;
 mod result;
 mod ring;
 mod standing;
@@ -30,6 +32,7 @@ mod tests;
 mod verdict;
 mod words;
 
+pub use pace::BEHIND;
 pub use standing::{LaneStanding, Standing};
 pub use words::{EndpointFacts, Finished, Input, LateLane, Load, Output, Settings};
 
@@ -52,6 +55,7 @@ pub struct Scheduler {
     lanes: BTreeMap<EndpointId, Lane>,
     ring: Ring,
     turn: usize,
+    timely: Timely,
     wakes: BTreeSet<(Timestamp, Sleeper)>,
     hungry: VecDeque<EndpointId>,
     /// Deliveries in queues, and room kept for pages on their way.
@@ -86,6 +90,7 @@ impl Scheduler {
             lanes: BTreeMap::new(),
             ring: Ring::default(),
             turn: 0,
+            timely: Timely::default(),
             wakes: BTreeSet::new(),
             hungry: VecDeque::new(),
             queued: 0,

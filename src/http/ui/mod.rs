@@ -6,7 +6,7 @@ mod pages;
 
 use crate::http::routes::Routes;
 
-pub(super) use pages::answer;
+pub(super) use pages::{answer, missing};
 pub use pages::paths;
 
 /// Every page, and what pages are made of.

@@ -1,6 +1,7 @@
 //! The shells of the dashboard's pages. Whoever asks gets them: without a key they stay empty.
 
-use actix_web::http::header;
+use actix_web::http::header::{self, HeaderValue};
+use actix_web::http::{Method, StatusCode};
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
@@ -8,8 +9,10 @@ use askama::Template;
 use super::assets::modules;
 use super::policy;
 use crate::http::error::ApiError;
-use crate::http::routes::{Routes, at};
+use crate::http::routes::{Routes, at, unknown};
 use crate::http::server::Shared;
+
+const HTML: &str = "text/html";
 
 /// A page of the dashboard.
 struct Page {
@@ -104,6 +107,14 @@ struct Entrance<'a> {
     modules: &'a [&'a str],
 }
 
+/// Where there is nothing, `templates/missing.html`.
+#[derive(Template)]
+#[template(path = "missing.html")]
+struct Missing<'a> {
+    root: &'a str,
+    version: &'a str,
+}
+
 /// Path, title and script of those.
 const ENTRANCES: &[(&str, &str, &str)] =
     &[("/sign-in", "Sign in", "sign-in.js"), ("/setup", "Set up", "setup.js")];
@@ -128,6 +139,24 @@ pub(super) fn routes(routes: &mut Routes) {
         };
         routes.service(at(path).get(handler).into_resource());
     }
+}
+
+/// What is answered where there is nothing: words to whoever takes pages (RFC 9110, section
+/// 12.5.1), as browsers do that somebody typed an address into, the error of the API to all others.
+pub(in crate::http) async fn missing(
+    request: HttpRequest,
+    shared: Data<Shared>,
+) -> Result<HttpResponse, ApiError> {
+    let accepted = request.headers().get_all(header::ACCEPT);
+    let page = accepted.filter_map(|value| value.to_str().ok()).any(|text| text.contains(HTML));
+    if !page || request.method() != Method::GET {
+        return unknown().await;
+    }
+    let (root, version) = (&root(request.path()), shared.assets.as_str());
+    let mut found = answer(&Missing { root, version }, "'none'")?;
+    *found.status_mut() = StatusCode::NOT_FOUND;
+    found.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    Ok(found)
 }
 
 /// From a page at `path` back to the root.

@@ -16,6 +16,7 @@ use crate::store::{BodyLocation, DuePage, Notice, Ready, StoredMessage};
 mod disk;
 mod fairness;
 mod order;
+mod pace;
 mod rules;
 mod standing;
 mod wishes;
@@ -31,6 +32,8 @@ struct Bench {
     unasked: bool,
     max_in_flight: Option<u16>,
     batch: Option<Batch>,
+    /// How long answers take.
+    takes: Duration,
     /// What answers ask for.
     retry_after: Option<Duration>,
     asks: Option<Asks>,
@@ -53,6 +56,7 @@ impl Bench {
             unasked: false,
             max_in_flight: None,
             batch: None,
+            takes: Duration::from_millis(10),
             retry_after: None,
             asks: None,
             retry_schedule: None,
@@ -101,9 +105,8 @@ impl Bench {
         ready(endpoint, message, self.now)
     }
 
-    /// An answer after 10 ms.
     fn answer(&mut self, delivery: DeliveryId, outcome: Outcome, status_code: u16) -> Vec<Output> {
-        let duration = Duration::from_millis(10);
+        let duration = self.takes;
         let finished = Finished {
             delivery,
             outcome,

@@ -1,0 +1,92 @@
+//! What a lane that is behind may have in flight while others send in time.
+//!
+//! A backlog for a receiver that answers at once takes every processor it can get, and whoever
+//! sends something fresh waits for one. While somebody does, the backlog gets so many requests at a
+//! time as leave processors free; alone it gets them all. A lane that would not catch up so, for
+//! as much comes as goes, is not held back.
+
+use std::time::Duration;
+
+use crate::domain::id::EndpointId;
+use crate::domain::time::Timestamp;
+
+/// What has been due for longer is no longer waited for by the millisecond.
+pub const BEHIND: Duration = Duration::from_secs(1);
+/// For so long after its last delivery in time a lane counts as sending.
+const COMPANY: Duration = Duration::from_secs(1);
+/// One request at a time for each so much that the receiver takes: 4,000 answers a second at most,
+/// whatever it takes.
+const SHARE: Duration = Duration::from_micros(250);
+/// What comes and goes is counted for so long before it is compared.
+const PERIOD: Duration = Duration::from_secs(1);
+
+/// What came and went since a lane fell behind.
+#[derive(Default)]
+pub(super) struct Pace {
+    /// When counting began; `None`: it is not behind.
+    since: Option<Timestamp>,
+    came: usize,
+    went: usize,
+    /// It is not held back until it has caught up.
+    hurries: bool,
+}
+
+impl Pace {
+    /// Something new is to be sent.
+    pub fn came(&mut self) {
+        self.came += 1;
+    }
+
+    /// `count` went out, of which the first was due at `due`.
+    pub fn went(&mut self, count: usize, due: Timestamp, now: Timestamp) {
+        if now.since(due) <= BEHIND {
+            *self = Pace::default();
+            return;
+        }
+        if self.since.is_none() {
+            *self = Pace { since: Some(now), ..Pace::default() };
+        }
+        self.went += count;
+        if self.since.is_some_and(|since| now.since(since) >= PERIOD) {
+            // Less than half of its pace would be left for what waits.
+            let hurries = self.hurries || 2 * self.came > self.went;
+            *self = Pace { since: Some(now), hurries, ..Pace::default() };
+        }
+    }
+
+    /// Of `limit` requests at a time, what it may have beside others when a receiver takes
+    /// `answer`.
+    pub fn limit(&self, limit: usize, answer: Duration) -> usize {
+        if self.hurries {
+            return limit;
+        }
+        let share = answer.as_nanos().div_ceil(SHARE.as_nanos()).max(1);
+        limit.min(usize::try_from(share).unwrap_or(usize::MAX))
+    }
+}
+
+/// The two lanes that sent something in time last.
+#[derive(Default)]
+pub(super) struct Timely {
+    last: Option<(EndpointId, Timestamp)>,
+    other: Option<(EndpointId, Timestamp)>,
+}
+
+impl Timely {
+    /// This lane sent something that was due at `due`.
+    pub fn sent(&mut self, endpoint: EndpointId, due: Timestamp, now: Timestamp) {
+        if now.since(due) > BEHIND {
+            return;
+        }
+        if self.last.is_some_and(|(last, _)| last != endpoint) {
+            self.other = self.last;
+        }
+        self.last = Some((endpoint, now));
+    }
+
+    /// Whether another lane than this one sends in time.
+    pub fn beside(&self, endpoint: EndpointId, now: Timestamp) -> bool {
+        let mut both = [self.last, self.other].into_iter().flatten();
+        both.any(|(id, at)| id != endpoint && now.since(at) < COMPANY)
+    }
+}
