@@ -31,6 +31,10 @@ const SEGMENT_AGE_MOST: Duration = Duration::from_secs(24 * 3_600);
 /// gone.
 const OVERRUN_SHARE: u64 = 8;
 
+/// Between two steps of giving back the writer is left to others for so many times as long as the
+/// step took, at most.
+const REST: f64 = 2.0;
+
 /// What the janitor keeps to.
 #[derive(Clone, Debug)]
 pub struct JanitorSettings {
@@ -77,6 +81,7 @@ impl Janitor {
             .workers
             .add("janitor", "gives disk back, forgets what has expired, watches the space");
         let mut round = Round {
+            call: Arc::clone(&call),
             compactor: Compactor::new(settings.compact_above, settings.min_free, compacts),
             worker,
             settings,
@@ -148,6 +153,7 @@ fn wait(call: &(Mutex<Call>, Condvar), pause: Duration) -> Call {
 }
 
 struct Round {
+    call: Arc<(Mutex<Call>, Condvar)>,
     settings: JanitorSettings,
     store: Store,
     intake: Intake,
@@ -241,7 +247,9 @@ impl Round {
                 self.dense_until = None;
                 return Ok(());
             }
-            let kept = self.store.reclaim(oldest, &mut || ())?;
+            let rest = self.rest();
+            let mut pause = |took: Duration| self.pause(took.mul_f64(rest));
+            let kept = self.store.reclaim(oldest, &mut pause)?;
             let dense = by_bytes && kept as f64 > oldest.bytes as f64 * DENSE;
             tracing::debug!(segment = oldest.segment, kept, dense, "reclaimed a journal segment");
             self.allow()?;
@@ -251,6 +259,21 @@ impl Round {
             self.more = !dense;
         }
         Ok(())
+    }
+
+    /// For how many times as long as a step took the writer is left to those who send: the less the
+    /// more there is beyond `retention.max_bytes`, so that what comes in finds room.
+    fn rest(&self) -> f64 {
+        let beyond = self.used().saturating_sub(self.settings.max_bytes) as f64;
+        let room = (self.settings.max_bytes / OVERRUN_SHARE / 2).max(1) as f64;
+        REST * (1.0 - beyond / room).max(0.0)
+    }
+
+    /// Waits, unless the janitor is to end.
+    fn pause(&self, pause: Duration) {
+        let called = self.call.0.lock().expect("no holder panics");
+        let on = |call: &mut Call| *call != Call::Stop;
+        drop(self.call.1.wait_timeout_while(called, pause, on).expect("no holder panics"));
     }
 
     fn is_past(&self, ended: Timestamp) -> bool {

@@ -44,6 +44,12 @@ struct Owners {
     left: usize,
 }
 
+/// A message and its deliveries that have a row.
+struct Sent {
+    row: MessageRow,
+    held: Vec<(DeliveryId, Delivery)>,
+}
+
 /// The oldest segment that is kept.
 #[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
 struct OldestRow {
@@ -92,11 +98,15 @@ impl Writer {
                     && transaction.row(key).as_ref() == Some(value)
                 {
                     let length = transaction.record_length();
-                    let most = length + transaction.carried_most(*key, value);
+                    let sent = transaction.sent(*key, value);
+                    let most = length + transaction.carried_most(*key, value, sent.as_ref());
                     if done > 0 && (length >= limit || most > record_max) {
                         break;
                     }
-                    kept += transaction.carry_row(segment, *key, value.clone(), &mut owners);
+                    kept += match sent {
+                        Some(sent) => transaction.carry_message(*key, value, sent),
+                        None => transaction.carry_row(segment, *key, value.clone(), &mut owners),
+                    };
                 }
                 done += 1;
             }
@@ -107,21 +117,28 @@ impl Writer {
 }
 
 impl Transaction<'_> {
+    /// The message of a row, if it is one.
+    fn sent(&self, key: Key, value: &bytes::Bytes) -> Option<Sent> {
+        (key.prefix() == b'm').then(|| {
+            let row: MessageRow = self.writer.shared.decode(&key, value);
+            let held = self.delivery_rows(&row.message);
+            Sent { row, held }
+        })
+    }
+
     /// Bytes that keeping or deleting a row can add to the record.
-    fn carried_most(&self, key: Key, value: &bytes::Bytes) -> usize {
+    fn carried_most(&self, key: Key, value: &bytes::Bytes, sent: Option<&Sent>) -> usize {
         const DELETE: usize = 2 + KEY_MAX;
         let again = DELETE + 4 + value.len() + BODY_HEADER + ALIGN;
+        if let Some(Sent { row, held }) = sent {
+            let rows = |held: &Delivery| {
+                let listed = if held.dead_letter.is_some() { UNLISTED } else { 0 };
+                1 + held.attempt_ids.len() + listed
+            };
+            let rows: usize = held.iter().map(|(_, held)| rows(held)).sum();
+            return again + BODY_HEADER + ALIGN + row.length() + (2 + rows) * DELETE;
+        }
         match key.prefix() {
-            b'm' => {
-                let row: MessageRow = self.writer.shared.decode(&key, value);
-                let held = self.delivery_rows(&row.message);
-                let rows = |held: &Delivery| {
-                    let listed = if held.dead_letter.is_some() { UNLISTED } else { 0 };
-                    1 + held.attempt_ids.len() + listed
-                };
-                let rows: usize = held.iter().map(|(_, held)| rows(held)).sum();
-                again + BODY_HEADER + ALIGN + row.length() + (2 + rows) * DELETE
-            }
             b'a' => {
                 let row: AttemptRow = self.writer.shared.decode(&key, value);
                 again + row.content.length() as usize
@@ -139,9 +156,8 @@ impl Transaction<'_> {
         }
     }
 
-    /// Keeps or deletes one current row of a segment that goes; returns the bytes kept. A message
-    /// that goes takes its deliveries, attempts and event id along, so that of those whatever is
-    /// still current is needed.
+    /// Keeps or deletes one current row of a segment that goes, but for messages; returns the bytes
+    /// kept.
     fn carry_row(
         &mut self,
         segment: u32,
@@ -154,7 +170,6 @@ impl Transaction<'_> {
             return 0;
         }
         match key.prefix() {
-            b'm' => self.carry_message(key, &value),
             b'a' => self.carry_attempt(segment, key, &value),
             b'b' => {
                 let task: Task = self.writer.shared.decode(&key, &value);
@@ -255,9 +270,11 @@ impl Transaction<'_> {
         bytes
     }
 
-    fn carry_message(&mut self, key: Key, value: &bytes::Bytes) -> usize {
-        let row: MessageRow = self.writer.shared.decode(&key, value);
-        if self.is_waiting(&row.message) || self.is_broadcast(&row.message) {
+    /// Keeps or deletes a current message. One that goes takes its deliveries, attempts and event
+    /// id along, so that of those whatever is still current is needed.
+    fn carry_message(&mut self, key: Key, value: &bytes::Bytes, sent: Sent) -> usize {
+        let Sent { row, held } = sent;
+        if self.is_waiting(&row.message, &held) || self.is_broadcast(&row.message) {
             let Some(body) = self.copy(&row.body) else { return self.again(key, value.clone()) };
             // Where it can't be read the message goes without it.
             let head = row.head.and_then(|head| self.copy(&head));
@@ -270,7 +287,7 @@ impl Transaction<'_> {
             let hash = short_hash(event_id.as_bytes());
             self.delete_row(keys::event_id(row.message.application, hash));
         }
-        for (delivery, held) in self.delivery_rows(&row.message) {
+        for (delivery, held) in held {
             for attempt in held.attempt_ids {
                 self.delete_row(keys::attempt(delivery.endpoint, attempt));
             }
@@ -315,25 +332,23 @@ impl Transaction<'_> {
         }
     }
 
-    /// Whether anything of a message is still to be sent.
-    fn is_waiting(&self, message: &Message) -> bool {
-        let tables = &self.writer.tables;
-        let replayed = self.replay_rows(message.id);
-        let again = replayed.iter().any(|(id, held)| {
-            let asked = self.row(&keys::resend(*id)).is_some();
-            (is_queued(held.state) || asked) && tables.endpoint_by_id(id.endpoint).is_some()
-        });
-        again
-            || message.endpoints.iter().any(|endpoint| {
-                let id = DeliveryId { message: message.id, endpoint: *endpoint, replay: 0 };
-                let held: Option<Delivery> = self.record(&keys::delivery(id));
-                let queued = held.is_none_or(|held| is_queued(held.state));
-                let asked = self.row(&keys::resend(id)).is_some();
-                (queued || asked) && tables.endpoint_by_id(*endpoint).is_some()
-            })
+    /// Whether anything of a message is still to be sent, by its `held` deliveries.
+    fn is_waiting(&self, message: &Message, held: &[(DeliveryId, Delivery)]) -> bool {
+        let open = |endpoint| self.writer.tables.endpoint_by_id(endpoint).is_some();
+        let waits = |(id, delivery): &(DeliveryId, Delivery)| {
+            (is_queued(delivery.state) || self.row(&keys::resend(*id)).is_some())
+                && open(id.endpoint)
+        };
+        // One that was never tried has no row. Those that have one come in the message's order.
+        let mut first = held.iter().filter(|(id, _)| id.replay == 0).peekable();
+        let untried = |endpoint: &EndpointId| {
+            first.next_if(|(id, _)| id.endpoint == *endpoint).is_none() && open(*endpoint)
+        };
+        held.iter().any(waits) || message.endpoints.iter().any(untried)
     }
 
-    /// Every delivery of a message that has a row.
+    /// Every delivery of a message that has a row: the first of each endpoint, in the message's
+    /// order, then those of replays.
     pub(super) fn delivery_rows(&self, message: &Message) -> Vec<(DeliveryId, Delivery)> {
         let first = |endpoint: &EndpointId| {
             let id = DeliveryId { message: message.id, endpoint: *endpoint, replay: 0 };

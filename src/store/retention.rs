@@ -9,7 +9,7 @@
 use std::io;
 use std::ops::ControlFlow;
 use std::sync::mpsc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::domain::delivery::{Delivery, DeliveryId, State};
 use crate::domain::id::{ApplicationId, Stamp};
@@ -24,8 +24,8 @@ use crate::store::transaction::Transaction;
 use crate::store::writer::{Ended, Job, Writer};
 use crate::store::{Notice, Store, WriteError};
 
-/// Rows looked at in one step; other writes go between two steps.
-const STEP_ROWS: usize = 256;
+/// Rows looked at in one step; other writes go between two steps, and wait for one.
+const STEP_ROWS: usize = 64;
 
 /// The oldest segment and what there is beside it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -96,8 +96,13 @@ impl Store {
     }
 
     /// Empties the oldest segment and removes it; returns the bytes that had to be kept. Other
-    /// writes may go between two steps, where `between` is called.
-    pub fn reclaim(&self, oldest: Oldest, between: &mut dyn FnMut()) -> Result<u64, ReclaimError> {
+    /// writes may go between two steps, where `between` is called with the time that the step
+    /// held the writer up.
+    pub fn reclaim(
+        &self,
+        oldest: Oldest,
+        between: &mut dyn FnMut(Duration),
+    ) -> Result<u64, ReclaimError> {
         let file = self.shared.segments.get(oldest.segment);
         let file = file.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
         let segment = oldest.segment;
@@ -137,20 +142,32 @@ impl Store {
         Ok(kept)
     }
 
+    /// What the steps write is durable with the row that says that the segment goes.
     fn carry(
         &self,
         segment: u32,
         rows: Vec<Change>,
-        between: &mut dyn FnMut(),
+        between: &mut dyn FnMut(Duration),
     ) -> Result<u64, ReclaimError> {
         let mut rest = rows;
+        // Looked at here first: what is not current any more never will be, and the writer finds
+        // the others where they have just been read.
+        rest.retain(|row| match row {
+            Change::PutNew(key, value) | Change::Put(key, value) => {
+                self.shared.overlay.get(key).as_ref() == Some(value)
+            }
+            Change::Delete(_) => false,
+        });
         let mut kept = 0;
         while !rest.is_empty() {
-            let (bytes, left) =
-                self.on_writer(move |writer| writer.carry_some(segment, rest))??;
+            let (done, took) = self.soon_on_writer(move |writer| {
+                let began = Instant::now();
+                (writer.carry_some(segment, rest), began.elapsed())
+            })?;
+            let (bytes, left) = done?;
             kept += bytes;
             rest = left;
-            between();
+            between(took);
         }
         Ok(kept)
     }
@@ -237,6 +254,21 @@ impl Store {
                 // The caller waits below.
                 let _ = sender.send(result);
             }));
+        }));
+        self.jobs.send(job).map_err(|_| WriteError::Stopping)?;
+        self.wait(&done)
+    }
+
+    /// Runs `work` on the writer's thread and returns what it returned. That is durable only when
+    /// something is that was written later.
+    fn soon_on_writer<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Writer) -> T + Send + 'static,
+    ) -> Result<T, WriteError> {
+        let (sender, done) = mpsc::channel();
+        let job = Job::Write(Box::new(move |writer: &mut Writer| {
+            // The caller waits below.
+            let _ = sender.send(work(writer));
         }));
         self.jobs.send(job).map_err(|_| WriteError::Stopping)?;
         self.wait(&done)

@@ -23,7 +23,7 @@ fn reclaim(store: &Store, folder: &Folder) -> u64 {
     let mut kept = 0;
     while segments(folder).len() > CAP {
         let oldest = store.oldest_segment().unwrap().unwrap();
-        kept += store.reclaim(oldest, &mut || ()).unwrap();
+        kept += store.reclaim(oldest, &mut |_| ()).unwrap();
     }
     kept
 }
@@ -113,7 +113,7 @@ fn what_waits_is_carried_for_ever() {
     write(&open, &mut model, &mut random, SEGMENT as usize, false);
     for _ in 0..20 {
         let Some(oldest) = open.store.oldest_segment().unwrap() else { break };
-        open.store.reclaim(oldest, &mut || ()).unwrap();
+        open.store.reclaim(oldest, &mut |_| ()).unwrap();
         check(&open, &mut model);
     }
     open.stop();
@@ -216,7 +216,7 @@ fn damage_in_the_oldest_segment_keeps_it() {
     let file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
     std::os::unix::fs::FileExt::write_all_at(&file, &[0xA5; 4096], 300_000 / 8 * 8).unwrap();
     let oldest = open.store.oldest_segment().unwrap().unwrap();
-    let refused = open.store.reclaim(oldest, &mut || ()).map_err(|error| error.to_string());
+    let refused = open.store.reclaim(oldest, &mut |_| ()).map_err(|error| error.to_string());
     let harmless = refused.is_ok();
     if let Err(told) = refused {
         assert!(told.contains("00000001.seg is damaged at byte"), "{told}");

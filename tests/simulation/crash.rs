@@ -169,7 +169,7 @@ impl World {
         while self.process.stepped.apply() {}
         self.reclaiming = true;
         let mut broken = Ok(());
-        let reclaimed = store.reclaim(oldest, &mut || {
+        let reclaimed = store.reclaim(oldest, &mut |_| {
             if broken.is_ok() {
                 broken = self.meanwhile();
             }

@@ -182,8 +182,7 @@ impl Lane {
         let front = self.queue.get(self.next()?)?;
         let yields = beside && now.since(front.due) > BEHIND;
         let limit = self.limit();
-        let limit =
-            if yields { self.pace.limit(limit, self.health.quickest()) } else { limit };
+        let limit = if yields { self.pace.limit(limit, self.health.quickest()) } else { limit };
         let mut at = self.throttle.map_or(now, |throttle| throttle.next_at(now));
         match self.health.park() {
             Some(_) if front.trigger == Trigger::Manual => return Some(at),

@@ -6,8 +6,8 @@ mod pages;
 
 use crate::http::routes::Routes;
 
-pub(super) use pages::{answer, missing};
 pub use pages::paths;
+pub(super) use pages::{answer, missing};
 
 /// Every page, and what pages are made of.
 pub(super) fn routes(routes: &mut Routes) {
