@@ -24,8 +24,10 @@ use crate::store::transaction::Transaction;
 use crate::store::writer::{Ended, Job, Writer};
 use crate::store::{Notice, Store, WriteError};
 
-/// Rows looked at in one step; other writes go between two steps, and wait for one.
+/// Rows of a segment looked at in one step; other writes go between two steps, and wait for one.
 const STEP_ROWS: usize = 64;
+/// Rows put in order in one step, each of which waits for its sync.
+const TIDY_ROWS: usize = 256;
 
 /// The oldest segment and what there is beside it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -177,9 +179,9 @@ impl Store {
     pub fn tidy(&self) -> Result<bool, WriteError> {
         let forgotten = self.forget_dead_letters()?;
         let now = self.shared.clock.now();
-        let expired = self.shared.expired_replies(now, STEP_ROWS);
-        let orphans = self.shared.orphans(STEP_ROWS);
-        let more = forgotten || expired.len() == STEP_ROWS || orphans.len() == STEP_ROWS;
+        let expired = self.shared.expired_replies(now, TIDY_ROWS);
+        let orphans = self.shared.orphans(TIDY_ROWS);
+        let more = forgotten || expired.len() == TIDY_ROWS || orphans.len() == TIDY_ROWS;
         if expired.is_empty() && orphans.is_empty() {
             return Ok(forgotten);
         }
