@@ -166,6 +166,14 @@ impl Lane {
         }
     }
 
+    /// Of these those at present, alone or `beside` others that send in time.
+    pub fn limit_now(&self, now: Timestamp, beside: bool) -> usize {
+        let front = self.next().and_then(|next| self.queue.get(next));
+        let behind = front.is_some_and(|front| now.since(front.due) > BEHIND);
+        let limit = self.limit();
+        if beside && behind { self.pace.limit(limit, self.health.quickest()) } else { limit }
+    }
+
     /// How many rows it wants read now.
     pub fn appetite(&self, now: Timestamp, most: usize) -> usize {
         let due = self.disk.is_some_and(|due| due.max(self.read_after) <= now);
@@ -180,15 +188,12 @@ impl Lane {
     /// that send in time; `None`: not before something else happens.
     pub fn next_send(&self, now: Timestamp, beside: bool) -> Option<Timestamp> {
         let front = self.queue.get(self.next()?)?;
-        let yields = beside && now.since(front.due) > BEHIND;
-        let limit = self.limit();
-        let limit = if yields { self.pace.limit(limit, self.health.quickest()) } else { limit };
         let mut at = self.throttle.map_or(now, |throttle| throttle.next_at(now));
         match self.health.park() {
             Some(_) if front.trigger == Trigger::Manual => return Some(at),
             Some(park) if park.probing.is_some() => return None,
             Some(park) => at = at.max(park.probe_at),
-            None if self.in_flight >= limit => return None,
+            None if self.in_flight >= self.limit_now(now, beside) => return None,
             None if front.trigger == Trigger::Manual => return Some(at),
             None => at = at.max(self.together_at(front, now)),
         }

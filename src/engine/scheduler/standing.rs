@@ -86,7 +86,7 @@ impl Scheduler {
         LaneStanding {
             endpoint,
             in_flight: lane.in_flight,
-            limit: lane.limit(),
+            limit: lane.limit_now(now, self.timely.beside(endpoint, now)),
             parked: lane
                 .health
                 .park()

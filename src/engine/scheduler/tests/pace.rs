@@ -30,6 +30,8 @@ fn a_backlog_leaves_processors_to_those_in_time() {
             flying = answered(&mut bench, flying);
         }
         assert_eq!(flying.len(), expected, "{takes} µs, alone: {alone}");
+        let standing = bench.scheduler.lane_standing(endpoint(100), bench.now);
+        assert_eq!(standing.map(|lane| lane.limit), Some(expected), "what is told of it");
     };
     check(100, true, 8);
     check(100, false, 1);
