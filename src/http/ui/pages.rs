@@ -113,6 +113,7 @@ struct Entrance<'a> {
 struct Missing<'a> {
     root: &'a str,
     version: &'a str,
+    title: &'a str,
 }
 
 /// Path, title and script of those.
@@ -153,7 +154,7 @@ pub(in crate::http) async fn missing(
         return unknown().await;
     }
     let (root, version) = (&root(request.path()), shared.assets.as_str());
-    let mut found = answer(&Missing { root, version }, "'none'")?;
+    let mut found = answer(&Missing { root, version, title: "Nothing here" }, "'none'")?;
     *found.status_mut() = StatusCode::NOT_FOUND;
     found.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Ok(found)
