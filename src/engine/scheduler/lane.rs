@@ -195,6 +195,9 @@ impl Lane {
             Some(park) => at = at.max(park.probe_at),
             None if self.in_flight >= self.limit_now(now, beside) => return None,
             None if front.trigger == Trigger::Manual => return Some(at),
+            None if beside && now.since(front.due) > BEHIND => {
+                at = at.max(self.together_at(front, now)).max(self.pace.next_at(now));
+            }
             None => at = at.max(self.together_at(front, now)),
         }
         Some(at.max(self.rest_until))

@@ -1,9 +1,9 @@
-//! What a lane that is behind may have in flight while others send in time.
+//! How fast a lane that is behind may go while others send in time.
 //!
 //! A backlog for a receiver that answers at once takes every processor it can get, and whoever
-//! sends something fresh waits for one. While somebody does, the backlog gets so many requests at a
-//! time as leave processors free; alone it gets them all. A lane that would not catch up so, for
-//! as much comes as goes, is not held back.
+//! sends something fresh waits for one. While somebody does, the backlog goes at a pace that leaves
+//! processors free, evenly; alone it gets them all. A lane that would not catch up so, for as much
+//! comes as goes, is not held back.
 
 use std::time::Duration;
 
@@ -14,9 +14,8 @@ use crate::domain::time::Timestamp;
 pub const BEHIND: Duration = Duration::from_secs(1);
 /// For so long after its last delivery in time a lane counts as sending.
 const COMPANY: Duration = Duration::from_secs(1);
-/// One request at a time for each so much that the receiver takes: 4,000 answers a second at most,
-/// whatever it takes.
-const SHARE: Duration = Duration::from_micros(250);
+/// Deliveries that it may be sent in each millisecond.
+const PER_MS: usize = 4;
 /// What comes and goes is counted for so long before it is compared.
 const PERIOD: Duration = Duration::from_secs(1);
 
@@ -29,6 +28,8 @@ pub(super) struct Pace {
     went: usize,
     /// It is not held back until it has caught up.
     hurries: bool,
+    /// How much of what had gone out by then the time that passed had not made up for.
+    owed: (Timestamp, usize),
 }
 
 impl Pace {
@@ -46,21 +47,37 @@ impl Pace {
         if self.since.is_none() {
             *self = Pace { since: Some(now), ..Pace::default() };
         }
+        // Of what it was sent while it was not held back no more than that.
+        self.owed = (now, self.owes(now).min(PER_MS - 1) + count);
         self.went += count;
         if self.since.is_some_and(|since| now.since(since) >= PERIOD) {
             // Less than half of its pace would be left for what waits.
             let hurries = self.hurries || 2 * self.came > self.went;
-            *self = Pace { since: Some(now), hurries, ..Pace::default() };
+            *self = Pace { since: Some(now), hurries, owed: self.owed, ..Pace::default() };
         }
     }
 
+    /// How much of what went out the time that passed has not made up for.
+    fn owes(&self, now: Timestamp) -> usize {
+        let (at, owed) = self.owed;
+        let passed = usize::try_from(now.since(at).as_millis()).unwrap_or(usize::MAX);
+        owed.saturating_sub(passed.saturating_mul(PER_MS))
+    }
+
+    /// When it may send the next beside others: `now`, or later.
+    pub fn next_at(&self, now: Timestamp) -> Timestamp {
+        let wait = if self.hurries { 0 } else { self.owes(now) / PER_MS };
+        now + Duration::from_millis(wait as u64)
+    }
+
     /// Of `limit` requests at a time, what it may have beside others when a receiver takes
-    /// `answer`.
+    /// `answer`: what it may be sent, evenly.
     pub fn limit(&self, limit: usize, answer: Duration) -> usize {
         if self.hurries {
             return limit;
         }
-        let share = answer.as_nanos().div_ceil(SHARE.as_nanos()).max(1);
+        let answers = answer.as_nanos().saturating_mul(PER_MS as u128);
+        let share = answers.div_ceil(Duration::from_millis(1).as_nanos()).max(1);
         limit.min(usize::try_from(share).unwrap_or(usize::MAX))
     }
 }

@@ -11,9 +11,14 @@ fn backlog(bench: &mut Bench, number: u64, count: u64) -> Vec<DeliveryId> {
     sent(&bench.fed(number, rows, None))
 }
 
-/// All in flight are answered; what is in flight then.
+/// All in flight are answered; what is in flight two milliseconds later.
 fn answered(bench: &mut Bench, flying: Vec<DeliveryId>) -> Vec<DeliveryId> {
-    flying.into_iter().flat_map(|id| sent(&bench.succeed(id))).collect()
+    let mut next: Vec<_> = flying.into_iter().flat_map(|id| sent(&bench.succeed(id))).collect();
+    for _ in 0..2 {
+        bench.now = bench.now + Duration::from_millis(1);
+        next.extend(sent(&bench.step(Input::Tick)));
+    }
+    next
 }
 
 #[test]
@@ -40,6 +45,30 @@ fn a_backlog_leaves_processors_to_those_in_time() {
     check(1_900, false, 8);
 }
 
+/// A receiver that answers at once is sent four a millisecond, whatever it took alone before.
+#[test]
+fn a_backlog_beside_others_goes_at_an_even_pace() {
+    let mut bench = Bench::new(|settings| settings.lane_memory = 1_000);
+    bench.takes = Duration::from_micros(10);
+    let mut flying = backlog(&mut bench, 100, 1_000);
+    let mut went = |bench: &mut Bench| {
+        flying.extend(sent(&bench.step(Input::Tick)));
+        let mut went = 0;
+        for _ in 0..50 {
+            went += flying.len();
+            flying = flying.drain(..).flat_map(|id| sent(&bench.succeed(id))).collect();
+        }
+        went
+    };
+    assert_eq!(went(&mut bench), 400, "alone, eight at a time");
+    bench.accept(200, 1);
+    went(&mut bench);
+    for _ in 0..90 {
+        bench.now = bench.now + Duration::from_millis(1);
+        assert_eq!(went(&mut bench), 4);
+    }
+}
+
 #[test]
 fn once_nobody_else_sends_it_gets_all() {
     let mut bench = Bench::new(|_| {});
@@ -50,7 +79,7 @@ fn once_nobody_else_sends_it_gets_all() {
     bench.accept(101, 2);
     let flying = answered(&mut bench, flying);
     assert_eq!(flying.len(), 1);
-    bench.now = bench.now + Duration::from_millis(999);
+    bench.now = bench.now + Duration::from_millis(995);
     let flying = answered(&mut bench, flying);
     assert_eq!(flying.len(), 1);
     bench.now = bench.now + Duration::from_millis(1);
