@@ -223,20 +223,19 @@ impl Round {
     }
 
     /// Holds up what comes in while it comes faster than old segments go. With nothing left to go
-    /// it is not in the way.
-    fn allow(&self) -> Result<(), ReclaimError> {
+    /// it is not in the way. Returns how many segments may be begun.
+    fn allow(&self) -> Result<u32, ReclaimError> {
         let most = self.settings.max_bytes.saturating_add(self.settings.max_bytes / OVERRUN_SHARE);
         let behind = self.store.oldest_segment()?.is_some() && self.dense_until.is_none();
-        self.store.allow_bytes(match most.checked_sub(self.used()) {
+        Ok(self.store.allow_bytes(match most.checked_sub(self.used()) {
             None if behind => None,
             None => Some(0),
             left => left,
-        });
-        Ok(())
+        }))
     }
 
     fn reclaim(&mut self) -> Result<(), ReclaimError> {
-        self.allow()?;
+        let more = self.allow()?;
         if self.dense_until.is_some_and(|until| Instant::now() < until) {
             return Ok(());
         }
@@ -247,7 +246,7 @@ impl Round {
                 self.dense_until = None;
                 return Ok(());
             }
-            let rest = self.rest();
+            let rest = if more > 0 { self.rest() } else { 0.0 };
             let mut pause = |took: Duration| self.pause(took.mul_f64(rest));
             let kept = self.store.reclaim(oldest, &mut pause)?;
             let dense = by_bytes && kept as f64 > oldest.bytes as f64 * DENSE;
@@ -261,18 +260,18 @@ impl Round {
         Ok(())
     }
 
-    /// For how many times as long as a step took the writer is left to those who send: the less the
-    /// more there is beyond `retention.max_bytes`, so that what comes in finds room.
+    /// For how many times as long as a step took the writer is left to those who send, while
+    /// another segment may be begun: the less the more there is beyond `retention.max_bytes`.
     fn rest(&self) -> f64 {
         let beyond = self.used().saturating_sub(self.settings.max_bytes) as f64;
         let room = (self.settings.max_bytes / OVERRUN_SHARE / 2).max(1) as f64;
         REST * (1.0 - beyond / room).max(0.0)
     }
 
-    /// Waits, unless the janitor is to end.
+    /// Waits, unless the janitor is to end or the next segment was begun before this one went.
     fn pause(&self, pause: Duration) {
         let called = self.call.0.lock().expect("no holder panics");
-        let on = |call: &mut Call| *call != Call::Stop;
+        let on = |call: &mut Call| *call == Call::None;
         drop(self.call.1.wait_timeout_while(called, pause, on).expect("no holder panics"));
     }
 

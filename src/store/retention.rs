@@ -90,11 +90,13 @@ impl Store {
     }
 
     /// Accepts messages until the journal has grown by `bytes`, in whole segments; at `None` none
-    /// until this is called again. Callers are told to come back ([`WriteError::Busy`]).
-    pub fn allow_bytes(&self, bytes: Option<u64>) {
+    /// until this is called again. Callers are told to come back ([`WriteError::Busy`]). Returns
+    /// how many segments may be begun.
+    pub fn allow_bytes(&self, bytes: Option<u64>) -> u32 {
         let segments = |bytes: u64| bytes / self.shared.place.segment_size.max(1);
         let more = bytes.map(|bytes| u32::try_from(segments(bytes)).unwrap_or(u32::MAX));
         self.shared.allow_segments(more);
+        more.unwrap_or(0)
     }
 
     /// Empties the oldest segment and removes it; returns the bytes that had to be kept. Other
