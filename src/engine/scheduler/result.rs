@@ -25,16 +25,22 @@ impl Scheduler {
         }
         let lane = self.lanes.get_mut(&endpoint).expect("invariant: a lane outlives its flights");
         let limited = lane.in_flight >= lane.limit();
-        // Of what was not sent nothing is to be learned if anything was.
-        let told = all.iter().find(|one| one.outcome.was_sent()).unwrap_or(finished);
-        let sign = sign(told.outcome, told.status_code);
-        let record = (sign, told.duration);
-        lane.health.record(now, key(finished.delivery), record, limited, self.settings.park_after);
-        if let Some(pause) = pause(told) {
-            lane.rest_until = lane.rest_until.max(now + pause);
+        let name = key(finished.delivery);
+        // Of a receiver that was not sent anything nothing is to be learned.
+        let told = all.iter().find(|one| one.outcome.was_sent());
+        if let Some(told) = told {
+            let record = (sign(told.outcome, told.status_code), told.duration);
+            lane.health.record(now, name, record, limited, self.settings.park_after);
+            if let Some(pause) = pause(told) {
+                lane.rest_until = lane.rest_until.max(now + pause);
+            }
+        } else {
+            lane.health.unsent(name);
         }
         self.landed(endpoint);
-        self.judge(endpoint, is_gone(told), outputs);
+        if let Some(told) = told {
+            self.judge(endpoint, is_gone(told), outputs);
+        }
         self.refresh(endpoint, outputs);
         self.remove_if_done(endpoint);
     }

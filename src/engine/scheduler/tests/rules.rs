@@ -88,6 +88,26 @@ fn a_lane_that_fails_is_parked_probed_and_drained_at_a_ramp() {
     assert_eq!(sent(&bench.succeed(first[0])).len(), 2);
 }
 
+/// A transformation that fails or drops says nothing of a receiver that was not sent anything.
+#[test]
+fn what_is_not_sent_neither_parks_nor_disables() {
+    for outcome in [Outcome::Transform, Outcome::Dropped] {
+        let mut bench = Bench::new(|settings| settings.park_after = 2);
+        let failed = bench.ready(100, 1).delivery();
+        bench.accept(100, 1);
+        bench.fail(failed);
+        for message in 2..20 {
+            let id = bench.ready(100, message).delivery();
+            assert_eq!(sent(&bench.accept(100, message)), [id], "{outcome:?}");
+            bench.wait(24 * 3_600);
+            let outputs = bench.answer(id, outcome, 0);
+            assert!(!outputs.iter().any(|output| matches!(output, Output::Disable { .. })));
+            bench.settled(id, None);
+        }
+        assert_eq!(bench.scheduler.load().parked, 0);
+    }
+}
+
 #[test]
 fn a_person_may_try_a_parked_lane() {
     let mut bench = Bench::new(|settings| settings.park_after = 1);
