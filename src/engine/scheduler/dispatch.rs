@@ -32,9 +32,11 @@ impl Scheduler {
                 self.hungry.push_back(endpoint);
             }
             let send = lane.next_send(now, beside);
-            if send.is_some_and(|at| at <= now) && lane.listed.is_none() {
-                let class = class(lane);
-                lane.listed = Some(class);
+            let class = class(lane);
+            if send.is_some_and(|at| at <= now) && lane.listed != Some(class) {
+                if let Some(former) = lane.listed.replace(class) {
+                    self.ring.take_back(former, facts.application, endpoint);
+                }
                 self.ring.push(class, facts.application, endpoint);
             }
             let paid = lane.paid_at(now).filter(|_| many);

@@ -105,6 +105,14 @@ impl Ring {
         }
     }
 
+    /// Takes a lane's turn back: it is of another class by now.
+    pub fn take_back(&mut self, class: Class, id: ApplicationId, lane: EndpointId) {
+        if let Some(application) = self.applications.get_mut(&id) {
+            // Without a lane the application passes when its turn comes.
+            application.shelves[class as usize].lanes.retain(|listed| *listed != lane);
+        }
+    }
+
     /// Whose turn it is.
     pub fn next_application(&self, class: Class) -> Option<ApplicationId> {
         self.order[class as usize].front().copied()

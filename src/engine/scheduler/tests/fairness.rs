@@ -53,6 +53,27 @@ fn a_lane_starts_small_and_the_reserve_is_for_lanes_with_nothing_in_flight() {
     assert_eq!(bench.scheduler.load().in_flight, 12);
 }
 
+/// Two at once for an endpoint that is well must not wait for those that hang.
+#[test]
+fn a_lane_goes_into_the_reserve_once_nothing_of_it_is_in_flight() {
+    let mut bench = Bench::new(|settings| {
+        settings.threads = 12;
+        settings.reserve = 2;
+    });
+    for message in 0..20 {
+        bench.accept(100, message);
+        bench.accept(200, message);
+    }
+    assert_eq!(bench.scheduler.load().in_flight, 10, "they hang");
+    let first = sent(&bench.accept(300, 1));
+    assert_eq!(first.len(), 1, "out of the reserve");
+    assert_eq!(sent(&bench.accept(300, 2)), [], "one in flight already");
+    let second = sent(&bench.succeed(first[0]));
+    assert_eq!(second, [bench.ready(300, 2).delivery()]);
+    bench.succeed(second[0]);
+    assert_eq!(bench.scheduler.load().in_flight, 10);
+}
+
 #[test]
 fn strained_lanes_share_a_part_of_the_pool() {
     let mut bench = Bench::new(|settings| {
