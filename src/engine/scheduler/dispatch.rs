@@ -147,7 +147,9 @@ impl Scheduler {
         let others = lane.take_others(&ready, self.settings.expire_after, now);
         self.queued -= others.len();
         lane.health.sent(now, name, lane.in_flight, trigger == Trigger::Manual);
-        lane.pace.went(1 + others.len(), ready.due, now);
+        if trigger == Trigger::Scheduled {
+            lane.pace.went(1 + others.len(), ready.due, now);
+        }
         self.timely.sent(endpoint, ready.due, now);
         lane.in_flight += 1;
         self.in_flight += 1;

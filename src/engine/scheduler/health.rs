@@ -81,11 +81,6 @@ impl Health {
         if self.park.is_some() { 1 } else { self.limit }
     }
 
-    /// What the receiver takes at present; `MAX` before its first answer.
-    pub fn quickest(&self) -> Duration {
-        self.quickest
-    }
-
     /// Why and since when the lane is held.
     pub fn park(&self) -> Option<&Park> {
         self.park.as_ref()

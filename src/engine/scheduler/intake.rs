@@ -54,7 +54,9 @@ impl Scheduler {
         let name = key(ready.delivery());
         let manual = ready.trigger == Trigger::Manual;
         let lane = self.lane(endpoint);
-        lane.pace.came();
+        if ready.due <= now && !manual {
+            lane.pace.came();
+        }
         if lane.held.contains_key(&name) {
             lane.ask_again(ready);
         } else {

@@ -166,14 +166,6 @@ impl Lane {
         }
     }
 
-    /// Of these those at present, alone or `beside` others that send in time.
-    pub fn limit_now(&self, now: Timestamp, beside: bool) -> usize {
-        let front = self.next().and_then(|next| self.queue.get(next));
-        let behind = front.is_some_and(|front| now.since(front.due) > BEHIND);
-        let limit = self.limit();
-        if beside && behind { self.pace.limit(limit, self.health.quickest()) } else { limit }
-    }
-
     /// How many rows it wants read now.
     pub fn appetite(&self, now: Timestamp, most: usize) -> usize {
         let due = self.disk.is_some_and(|due| due.max(self.read_after) <= now);
@@ -193,7 +185,7 @@ impl Lane {
             Some(_) if front.trigger == Trigger::Manual => return Some(at),
             Some(park) if park.probing.is_some() => return None,
             Some(park) => at = at.max(park.probe_at),
-            None if self.in_flight >= self.limit_now(now, beside) => return None,
+            None if self.in_flight >= self.limit() => return None,
             None if front.trigger == Trigger::Manual => return Some(at),
             None if beside && now.since(front.due) > BEHIND => {
                 at = at.max(self.together_at(front, now)).max(self.pace.next_at(now));

@@ -26,7 +26,7 @@ pub(super) struct Pace {
     since: Option<Timestamp>,
     came: usize,
     went: usize,
-    /// It is not held back until it has caught up.
+    /// It is not held back at present.
     hurries: bool,
     /// How much of what had gone out by then the time that passed had not made up for.
     owed: (Timestamp, usize),
@@ -50,9 +50,12 @@ impl Pace {
         // Of what it was sent while it was not held back no more than that.
         self.owed = (now, self.owes(now).min(PER_MS - 1) + count);
         self.went += count;
-        if self.since.is_some_and(|since| now.since(since) >= PERIOD) {
-            // Less than half of its pace would be left for what waits.
-            let hurries = self.hurries || 2 * self.came > self.went;
+        let period = self.since.map_or(Duration::ZERO, |since| now.since(since));
+        if period >= PERIOD {
+            let held_back = PER_MS.saturating_mul(period.as_millis() as usize);
+            // Less than half of its pace would be left for what waits. A period in which little
+            // could be sent, for its receiver was down, says nothing.
+            let hurries = period < 2 * PERIOD && 2 * self.came > self.went.min(held_back);
             *self = Pace { since: Some(now), hurries, owed: self.owed, ..Pace::default() };
         }
     }
@@ -68,17 +71,6 @@ impl Pace {
     pub fn next_at(&self, now: Timestamp) -> Timestamp {
         let wait = if self.hurries { 0 } else { self.owes(now) / PER_MS };
         now + Duration::from_millis(wait as u64)
-    }
-
-    /// Of `limit` requests at a time, what it may have beside others when a receiver takes
-    /// `answer`: what it may be sent, evenly.
-    pub fn limit(&self, limit: usize, answer: Duration) -> usize {
-        if self.hurries {
-            return limit;
-        }
-        let answers = answer.as_nanos().saturating_mul(PER_MS as u128);
-        let share = answers.div_ceil(Duration::from_millis(1).as_nanos()).max(1);
-        limit.min(usize::try_from(share).unwrap_or(usize::MAX))
     }
 }
 

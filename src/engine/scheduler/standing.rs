@@ -86,7 +86,7 @@ impl Scheduler {
         LaneStanding {
             endpoint,
             in_flight: lane.in_flight,
-            limit: lane.limit_now(now, self.timely.beside(endpoint, now)),
+            limit: lane.limit(),
             parked: lane
                 .health
                 .park()

@@ -2,121 +2,123 @@
 
 use super::*;
 
-/// Its first deliveries in flight; they have been due for a minute.
-fn backlog(bench: &mut Bench, number: u64, count: u64) -> Vec<DeliveryId> {
-    let due = bench.now - Duration::from_secs(60);
-    let lanes = vec![(endpoint(number), due)];
-    assert_eq!(feeds(&bench.step(Input::Lanes(lanes))).len(), 1);
-    let rows = (0..count).map(|message| ready(number, message, due)).collect();
-    sent(&bench.fed(number, rows, None))
-}
+/// What is in flight to a lane that is behind; its receiver answers whatever it has in the next
+/// millisecond.
+struct Backlog(Vec<DeliveryId>);
 
-/// All in flight are answered; what is in flight two milliseconds later.
-fn answered(bench: &mut Bench, flying: Vec<DeliveryId>) -> Vec<DeliveryId> {
-    let mut next: Vec<_> = flying.into_iter().flat_map(|id| sent(&bench.succeed(id))).collect();
-    for _ in 0..2 {
-        bench.now = bench.now + Duration::from_millis(1);
-        next.extend(sent(&bench.step(Input::Tick)));
+impl Backlog {
+    /// So many have been due for a minute.
+    fn new(bench: &mut Bench, number: u64, count: u64) -> Backlog {
+        let due = bench.now - Duration::from_secs(60);
+        assert_eq!(feeds(&bench.step(Input::Lanes(vec![(endpoint(number), due)]))).len(), 1);
+        let rows = (0..count).map(|message| ready(number, message, due)).collect();
+        Backlog(sent(&bench.fed(number, rows, None)))
     }
-    next
+
+    /// A millisecond goes by; how many went out.
+    fn goes(&mut self, bench: &mut Bench) -> usize {
+        bench.now = bench.now + Duration::from_millis(1);
+        for id in std::mem::take(&mut self.0) {
+            self.0.extend(sent(&bench.succeed(id)));
+            self.0.extend(sent(&bench.settled(id, None)));
+        }
+        self.0.extend(sent(&bench.step(Input::Tick)));
+        self.0.len()
+    }
 }
 
-#[test]
-fn a_backlog_leaves_processors_to_those_in_time() {
-    let check = |takes: u64, alone: bool, expected: usize| {
-        let mut bench = Bench::new(|_| {});
-        bench.takes = Duration::from_micros(takes);
-        let mut flying = backlog(&mut bench, 100, 60);
-        assert_eq!(flying.len(), 8, "nothing is known of its receiver");
-        if !alone {
-            assert_eq!(sent(&bench.accept(200, 1)).len(), 1);
-        }
-        for _ in 0..3 {
-            flying = answered(&mut bench, flying);
-        }
-        assert_eq!(flying.len(), expected, "{takes} µs, alone: {alone}");
-        let standing = bench.scheduler.lane_standing(endpoint(100), bench.now);
-        assert_eq!(standing.map(|lane| lane.limit), Some(expected), "what is told of it");
-    };
-    check(100, true, 8);
-    check(100, false, 1);
-    check(250, false, 1);
-    check(600, false, 3);
-    check(1_900, false, 8);
+fn bench() -> Bench {
+    let mut bench = Bench::new(|settings| {
+        (settings.lane_memory, settings.memory) = (80_000, 200_000);
+    });
+    bench.takes = Duration::from_micros(100);
+    bench
 }
 
-/// A receiver that answers at once is sent four a millisecond, whatever it took alone before.
+/// One of another endpoint, sent and answered in time.
+fn company(bench: &mut Bench, endpoint: u64, message: u64) {
+    for id in sent(&bench.accept(endpoint, message)) {
+        if id.endpoint.stamp().0 == endpoint {
+            bench.succeed(id);
+            bench.settled(id, None);
+        }
+    }
+}
+
+/// It is sent four a millisecond, whatever it took alone before.
 #[test]
 fn a_backlog_beside_others_goes_at_an_even_pace() {
-    let mut bench = Bench::new(|settings| settings.lane_memory = 1_000);
-    bench.takes = Duration::from_micros(10);
-    let mut flying = backlog(&mut bench, 100, 1_000);
-    let mut went = |bench: &mut Bench| {
-        flying.extend(sent(&bench.step(Input::Tick)));
-        let mut went = 0;
-        for _ in 0..50 {
-            went += flying.len();
-            flying = flying.drain(..).flat_map(|id| sent(&bench.succeed(id))).collect();
-        }
-        went
-    };
-    assert_eq!(went(&mut bench), 400, "alone, eight at a time");
-    bench.accept(200, 1);
-    went(&mut bench);
+    let mut bench = bench();
+    let mut backlog = Backlog::new(&mut bench, 100, 1_000);
+    for _ in 0..50 {
+        assert_eq!(backlog.goes(&mut bench), 8, "alone, all that the lane may have in flight");
+    }
+    company(&mut bench, 200, 10_000);
+    backlog.goes(&mut bench);
     for _ in 0..90 {
-        bench.now = bench.now + Duration::from_millis(1);
-        assert_eq!(went(&mut bench), 4);
+        assert_eq!(backlog.goes(&mut bench), 4);
     }
 }
 
+/// The others are of its own application, or of whoever: it is the endpoint that counts.
 #[test]
 fn once_nobody_else_sends_it_gets_all() {
-    let mut bench = Bench::new(|_| {});
-    bench.takes = Duration::from_micros(100);
-    let flying = backlog(&mut bench, 100, 60);
-    bench.accept(200, 1);
-    // Of its own application, or of whoever: it is the endpoint that counts.
-    bench.accept(101, 2);
-    let flying = answered(&mut bench, flying);
-    assert_eq!(flying.len(), 1);
-    bench.now = bench.now + Duration::from_millis(995);
-    let flying = answered(&mut bench, flying);
-    assert_eq!(flying.len(), 1);
-    bench.now = bench.now + Duration::from_millis(1);
-    assert_eq!(answered(&mut bench, flying).len(), 8);
+    for other in [101, 200] {
+        let mut bench = bench();
+        let mut backlog = Backlog::new(&mut bench, 100, 200);
+        company(&mut bench, other, 10_000);
+        bench.now = bench.now + Duration::from_millis(998);
+        assert_eq!(backlog.goes(&mut bench), 4);
+        assert_eq!(backlog.goes(&mut bench), 8);
+    }
 }
 
 /// What it sends in time itself is no company, nor is another backlog.
 #[test]
 fn two_backlogs_hold_each_other_back_in_nothing() {
-    let mut bench = Bench::new(|_| {});
-    bench.takes = Duration::from_micros(100);
-    let first = backlog(&mut bench, 100, 60);
-    let second = backlog(&mut bench, 200, 60);
-    assert_eq!(answered(&mut bench, first).len(), 8);
-    assert_eq!(answered(&mut bench, second).len(), 8);
+    let mut bench = bench();
+    let mut first = Backlog::new(&mut bench, 100, 60);
+    let mut second = Backlog::new(&mut bench, 200, 60);
+    assert_eq!(first.goes(&mut bench), 8);
+    assert_eq!(second.goes(&mut bench), 8);
 }
 
-/// A busy tenant that fell behind for a moment would never be in time again.
+/// A busy tenant that fell behind for a moment would never be in time again; a burst that is over
+/// is a backlog like any.
 #[test]
-fn one_that_gets_as_much_as_it_sends_hurries() {
-    let check = |came: u64, expected: usize| {
-        let mut bench = Bench::new(|_| {});
-        bench.takes = Duration::from_micros(100);
-        let mut flying = backlog(&mut bench, 100, 120);
-        let mut number = 1_000;
-        for _ in 0..30 {
-            bench.now = bench.now + Duration::from_millis(50);
-            let other = sent(&bench.accept(200, number));
-            answered(&mut bench, other);
-            for new in 0..came {
-                bench.accept(100, number + 1 + new);
-            }
+fn one_that_gets_nearly_as_much_as_it_may_be_sent_hurries() {
+    let mut bench = bench();
+    let mut backlog = Backlog::new(&mut bench, 100, 60_000);
+    let mut number = 100_000;
+    let mut check = |came: u64, expected: usize| {
+        let mut went = 0;
+        for _ in 0..3_000 {
+            company(&mut bench, 200, number);
+            (1..=came).for_each(|new| drop(bench.accept(100, number + new)));
             number += 10;
-            flying = answered(&mut bench, flying);
+            went = backlog.goes(&mut bench);
         }
-        assert_eq!(flying.len(), expected, "{came} came for each that went");
+        assert_eq!(went, expected, "{came} came for each that might go");
     };
-    check(0, 1);
-    check(1, 8);
+    check(0, 4);
+    check(1, 4);
+    check(3, 8);
+    check(0, 4);
+}
+
+/// What comes while its receiver is down says nothing of how much it is sent.
+#[test]
+fn one_that_was_not_sent_anything_for_long_does_not_hurry() {
+    let mut bench = bench();
+    let mut backlog = Backlog::new(&mut bench, 100, 2_000);
+    company(&mut bench, 200, 10_000);
+    assert_eq!(backlog.goes(&mut bench), 4);
+    bench.now = bench.now + Duration::from_secs(5);
+    for message in 0..1_000 {
+        bench.accept(100, 20_000 + message);
+    }
+    for message in 0..500 {
+        company(&mut bench, 200, 30_000 + message);
+        assert!(backlog.goes(&mut bench) <= 4);
+    }
 }
