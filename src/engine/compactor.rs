@@ -1,5 +1,9 @@
 //! When the index is made smaller, and how gently.
 
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use crate::metrics::{Metrics, Worker};
@@ -15,6 +19,8 @@ const RECOUNT_SHARE: u64 = 8;
 const GROWN: u64 = 2;
 /// Rows counted in one go.
 const COUNT_ROWS: usize = 500;
+/// How far the thread that counts steps back before all others: its nice value.
+const STEP_BACK: i32 = 5;
 /// Works so long, or as long as the janitor was at giving back segments meanwhile,
 const WORK: Duration = Duration::from_millis(4);
 /// then leaves processor and disk to the deliveries for so long.
@@ -37,8 +43,52 @@ pub(super) struct Compactor {
 
 enum State {
     Resting,
-    Counting { cursor: Vec<u8>, live: LiveRows, file: u64 },
+    Counting { count: Count, file: u64 },
     Copying(Box<Compaction>),
+}
+
+/// A scan of all rows, by a thread of its own: of ten million it takes seconds.
+struct Count {
+    thread: Option<JoinHandle<LiveRows>>,
+    stop: Arc<AtomicBool>,
+}
+
+impl Count {
+    fn begin(store: Store) -> io::Result<Count> {
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = Arc::clone(&stop);
+        let work = move || {
+            if let Err(error) = rustix::process::nice(STEP_BACK) {
+                tracing::debug!(%error, "the count of the index can't step back");
+            }
+            let (mut cursor, mut live) = (Vec::new(), LiveRows::default());
+            while !stopped.load(Ordering::Relaxed)
+                && let Some(more) = store.count_rows(&mut cursor, COUNT_ROWS)
+            {
+                live.rows += more.rows;
+                live.bytes += more.bytes;
+            }
+            live
+        };
+        let thread = thread::Builder::new().name("index-count".to_owned()).spawn(work)?;
+        Ok(Count { thread: Some(thread), stop })
+    }
+
+    /// What was counted, once it is.
+    fn done(&mut self) -> Option<LiveRows> {
+        let thread = self.thread.take_if(|thread| thread.is_finished())?;
+        Some(thread.join().expect("a panic ends the process"))
+    }
+}
+
+impl Drop for Count {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            // What it counted nobody waits for any more.
+            let _ = thread.join();
+        }
+    }
 }
 
 impl Compactor {
@@ -68,40 +118,41 @@ impl Compactor {
         let large = file > self.floor.max(self.smallest.saturating_mul(GROWN));
         let changed = store.index_moved() - self.moved >= file / RECOUNT_SHARE;
         let early = self.not_before.is_some_and(|time| Instant::now() < time);
-        if large && changed && !early && matches!(self.state, State::Resting) {
-            self.moved = store.index_moved();
-            self.state = State::Counting { cursor: Vec::new(), live: LiveRows::default(), file };
+        if !large || !changed || early || !matches!(self.state, State::Resting) {
+            return;
         }
+        self.moved = store.index_moved();
+        self.state = match Count::begin(store.clone()) {
+            Ok(count) => State::Counting { count, file },
+            Err(error) => {
+                tracing::warn!(%error, "no thread to count the index");
+                self.worker.failed(error);
+                self.later()
+            }
+        };
     }
 
     /// Goes on with what was begun, for a few milliseconds, or for `share` when that is longer;
     /// whether there is more to do.
     pub fn work(&mut self, store: &Store, metrics: &Metrics, share: Duration) -> bool {
-        if matches!(self.state, State::Resting) {
+        if let State::Counting { count, file } = &mut self.state
+            && let (Some(live), file) = (count.done(), *file)
+        {
+            self.state = self.counted(store, live, file);
+        }
+        if !matches!(self.state, State::Copying(_)) {
             return false;
         }
         let began = Instant::now();
         let until = began + WORK.max(share);
-        while !matches!(self.state, State::Resting) && Instant::now() < until {
-            self.state = match std::mem::replace(&mut self.state, State::Resting) {
-                State::Resting => State::Resting,
-                State::Counting { mut cursor, live, file } => {
-                    match store.count_rows(&mut cursor, COUNT_ROWS) {
-                        Some(more) => {
-                            let (rows, bytes) = (live.rows + more.rows, live.bytes + more.bytes);
-                            State::Counting { cursor, live: LiveRows { rows, bytes }, file }
-                        }
-                        None => self.counted(store, live, file),
-                    }
-                }
-                State::Copying(compaction) => match self.copy(compaction, metrics) {
-                    (next, true) => next,
-                    (next, false) => {
-                        self.state = next;
-                        break;
-                    }
-                },
-            };
+        while Instant::now() < until
+            && let State::Copying(compaction) = std::mem::replace(&mut self.state, State::Resting)
+        {
+            let goes_on;
+            (self.state, goes_on) = self.copy(compaction, metrics);
+            if !goes_on {
+                break;
+            }
         }
         self.worker.ran(began.elapsed());
         !matches!(self.state, State::Resting)
