@@ -147,7 +147,7 @@ pub(super) fn read_json<'body, T: Deserialize<'body>>(bytes: &'body [u8]) -> Res
 }
 
 fn undecodable(mut loc: Vec<String>, error: &serde_json::Error) -> ApiError {
-    let mut msg = error.to_string();
+    let mut msg = in_json(error.to_string());
     // serde names the field that is missing only in its words.
     if let Some(field) = msg.strip_prefix("missing field `").and_then(|rest| rest.split('`').next())
     {
@@ -161,9 +161,49 @@ fn undecodable(mut loc: Vec<String>, error: &serde_json::Error) -> ApiError {
     ApiError::Invalid(vec![Problem { loc, msg, kind: "value_error.jsondecode" }])
 }
 
+/// Says what was expected as JSON has it: serde names types of Rust's.
+fn in_json(error: String) -> String {
+    const BEFORE: &str = ", expected ";
+    let wanted = error.rfind(BEFORE).map(|at| at + BEFORE.len());
+    let Some((from, rest)) = wanted.and_then(|from| Some((from, error.get(from..)?))) else {
+        return error;
+    };
+    let expected = rest.split(" at line ").next().unwrap_or(rest);
+    let words = match expected {
+        "u8" => "a whole number from 0 to 255",
+        "u16" => "a whole number from 0 to 65535",
+        "u32" => "a whole number from 0 to 4294967295",
+        "u64" | "usize" => "a whole number, not negative",
+        "i32" | "i64" => "a whole number",
+        "f32" | "f64" => "a number",
+        "a sequence" => "an array",
+        "a map" => "an object",
+        _ if expected.starts_with("struct ") => "an object",
+        _ => return error,
+    };
+    format!("{}{words}{}", &error[..from], &rest[expected.len()..])
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_expected_is_said_in_words_of_json() {
+        let check = |text: &str, expected: &str| match read_json::<Example>(text.as_bytes()) {
+            Err(ApiError::Invalid(problems)) => {
+                assert!(problems[0].msg.contains(expected), "{text}: {}", problems[0].msg);
+            }
+            other => panic!("{text}: {other:?}"),
+        };
+        let number = "expected a whole number from 0 to 65535 at line 1";
+        check(r#"{"name":"a","rate":70000}"#, number);
+        check(r#"{"name":"a","rate":", expected u8"}"#, number);
+        check(r#"{"name":"a","list":{}}"#, "invalid type: map, expected an array at line 1");
+        check(r#"{"name":"a","list":[256]}"#, "`256`, expected a whole number from 0 to 255");
+        check(r#"{"name":1}"#, "invalid type: integer `1`, expected a string");
+        check(r#"{"rate":1}"#, "missing field `name`");
+    }
 
     #[derive(Deserialize, Debug)]
     #[expect(dead_code, reason = "only read")]
