@@ -159,7 +159,7 @@ pub struct Data {
     pub min_free: Size,
     /// Size of a journal segment.
     pub segment_size: Size,
-    /// Memory for the index's page cache; plan for 2 to 3 times it.
+    /// Memory for the index's page cache; plan for ten times it.
     pub index_cache: Size,
     /// Size on disk above which the index is made smaller when it takes 4 times its rows.
     pub compact_above: Size,
@@ -253,8 +253,8 @@ pub struct Delivery {
     pub jitter: f64,
     /// From the request's begin to the end of the answer's head.
     pub timeout: Span,
-    /// Requests under way at most; threads are started as receivers keep them waiting, as many
-    /// again for what is more than a second late.
+    /// Requests under way, and threads that make them, at most; they are started as receivers keep
+    /// them waiting.
     pub threads: usize,
     /// After it a delivery not yet made is dead; `None`: the schedule alone decides.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -13,12 +13,13 @@ use crate::domain::egress::hide_credentials;
 const HIDDEN: &str = "(hidden)";
 
 /// Sections that a reload takes anew.
-const RELOADED: [&str; 9] = [
+const RELOADED: [&str; 10] = [
     "redact",
     "egress",
     "proxy",
     "alerts",
     "alert",
+    "portal",
     "application",
     "event_type",
     "endpoint",

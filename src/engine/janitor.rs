@@ -14,10 +14,13 @@ use crate::telemetry::panic_point;
 const EVERY: Duration = Duration::from_secs(1);
 /// The checkpoint carries engine time for a start on a clock that went back.
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(60);
-/// A segment of which more than this share had to be kept says that what waits fills the disk.
+/// A segment of which more than this share had to be kept is dense. What waits fills the disk when
+/// what was kept out of dense ones, one after the other, is more than this share of the allowance.
 const DENSE: f64 = 0.75;
-/// While what waits fills the allowance, one segment is tried this often.
-const DENSE_EVERY: Duration = Duration::from_secs(10);
+/// While what waits fills the allowance, or a segment can't go, one is tried this often.
+const TRY_AGAIN: Duration = Duration::from_secs(10);
+/// What has expired is forgotten for so long at a time: messages may wait for a segment to go.
+const TIDY: Duration = Duration::from_millis(500);
 
 /// A segment ends when its first record is older than this part of `retention.max_age`: what goes
 /// for its age goes so much later at most.
@@ -90,8 +93,11 @@ impl Janitor {
             metrics,
             more: false,
             reclaiming: Duration::ZERO,
+            rested: Duration::ZERO,
             checkpointed: Instant::now(),
+            dense: 0,
             dense_until: None,
+            not_before: None,
             said: None,
         };
         // Before the first caller comes: a disk that is full is full from the start.
@@ -163,10 +169,17 @@ struct Round {
     /// There may be another segment to go: between two the index has its turn, or it would fill
     /// what they give back.
     more: bool,
-    /// How long the last one took.
+    /// How long the last one took, without
     reclaiming: Duration,
+    /// the pauses in it.
+    rested: Duration,
     checkpointed: Instant,
+    /// Bytes kept out of the segments that went since one of them held little that waits.
+    dense: u64,
+    /// What waits fills the allowance; looked at again then.
     dense_until: Option<Instant>,
+    /// A segment could not go; tried again then.
+    not_before: Option<Instant>,
     said: Option<String>,
 }
 
@@ -183,11 +196,12 @@ impl Round {
         let now = self.store.now().millis();
         let age_ms = u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
         self.store.end_segment(Timestamp::from_millis(now.saturating_sub(age_ms)));
-        let tidied = self.tidy();
         let began = Instant::now();
-        self.more = false;
+        (self.more, self.rested) = (false, Duration::ZERO);
         let reclaimed = self.reclaim();
-        self.reclaiming = began.elapsed();
+        self.not_before = reclaimed.is_err().then(|| Instant::now() + TRY_AGAIN);
+        self.reclaiming = began.elapsed().saturating_sub(self.rested);
+        let tidied = self.tidy();
         for error in [tidied.err(), reclaimed.err()].into_iter().flatten() {
             if !matches!(error, ReclaimError::Write(WriteError::Stopping)) {
                 tracing::error!(%error, "the janitor could not finish; it tries again");
@@ -204,16 +218,42 @@ impl Round {
         }
     }
 
-    fn tidy(&self) -> Result<(), ReclaimError> {
-        while self.store.tidy()? {}
-        while self.intake.release_all_held()? {}
-        while self.store.trusts_ages() && self.store.expire_contents()? {}
-        while self.store.trusts_ages() && self.store.sweep_tokens()? {}
-        let age = self.store.trusts_ages().then_some(self.settings.audit_age);
-        while self.store.sweep_audit(age, self.settings.audit_entries)? {}
-        while self.store.trusts_ages() && self.store.sweep_listeners()? {}
-        while self.store.trusts_ages() && self.store.sweep_sources()? {}
+    /// Forgets what has expired; what is left over is gone on with in the next round.
+    fn tidy(&mut self) -> Result<(), ReclaimError> {
+        let until = Instant::now() + TIDY;
+        let trusted = self.store.trusts_ages();
+        let audit = &self.settings;
+        let age = trusted.then_some(audit.audit_age);
+        let steps: [&dyn Fn() -> Result<bool, ReclaimError>; 7] = [
+            &|| Ok(self.store.tidy()?),
+            &|| Ok(self.intake.release_all_held()?),
+            &|| Ok(trusted && self.store.expire_contents()?),
+            &|| Ok(trusted && self.store.sweep_tokens()?),
+            &|| Ok(self.store.sweep_audit(age, audit.audit_entries)?),
+            &|| Ok(trusted && self.store.sweep_listeners()?),
+            &|| Ok(trusted && self.store.sweep_sources()?),
+        ];
+        let mut more = false;
+        for step in steps {
+            let once = || match step() {
+                // What is held goes on when there is room again.
+                Err(ReclaimError::Write(WriteError::Busy)) => Ok(false),
+                done => done,
+            };
+            // Each in every round, once at least: none waits for another.
+            let mut left = once()?;
+            while left && Instant::now() < until && !self.stops() {
+                left = once()?;
+            }
+            more |= left;
+        }
+        self.more |= more;
         Ok(())
+    }
+
+    /// Whether the janitor is to end.
+    fn stops(&self) -> bool {
+        *self.call.0.lock().expect("no holder panics") == Call::Stop
     }
 
     /// What a smaller index in the making takes goes soon, with the larger one: nothing that is
@@ -235,27 +275,34 @@ impl Round {
     }
 
     fn reclaim(&mut self) -> Result<(), ReclaimError> {
-        let more = self.allow()?;
-        if self.dense_until.is_some_and(|until| Instant::now() < until) {
+        let begins = self.allow()?;
+        let waits = self.dense_until.max(self.not_before);
+        if waits.is_some_and(|until| Instant::now() < until) {
             return Ok(());
         }
         if let Some(oldest) = self.store.oldest_segment()? {
             let by_bytes = self.used() > self.settings.max_bytes;
             let by_age = self.store.trusts_ages() && self.is_past(oldest.ended);
             if !by_bytes && !by_age {
-                self.dense_until = None;
+                (self.dense, self.dense_until) = (0, None);
                 return Ok(());
             }
-            let rest = if more > 0 { self.rest() } else { 0.0 };
-            let mut pause = |took: Duration| self.pause(took.mul_f64(rest));
+            let rest = if begins > 0 { self.rest() } else { 0.0 };
+            let mut rested = Duration::ZERO;
+            let mut pause = |took: Duration| {
+                rested += self.pause(took.mul_f64(rest));
+                !self.stops()
+            };
             let kept = self.store.reclaim(oldest, &mut pause)?;
-            let dense = by_bytes && kept as f64 > oldest.bytes as f64 * DENSE;
-            tracing::debug!(segment = oldest.segment, kept, dense, "reclaimed a journal segment");
+            self.rested = rested;
+            tracing::debug!(segment = oldest.segment, kept, "reclaimed a journal segment");
             self.allow()?;
-            if dense {
-                self.dense_until = Some(Instant::now() + DENSE_EVERY);
-            }
-            self.more = !dense;
+            let dense = by_bytes && kept as f64 > oldest.bytes as f64 * DENSE;
+            self.dense = if dense { self.dense.saturating_add(kept) } else { 0 };
+            // Behind a few segments of what waits there may be more that can go.
+            let fills = self.dense as f64 > self.settings.max_bytes as f64 * DENSE;
+            self.dense_until = fills.then(|| Instant::now() + TRY_AGAIN);
+            self.more = !fills;
         }
         Ok(())
     }
@@ -268,11 +315,14 @@ impl Round {
         REST * (1.0 - beyond / room).max(0.0)
     }
 
-    /// Waits, unless the janitor is to end or the next segment was begun before this one went.
-    fn pause(&self, pause: Duration) {
+    /// Waits, unless the janitor is to end or the next segment was begun before this one went;
+    /// how long.
+    fn pause(&self, pause: Duration) -> Duration {
+        let began = Instant::now();
         let called = self.call.0.lock().expect("no holder panics");
         let on = |call: &mut Call| *call == Call::None;
         drop(self.call.1.wait_timeout_while(called, pause, on).expect("no holder panics"));
+        began.elapsed()
     }
 
     fn is_past(&self, ended: Timestamp) -> bool {

@@ -61,6 +61,7 @@ mod standing;
 mod stats;
 mod stepped;
 mod tasks;
+mod tidy;
 mod tokens;
 mod transaction;
 mod words;

@@ -17,7 +17,7 @@ use crate::domain::time::Timestamp;
 use crate::store::journal::record::Change;
 use crate::store::journal::segment::{SegmentHeader, file_name};
 use crate::store::journal::walk::{Step, Walk};
-use crate::store::keys::{self, Key};
+use crate::store::keys;
 use crate::store::place;
 use crate::store::records::{self, MessageRow};
 use crate::store::transaction::Transaction;
@@ -26,8 +26,6 @@ use crate::store::{Notice, Store, WriteError};
 
 /// Rows of a segment looked at in one step; other writes go between two steps, and wait for one.
 const STEP_ROWS: usize = 64;
-/// Rows put in order in one step, each of which waits for its sync.
-const TIDY_ROWS: usize = 256;
 
 /// The oldest segment and what there is beside it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -101,11 +99,11 @@ impl Store {
 
     /// Empties the oldest segment and removes it; returns the bytes that had to be kept. Other
     /// writes may go between two steps, where `between` is called with the time that the step
-    /// held the writer up.
+    /// held the writer up and says whether to go on; not to is [`WriteError::Stopping`].
     pub fn reclaim(
         &self,
         oldest: Oldest,
-        between: &mut dyn FnMut(Duration),
+        between: &mut dyn FnMut(Duration) -> bool,
     ) -> Result<u64, ReclaimError> {
         let file = self.shared.segments.get(oldest.segment);
         let file = file.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
@@ -114,24 +112,17 @@ impl Store {
             SegmentHeader::Used { previous, .. } => previous,
             _ => return Err(ReclaimError::Damaged { segment: segment + 1, offset: 0 }),
         };
-        let SegmentHeader::Used { previous: mut last, .. } =
-            self.shared.segments.header(segment)?
-        else {
-            return Err(ReclaimError::Damaged { segment, offset: 0 });
-        };
+        // First: what a segment that can't go kept would be kept again with each try.
+        self.check_whole(segment, through)?;
         let mut walk = Walk::new(&*file)?;
         let (mut rows, mut kept) = (Vec::new(), 0);
         while let Step::Record(found) = walk.step()? {
-            last = found.header.sequence;
             rows.extend(found.changes.into_iter().filter(|row| !matches!(row, Change::Delete(_))));
             while rows.len() >= STEP_ROWS {
                 let rest = rows.split_off(STEP_ROWS);
                 kept += self.carry(segment, rows, between)?;
                 rows = rest;
             }
-        }
-        if last != through {
-            return Err(ReclaimError::Damaged { segment, offset: walk.offset() });
         }
         kept += self.carry(segment, rows, between)?;
         // A replay begins behind what the index holds: it must not need this segment any more,
@@ -146,12 +137,29 @@ impl Store {
         Ok(kept)
     }
 
+    /// Whether every record of a segment, up to number `through`, can be read.
+    fn check_whole(&self, segment: u32, through: u64) -> Result<(), ReclaimError> {
+        let file = self.shared.segments.get(segment);
+        let file = file.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
+        let SegmentHeader::Used { previous: mut last, .. } =
+            self.shared.segments.header(segment)?
+        else {
+            return Err(ReclaimError::Damaged { segment, offset: 0 });
+        };
+        let mut walk = Walk::new(&*file)?;
+        while let Step::Record(found) = walk.step()? {
+            last = found.header.sequence;
+        }
+        let damaged = ReclaimError::Damaged { segment, offset: walk.offset() };
+        if last == through { Ok(()) } else { Err(damaged) }
+    }
+
     /// What the steps write is durable with the row that says that the segment goes.
     fn carry(
         &self,
         segment: u32,
         rows: Vec<Change>,
-        between: &mut dyn FnMut(Duration),
+        between: &mut dyn FnMut(Duration) -> bool,
     ) -> Result<u64, ReclaimError> {
         let mut rest = rows;
         // Looked at here first: what is not current any more never will be, and the writer finds
@@ -171,32 +179,11 @@ impl Store {
             let (bytes, left) = done?;
             kept += bytes;
             rest = left;
-            between(took);
+            if !between(took) {
+                return Err(WriteError::Stopping.into());
+            }
         }
         Ok(kept)
-    }
-
-    /// Forgets replies whose time is over, cancels what waits for endpoints that are gone and takes
-    /// their dead letters out of the list, a step of each; returns whether there may be more.
-    pub fn tidy(&self) -> Result<bool, WriteError> {
-        let forgotten = self.forget_dead_letters()?;
-        let now = self.shared.clock.now();
-        let expired = self.shared.expired_replies(now, TIDY_ROWS);
-        let orphans = self.shared.orphans(TIDY_ROWS);
-        let more = forgotten || expired.len() == TIDY_ROWS || orphans.len() == TIDY_ROWS;
-        if expired.is_empty() && orphans.is_empty() {
-            return Ok(forgotten);
-        }
-        self.on_writer(move |writer| {
-            writer.transact(|transaction| {
-                expired.into_iter().for_each(|key| transaction.delete_row(key));
-                for (id, due) in orphans {
-                    transaction.cancel(id, due);
-                }
-                Ok(())
-            })
-        })??;
-        Ok(more)
     }
 
     /// Says why nothing may be accepted; `None` to accept again.
@@ -280,11 +267,6 @@ impl Store {
 }
 
 impl Transaction<'_> {
-    /// Takes back a delivery whose endpoint is gone.
-    pub(super) fn cancel(&mut self, id: DeliveryId, due: Timestamp) {
-        self.end(id, due, State::Cancelled);
-    }
-
     /// Ends a delivery whose time ran out; whether it had not ended before.
     pub(super) fn expire(&mut self, id: DeliveryId) -> bool {
         let state = State::Dead(crate::domain::delivery::DeadReason::Expired);
@@ -300,7 +282,7 @@ impl Transaction<'_> {
     }
 
     /// Returns whether it had not ended before.
-    fn end(&mut self, id: DeliveryId, due: Timestamp, state: State) -> bool {
+    pub(super) fn end(&mut self, id: DeliveryId, due: Timestamp, state: State) -> bool {
         let key = keys::delivery(id);
         let held: Option<Delivery> = self.record(&key);
         let new = held.is_none();
@@ -329,32 +311,6 @@ pub(super) fn is_queued(state: State) -> bool {
 }
 
 impl crate::store::Shared {
-    fn expired_replies(&self, now: Timestamp, limit: usize) -> Vec<Key> {
-        let mut found = Vec::new();
-        let end = keys::all_replies().after_prefix();
-        let mut from = keys::all_replies();
-        // One window after the other: in each the oldest buckets come first.
-        loop {
-            let mut window = None;
-            self.overlay.scan(&from, &end, false, &mut |key, _| {
-                window = keys::reply_parts(&key).map(|(window_s, _)| window_s);
-                ControlFlow::Break(())
-            });
-            let Some(window_s) = window else { return found };
-            let current = super::ledger::bucket(now, window_s);
-            let first = keys::reply(window_s, 0, [0; 16]);
-            let live = keys::reply(window_s, current.saturating_sub(1), [0; 16]);
-            self.overlay.scan(&first, &live, false, &mut |key, _| {
-                if found.len() == limit {
-                    return ControlFlow::Break(());
-                }
-                found.push(key);
-                ControlFlow::Continue(())
-            });
-            from = keys::reply(window_s, u32::MAX, [u8::MAX; 16]).successor();
-        }
-    }
-
     /// The applications that have messages, deleted ones too, and one more than `most` of them.
     pub(super) fn owners_of_messages(&self, most: usize) -> Vec<ApplicationId> {
         let end = keys::all_messages().after_prefix();
@@ -369,24 +325,6 @@ impl crate::store::Shared {
             let owner = ApplicationId::new(Stamp(stamp));
             found.push(owner);
             from = keys::messages(owner).after_prefix();
-        }
-        found
-    }
-
-    fn orphans(&self, limit: usize) -> Vec<(DeliveryId, Timestamp)> {
-        let mut found = Vec::new();
-        for (endpoint, _) in self.lanes() {
-            if self.read_catalog().endpoint_by_id(endpoint).is_some() {
-                continue;
-            }
-            let from = keys::due_of(endpoint);
-            self.overlay.scan(&from, &from.after_prefix(), false, &mut |key, _| {
-                if found.len() == limit {
-                    return ControlFlow::Break(());
-                }
-                found.extend(keys::due_parts(&key));
-                ControlFlow::Continue(())
-            });
         }
         found
     }

@@ -128,7 +128,7 @@ fn it_outlives_its_segment() {
         }
         let store = &relay.state.store;
         while let Some(oldest) = store.oldest_segment().unwrap() {
-            store.reclaim(oldest, &mut |_| ()).unwrap();
+            store.reclaim(oldest, &mut |_| true).unwrap();
         }
     };
     fill();

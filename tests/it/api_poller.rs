@@ -301,7 +301,7 @@ fn positions_are_carried_and_go_with_the_endpoint() {
     }
     let store = &relay.state.store;
     while let Some(oldest) = store.oldest_segment().unwrap() {
-        store.reclaim(oldest, &mut |_| ()).unwrap();
+        store.reclaim(oldest, &mut |_| true).unwrap();
     }
     relay.get("/app/acme/msg/1").expect(404);
     let sink = relay.get("/app/acme/endpoint/books").text("id").to_owned();

@@ -208,7 +208,7 @@ fn an_application_is_made_with_its_first_message() {
 fn reclaim(relay: &Relay) {
     let store = &relay.state.store;
     while let Some(oldest) = store.oldest_segment().unwrap() {
-        store.reclaim(oldest, &mut |_| ()).unwrap();
+        store.reclaim(oldest, &mut |_| true).unwrap();
     }
 }
 

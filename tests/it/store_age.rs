@@ -6,12 +6,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use relay::config::Sources;
+use relay::domain::delivery::DeliveryId;
+use relay::domain::id::EndpointId;
 use relay::domain::time::Timestamp;
 use relay::engine::intake::Intake;
 use relay::engine::janitor::{Janitor, JanitorSettings};
 use relay::engine::provider_keys::ProviderKeys;
 use relay::metrics::Metrics;
-use relay::store::{Reference, Reply, Verdict};
+use relay::store::{Reference, Reply, StoredMessage, Verdict};
 
 use crate::support::folder::{Folder, Open};
 use crate::support::image::segments;
@@ -52,18 +54,7 @@ fn turn(open: &Open, folder: &Folder, by: Duration, age: Duration) {
     open.store.write_blocking(None, |_| Ok(Reply::Done)).unwrap();
 }
 
-#[test]
-fn what_is_old_goes_in_time_on_a_quiet_relay() {
-    let folder = Folder::new();
-    let open = folder.open();
-    let application = open.application("acme");
-    let endpoint = open.endpoint(application, "books");
-    let stored = open.accept(application, None, b"{}").unwrap();
-    let id =
-        relay::domain::delivery::DeliveryId { message: stored.message.id, endpoint, replay: 0 };
-    open.store.settle(settlement(id, stored.message.first_due(), Verdict::Delivered));
-    flush(&open);
-    let there = || open.store.message(application, &Reference::Id(stored.message.id)).is_some();
+fn janitor(open: &Open, folder: &Folder, settings: JanitorSettings) -> Janitor {
     let clock = Arc::new(folder.clock.clone());
     let intake = Intake::new(
         open.store.clone(),
@@ -72,7 +63,56 @@ fn what_is_old_goes_in_time_on_a_quiet_relay() {
         Sources::default(),
         ProviderKeys::new(folder.provider.clone(), clock),
     );
-    let janitor = Janitor::start(settings(10 * HOUR), open.store.clone(), intake, Metrics::new());
+    Janitor::start(settings, open.store.clone(), intake, Metrics::new())
+}
+
+fn deliver(open: &Open, stored: &StoredMessage, endpoint: EndpointId) {
+    let id = DeliveryId { message: stored.message.id, endpoint, replay: 0 };
+    open.store.settle(settlement(id, stored.message.first_due(), Verdict::Delivered));
+}
+
+/// What waits for one endpoint stands together, and fills a few segments: behind them there is
+/// enough that can go, and nobody is refused meanwhile.
+#[test]
+fn segments_full_of_what_waits_are_passed() {
+    const MOST: u64 = 10 << 20;
+    static BODY: [u8; 50_000] = [b'1'; 50_000];
+    let folder = Folder::new();
+    let open = folder.open();
+    let application = open.application("acme");
+    let endpoint = open.endpoint(application, "books");
+    let waiting: Vec<_> =
+        (0..60).map(|_| open.accept(application, None, &BODY).unwrap().message.id).collect();
+    for _ in 0..240 {
+        let stored = open.accept(application, None, &BODY).unwrap();
+        deliver(&open, &stored, endpoint);
+    }
+    flush(&open);
+    assert!(open.store.figures().folder_bytes > MOST + (4 << 20));
+    let settings = JanitorSettings { max_bytes: MOST, ..settings(Duration::MAX) };
+    let janitor = janitor(&open, &folder, settings);
+    wait_until("it is down to the allowance", || {
+        assert_eq!(open.store.refuses(), None);
+        open.store.figures().folder_bytes <= MOST
+    });
+    janitor.stop();
+    for id in waiting {
+        assert!(open.store.message(application, &Reference::Id(id)).is_some());
+    }
+    open.stop();
+}
+
+#[test]
+fn what_is_old_goes_in_time_on_a_quiet_relay() {
+    let folder = Folder::new();
+    let open = folder.open();
+    let application = open.application("acme");
+    let endpoint = open.endpoint(application, "books");
+    let stored = open.accept(application, None, b"{}").unwrap();
+    deliver(&open, &stored, endpoint);
+    flush(&open);
+    let there = || open.store.message(application, &Reference::Id(stored.message.id)).is_some();
+    let janitor = janitor(&open, &folder, settings(10 * HOUR));
     folder.clock.advance(HOUR + Duration::from_secs(1));
     wait_until("the segment ends", || segments(&folder).len() == 2);
     let first = segments(&folder).remove(0);

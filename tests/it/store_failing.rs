@@ -75,7 +75,7 @@ fn it_is_kept_until_the_endpoint_is_well() {
     }
     for _ in 0..2 {
         let oldest = open.store.oldest_segment().unwrap().unwrap();
-        open.store.reclaim(oldest, &mut |_| ()).unwrap();
+        open.store.reclaim(oldest, &mut |_| true).unwrap();
     }
     open = reopened(&folder, open, true);
     assert_eq!(open.store.failing(), held, "carried forward");

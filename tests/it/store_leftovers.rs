@@ -24,7 +24,7 @@ fn reclaim_all(open: &Open) {
     open.store.end_segment(Timestamp::MAX);
     flush(open);
     while let Some(oldest) = open.store.oldest_segment().unwrap() {
-        open.store.reclaim(oldest, &mut |_| ()).unwrap();
+        open.store.reclaim(oldest, &mut |_| true).unwrap();
         if open.store.oldest_segment().unwrap().is_none() {
             return;
         }

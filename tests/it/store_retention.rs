@@ -5,11 +5,13 @@ use std::thread;
 use std::time::Duration;
 
 use relay::domain::id::MessageId;
-use relay::store::{Idempotency, PageRequest, PageStart, Reference, Reply, Store};
+use relay::store::{
+    Idempotency, PageRequest, PageStart, ReclaimError, Reference, Reply, Store, WriteError,
+};
 
 use crate::support::folder::{Folder, Open};
 use crate::support::image::{copy, segments, twin};
-use crate::support::model::{Kept, Model, every_message};
+use crate::support::model::{Kept, Model, every_message, flush};
 use crate::support::random::Random;
 
 const SEGMENT: u64 = 1 << 20;
@@ -23,7 +25,7 @@ fn reclaim(store: &Store, folder: &Folder) -> u64 {
     let mut kept = 0;
     while segments(folder).len() > CAP {
         let oldest = store.oldest_segment().unwrap().unwrap();
-        kept += store.reclaim(oldest, &mut |_| ()).unwrap();
+        kept += store.reclaim(oldest, &mut |_| true).unwrap();
     }
     kept
 }
@@ -113,7 +115,7 @@ fn what_waits_is_carried_for_ever() {
     write(&open, &mut model, &mut random, SEGMENT as usize, false);
     for _ in 0..20 {
         let Some(oldest) = open.store.oldest_segment().unwrap() else { break };
-        open.store.reclaim(oldest, &mut |_| ()).unwrap();
+        open.store.reclaim(oldest, &mut |_| true).unwrap();
         check(&open, &mut model);
     }
     open.stop();
@@ -216,12 +218,39 @@ fn damage_in_the_oldest_segment_keeps_it() {
     let file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
     std::os::unix::fs::FileExt::write_all_at(&file, &[0xA5; 4096], 300_000 / 8 * 8).unwrap();
     let oldest = open.store.oldest_segment().unwrap().unwrap();
-    let refused = open.store.reclaim(oldest, &mut |_| ()).map_err(|error| error.to_string());
+    let before = open.store.figures().sequence;
+    let refused = open.store.reclaim(oldest, &mut |_| true).map_err(|error| error.to_string());
     let harmless = refused.is_ok();
     if let Err(told) = refused {
         assert!(told.contains("00000001.seg is damaged at byte"), "{told}");
         assert!(path.exists());
+        assert_eq!(open.store.figures().sequence, before, "each try would be kept once more");
     }
     assert!(!harmless || !path.exists());
+    open.stop();
+}
+
+#[test]
+fn giving_back_ends_when_told_and_begins_anew() {
+    let folder = Folder::new();
+    let open = folder.open();
+    let mut random = Random::new(26);
+    let mut model = Model::new(&open, 1);
+    write(&open, &mut model, &mut random, 2 * SEGMENT as usize, true);
+    let path = segments(&folder).remove(0);
+    let oldest = open.store.oldest_segment().unwrap().unwrap();
+    let mut steps = 0;
+    let ended = open.store.reclaim(oldest, &mut |_| {
+        steps += 1;
+        steps < 3
+    });
+    assert!(matches!(ended, Err(ReclaimError::Write(WriteError::Stopping))), "{ended:?}");
+    assert_eq!(steps, 3);
+    assert!(path.exists());
+    flush(&open);
+    check(&open, &mut model);
+    open.store.reclaim(oldest, &mut |_| true).unwrap();
+    assert!(!path.exists());
+    check(&open, &mut model);
     open.stop();
 }

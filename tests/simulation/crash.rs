@@ -173,6 +173,7 @@ impl World {
             if broken.is_ok() {
                 broken = self.meanwhile();
             }
+            true
         });
         self.reclaiming = false;
         broken?;

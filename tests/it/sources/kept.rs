@@ -37,7 +37,7 @@ fn reclaim(relay: &Relay) {
     end_segment(relay);
     let store = &relay.state.store;
     while let Some(oldest) = store.oldest_segment().unwrap() {
-        store.reclaim(oldest, &mut |_| ()).unwrap();
+        store.reclaim(oldest, &mut |_| true).unwrap();
     }
 }
 
@@ -142,7 +142,7 @@ fn a_released_duplicate_outlives_the_segment_it_came_in() {
     let oldest = relay.state.store.oldest_segment().unwrap().unwrap();
     relay.post("/source/shop/request/release", json!({})).expect(200);
     let duplicate = format!("/source/shop/request/{}", id(&relay, 1));
-    relay.state.store.reclaim(oldest, &mut |_| ()).unwrap();
+    relay.state.store.reclaim(oldest, &mut |_| true).unwrap();
     assert_eq!(relay.get(&duplicate).expect(200).text("body"), "{}");
     let taken = relay.post(&format!("{duplicate}/release"), json!({"anyway": true})).expect(200);
     assert_eq!(taken.text("verdict"), "accepted");
