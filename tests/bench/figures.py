@@ -287,7 +287,10 @@ def dead(binary):
     flags_dead = ("--events", BACKLOG, "--concurrency", 64)
     filled = load(relay, "dead", *flags_dead, url=[relay.messages("dead")], run=False)
     print(subprocess.run(filled, capture_output=True, text=True, check=True).stdout.strip())
-    show(f"beside {BACKLOG} waiting", measured(relay, "beside", *flags), relay, disk=relay.disk())
+    # The first while what was taken in goes on into the index, the second when it is there.
+    for when in ("just taken in", "waiting"):
+        result = measured(relay, "beside", *flags)
+        show(f"beside {BACKLOG} {when}", result, relay, disk=relay.disk())
     relay.stop(signal.SIGKILL)
     ready = relay.start()
     show(f"after a kill, ready in {ready:.2f} s", measured(relay, "again", *flags), relay)
