@@ -134,14 +134,17 @@ impl Health {
     ) {
         let since = now.since(self.quiet_since).min(MEMORY);
         self.quiet_since = now;
-        self.quickest = match duration.checked_sub(self.quickest) {
-            Some(over) => self.quickest + over / RISE,
-            None => duration,
-        };
-        self.best = match self.quickest.checked_sub(self.best) {
-            Some(over) => self.best + over.mul_f64(since.as_secs_f64() / MEMORY.as_secs_f64()),
-            None => self.quickest,
-        };
+        // One that reached nobody, or was refused at the door, says nothing of what it takes.
+        if sign == Sign::Well {
+            self.quickest = match duration.checked_sub(self.quickest) {
+                Some(over) => self.quickest + over / RISE,
+                None => duration,
+            };
+            self.best = match self.quickest.checked_sub(self.best) {
+                Some(over) => self.best + over.mul_f64(since.as_secs_f64() / MEMORY.as_secs_f64()),
+                None => self.quickest,
+            };
+        }
         let slow = if duration > SLOW { WHOLE } else { 0 };
         self.slow_share = (self.slow_share * 31 + slow) / 32;
         match sign {

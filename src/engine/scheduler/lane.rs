@@ -182,7 +182,11 @@ impl Lane {
         let front = self.queue.get(self.next()?)?;
         let mut at = self.throttle.map_or(now, |throttle| throttle.next_at(now));
         match self.health.park() {
-            Some(_) if front.trigger == Trigger::Manual => return Some(at),
+            Some(_) if front.trigger == Trigger::Manual => {
+                let most = self.open().and_then(|facts| facts.max_in_flight);
+                let full = most.is_some_and(|most| self.in_flight >= usize::from(most.max(1)));
+                return (!full).then_some(at);
+            }
             Some(park) if park.probing.is_some() => return None,
             Some(park) => at = at.max(park.probe_at),
             None if self.in_flight >= self.limit() => return None,

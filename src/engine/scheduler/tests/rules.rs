@@ -121,6 +121,54 @@ fn a_person_may_try_a_parked_lane() {
     assert_eq!(feeds(&bench.succeed(id)).len(), 1, "it works: what waits is read");
 }
 
+/// A connection that is refused takes no time: that is not what the receiver takes.
+#[test]
+fn a_refused_connection_leaves_the_concurrency_as_it_was() {
+    let mut bench = Bench::new(|settings| settings.park_after = 1_000);
+    bench.takes = Duration::from_millis(50);
+    let mut flying: Vec<_> =
+        (0..400).flat_map(|message| sent(&bench.accept(100, message))).collect();
+    let mut answered = |bench: &mut Bench, count: usize, outcome: Outcome| {
+        for _ in 0..count {
+            let id = flying.remove(0);
+            let status_code = if outcome == Outcome::Delivered { 200 } else { 0 };
+            flying.extend(sent(&bench.answer(id, outcome, status_code)));
+        }
+        let standing = bench.scheduler.lane_standing(endpoint(100), bench.now);
+        standing.map_or(0, |lane| lane.limit)
+    };
+    let grown = answered(&mut bench, 60, Outcome::Delivered);
+    assert!(grown > 20, "{grown}");
+    bench.takes = Duration::ZERO;
+    answered(&mut bench, 1, Outcome::Connect);
+    bench.takes = Duration::from_millis(50);
+    assert!(answered(&mut bench, 20, Outcome::Delivered) >= grown);
+}
+
+/// As many as a person likes, and no more at once than the endpoint takes.
+#[test]
+fn resends_to_a_parked_lane_keep_to_what_may_be_in_flight() {
+    let check = |max_in_flight: Option<u16>, expected: usize| {
+        let mut bench = Bench::new(|settings| settings.park_after = 1);
+        bench.max_in_flight = max_in_flight;
+        let failed = bench.ready(100, 1).delivery();
+        bench.accept(100, 1);
+        bench.fail(failed);
+        bench.settled(failed, None);
+        let mut flying = Vec::new();
+        for message in 2..5 {
+            let asked = Ready { trigger: Trigger::Manual, ..bench.ready(100, message) };
+            flying.extend(sent(&bench.notice(Notice::Ready(asked))));
+        }
+        assert_eq!(flying.len(), expected, "{max_in_flight:?}");
+        let next = sent(&bench.fail(flying[0]));
+        assert_eq!(next.len(), usize::from(expected < 3), "{max_in_flight:?}");
+    };
+    check(None, 3);
+    check(Some(1), 1);
+    check(Some(2), 2);
+}
+
 #[test]
 fn gone_and_failing_for_days_disable() {
     let disabled = |outputs: &[Output]| {
