@@ -118,7 +118,8 @@ impl Janitor {
                             next = Instant::now() + if round.more { Duration::ZERO } else { EVERY };
                         }
                     }
-                    let busy = round.compactor.work(&round.store, &round.metrics, share);
+                    let stops = || *called.0.lock().expect("no holder panics") == Call::Stop;
+                    let busy = round.compactor.work(&round.store, &round.metrics, share, stops);
                     let left = next.saturating_duration_since(Instant::now());
                     pause = if busy { left.min(compactor::PAUSE) } else { left };
                     round.worker.next_in(Some(left));
@@ -199,7 +200,12 @@ impl Round {
         let began = Instant::now();
         (self.more, self.rested) = (false, Duration::ZERO);
         let reclaimed = self.reclaim();
-        self.not_before = reclaimed.is_err().then(|| Instant::now() + TRY_AGAIN);
+        if reclaimed.is_err() {
+            self.not_before = Some(Instant::now() + TRY_AGAIN);
+        }
+        if self.used() > self.most() {
+            self.compactor.give_up();
+        }
         self.reclaiming = began.elapsed().saturating_sub(self.rested);
         let tidied = self.tidy();
         for error in [tidied.err(), reclaimed.err()].into_iter().flatten() {
@@ -233,22 +239,26 @@ impl Round {
             &|| Ok(trusted && self.store.sweep_listeners()?),
             &|| Ok(trusted && self.store.sweep_sources()?),
         ];
-        let mut more = false;
+        let (mut more, mut failed) = (false, Ok(()));
         for step in steps {
-            let once = || match step() {
+            let mut once = || match step() {
+                Ok(left) => left,
                 // What is held goes on when there is room again.
-                Err(ReclaimError::Write(WriteError::Busy)) => Ok(false),
-                done => done,
+                Err(ReclaimError::Write(WriteError::Busy | WriteError::Full(_))) => false,
+                Err(error) => {
+                    failed = Err(error);
+                    false
+                }
             };
             // Each in every round, once at least: none waits for another.
-            let mut left = once()?;
+            let mut left = once();
             while left && Instant::now() < until && !self.stops() {
-                left = once()?;
+                left = once();
             }
             more |= left;
         }
         self.more |= more;
-        Ok(())
+        failed
     }
 
     /// Whether the janitor is to end.
@@ -262,12 +272,16 @@ impl Round {
         self.store.figures().folder_bytes.saturating_sub(self.compactor.bytes())
     }
 
+    /// Bytes beyond which messages have to wait.
+    fn most(&self) -> u64 {
+        self.settings.max_bytes.saturating_add(self.settings.max_bytes / OVERRUN_SHARE)
+    }
+
     /// Holds up what comes in while it comes faster than old segments go. With nothing left to go
     /// it is not in the way. Returns how many segments may be begun.
     fn allow(&self) -> Result<u32, ReclaimError> {
-        let most = self.settings.max_bytes.saturating_add(self.settings.max_bytes / OVERRUN_SHARE);
         let behind = self.store.oldest_segment()?.is_some() && self.dense_until.is_none();
-        Ok(self.store.allow_bytes(match most.checked_sub(self.used()) {
+        Ok(self.store.allow_bytes(match self.most().checked_sub(self.used()) {
             None if behind => None,
             None => Some(0),
             left => left,
