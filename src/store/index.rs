@@ -16,6 +16,8 @@ use crate::store::memory::MemoryIndex;
 
 mod copy;
 mod split;
+#[cfg(test)]
+mod tests;
 mod waiting;
 mod watch;
 
@@ -26,6 +28,7 @@ pub use watch::Watch;
 
 const SEGMENT_SIZE: usize = 2 << 20;
 const FLUSH_EVERY_MS: u64 = 500;
+const LACKS: &str = "a part of a split value is missing";
 /// Rows written between two numbers up to which the index is complete.
 pub const BATCH_ROWS: usize = 100;
 
@@ -104,7 +107,7 @@ impl Index {
             Rows::Memory(rows) => rows.get(key),
             Rows::Sled { tree, .. } => match tree.get(key.as_bytes()) {
                 Ok(None) => None,
-                Ok(Some(value)) => Some(self.whole(key, &value)),
+                Ok(Some(value)) => self.whole(tree, key, value),
                 Err(error) => self.fail(&error.to_string()),
             },
         }
@@ -123,8 +126,10 @@ impl Index {
             Rows::Sled { tree, .. } => {
                 let mut range = tree.range(from.as_bytes()..to.as_bytes());
                 // Each step by itself: a scan may take as long as there are rows.
-                while let Some((key, value)) = self.next_row(&mut range, reverse) {
-                    if visit(key, value).is_break() {
+                while let Some((key, value)) = self.next_row(tree, &mut range, reverse) {
+                    if let Some(value) = value
+                        && visit(key, value).is_break()
+                    {
                         return;
                     }
                 }
@@ -132,14 +137,20 @@ impl Index {
         }
     }
 
-    fn next_row(&self, range: &mut sled::Iter, reverse: bool) -> Option<(Key, Bytes)> {
+    /// The next row; without a value when it went meanwhile.
+    fn next_row(
+        &self,
+        tree: &sled::Db,
+        range: &mut sled::Iter,
+        reverse: bool,
+    ) -> Option<(Key, Option<Bytes>)> {
         let _step = self.watch.begin();
         let row = if reverse { range.next_back() } else { range.next() };
         let (key, value) = row?.unwrap_or_else(|error| self.fail(&error.to_string()));
         let Some(key) = Key::from_bytes(&key) else {
             self.fail("a key is longer than any that is written")
         };
-        Some((key, self.whole(&key, &value)))
+        Some((key, self.whole(tree, &key, value)))
     }
 
     /// Writes rows and, behind them, the number up to which the index is complete. At most
@@ -195,7 +206,8 @@ impl Index {
             }
             let known = Key::from_bytes(&key);
             let key = known.ok_or_else(|| IndexError("a key is too long".to_owned()))?;
-            visit(key, self.read_whole(&key, &value)?);
+            let whole = self.read_whole(&key, &value)?;
+            visit(key, whole.ok_or_else(|| IndexError(LACKS.to_owned()))?);
         }
         Ok(())
     }
@@ -214,24 +226,37 @@ impl Index {
         panic!("the index is bad and will be rebuilt at the next start: {reason}");
     }
 
-    fn whole(&self, key: &Key, value: &[u8]) -> Bytes {
-        self.read_whole(key, value).unwrap_or_else(|error| self.fail(&error.0))
+    /// The value with all its parts; `None` when the row went while they were read, for a scan
+    /// holds values for a while.
+    fn whole(&self, tree: &sled::Db, key: &Key, mut value: sled::IVec) -> Option<Bytes> {
+        loop {
+            let whole = self.read_whole(key, &value).unwrap_or_else(|error| self.fail(&error.0));
+            if whole.is_some() {
+                return whole;
+            }
+            match tree.get(key.as_bytes()) {
+                Ok(None) => return None,
+                Ok(Some(now)) if now == value => self.fail(LACKS),
+                Ok(Some(now)) => value = now,
+                Err(error) => self.fail(&error.to_string()),
+            }
+        }
     }
 
-    fn read_whole(&self, key: &Key, value: &[u8]) -> Result<Bytes, IndexError> {
+    /// `None` when a part is missing.
+    fn read_whole(&self, key: &Key, value: &[u8]) -> Result<Option<Bytes>, IndexError> {
         let Some((&SPLIT, rest)) = value.split_first() else {
-            return Ok(Bytes::copy_from_slice(value));
+            return Ok(Some(Bytes::copy_from_slice(value)));
         };
         let wrong = |what: &str| IndexError(what.to_owned());
         let (count, first) =
             rest.split_first_chunk::<2>().ok_or_else(|| wrong("a split value has no count"))?;
         let mut whole = first.to_vec();
         for part in 0..u16::from_be_bytes(*count) {
-            let bytes = self.read_part(key, part)?;
-            let bytes = bytes.ok_or_else(|| wrong("a part of a split value is missing"))?;
+            let Some(bytes) = self.read_part(key, part)? else { return Ok(None) };
             whole.extend_from_slice(&bytes);
         }
-        Ok(Bytes::from(whole))
+        Ok(Some(Bytes::from(whole)))
     }
 
     fn read_part(&self, key: &Key, part: u16) -> Result<Option<sled::IVec>, IndexError> {
@@ -253,102 +278,6 @@ fn remove_unfinished_snapshots(folder: &Path) {
         if name.starts_with("snap.") && name.ends_with(".generating") {
             // If it stays, opening fails and the index is rebuilt.
             let _ = std::fs::remove_file(entry.path());
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn long_values_are_split_and_their_parts_go_with_them() {
-        let folder = tempfile::tempdir().unwrap();
-        let index = Index::open(&folder.path().join("index"), 1 << 20).unwrap();
-        let key = keys::salt();
-        let long: Bytes = (0..20_000u32).map(|number| number as u8 | 1).collect();
-        let apply = |value: Option<Bytes>, applied| {
-            index.apply(&[IndexChange { key, value, fresh: false }], applied);
-        };
-        apply(Some(long.clone()), 1);
-        assert_eq!(index.get(&key), Some(long));
-        apply(Some(Bytes::from_static(b"\x01short")), 2);
-        assert_eq!(index.get(&key).as_deref(), Some(&b"\x01short"[..]));
-        assert!(index.read_part(&key, 0).unwrap().is_none());
-        apply(None, 3);
-        assert_eq!((index.get(&key), index.applied()), (None, Some(3)));
-    }
-
-    #[test]
-    fn a_read_that_hangs_is_seen() {
-        let rows = MemoryIndex::default();
-        let index = Index::memory(rows.clone());
-        // One at a time: of two that began in different epochs the later is not old yet when the
-        // first one stops the ring.
-        for scans in [false, true] {
-            let held = rows.hold();
-            std::thread::scope(|scope| {
-                scope.spawn(|| match scans {
-                    true => index.scan(&keys::catalog(), &keys::all_due(), false, &mut |_, _| {
-                        ControlFlow::Break(())
-                    }),
-                    false => drop(index.get(&keys::salt())),
-                });
-                // It comes to it when it is run.
-                while index.watch().tick() == 0 {
-                    std::thread::yield_now();
-                }
-                drop(held);
-            });
-            assert_eq!(index.watch().tick(), 0);
-        }
-    }
-
-    #[test]
-    fn a_scan_that_goes_on_does_not_hang() {
-        let folder = tempfile::tempdir().unwrap();
-        let index = Index::open(&folder.path().join("i"), 1 << 20).unwrap();
-        let key = |number: u8| Key::from_bytes(&[b'a', number]).unwrap();
-        for number in 1..=5 {
-            let value = Some(Bytes::copy_from_slice(&[number]));
-            index.apply(&[IndexChange { key: key(number), value, fresh: true }], 1);
-        }
-        let mut seen = 0;
-        index.scan(&key(0), &key(9), false, &mut |_, _| {
-            seen += 1;
-            assert!((0..50).all(|_| index.watch().tick() == 0));
-            ControlFlow::Continue(())
-        });
-        assert_eq!(seen, 5);
-    }
-
-    #[test]
-    fn a_scan_goes_both_ways_and_stops_when_told() {
-        let folder = tempfile::tempdir().unwrap();
-        for index in [
-            Index::memory(MemoryIndex::default()),
-            Index::open(&folder.path().join("i"), 1 << 20).unwrap(),
-        ] {
-            let key = |number: u8| Key::from_bytes(&[b'a', number]).unwrap();
-            for number in 1..=5 {
-                let value = Some(Bytes::copy_from_slice(&[number]));
-                index.apply(&[IndexChange { key: key(number), value, fresh: true }], 1);
-            }
-            let collect = |reverse: bool, most: usize| {
-                let mut seen = Vec::new();
-                index.scan(&key(2), &key(5), reverse, &mut |_, value| {
-                    seen.push(value[0]);
-                    if seen.len() == most {
-                        ControlFlow::Break(())
-                    } else {
-                        ControlFlow::Continue(())
-                    }
-                });
-                seen
-            };
-            assert_eq!(collect(false, 9), [2, 3, 4]);
-            assert_eq!(collect(true, 9), [4, 3, 2]);
-            assert_eq!(collect(true, 2), [4, 3]);
         }
     }
 }
