@@ -80,7 +80,7 @@ impl Transaction<'_> {
         for (count, (target, endpoints)) in targets.iter().enumerate() {
             let own = source.body.len() + ROWS_MAX + DUE_MAX * endpoints;
             let length = self.record_length() + own;
-            if count == STEP || count > 0 && length > STEP_BYTES {
+            if count == STEP || count > 0 && length > STEP_BYTES.min(self.record_max()) {
                 return Ok(last);
             }
             let why = match length > self.record_max() {

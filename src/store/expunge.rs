@@ -150,10 +150,15 @@ impl Store {
         if due.is_empty() {
             return Ok(false);
         }
-        let more = due.len() == STEP;
-        self.on_writer(move |writer| {
+        let whole = due.len() < STEP;
+        let done = self.on_writer(move |writer| {
             writer.transact(|transaction| {
+                let most = transaction.record_max() / 2;
                 for (key, application, message) in due {
+                    // A message may have thousands of deliveries: the rest is for the next step.
+                    if transaction.record_length() > most {
+                        return Ok(false);
+                    }
                     let row_key = keys::message(application, message);
                     if let Some(row) = transaction.record::<MessageRow>(&row_key) {
                         let stored = StoredMessage::from(row);
@@ -161,11 +166,11 @@ impl Store {
                     }
                     transaction.delete_row(key);
                 }
-                Ok(())
+                Ok(whole)
             })
         })??;
         self.erase()?;
-        Ok(more)
+        Ok(!done)
     }
 
     /// Expunges a message: its payload, what stood in front of it, and what its attempts sent and

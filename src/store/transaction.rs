@@ -1,5 +1,6 @@
 //! Changes that become durable together or not at all.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -26,7 +27,12 @@ use crate::store::{
 pub struct Transaction<'writer> {
     pub(super) writer: &'writer mut Writer,
     parts: Parts,
+    /// Where the last change of each row stands, once there are [`MANY`].
+    places: HashMap<Key, usize>,
 }
+
+/// So many changes are looked through one by one.
+const MANY: usize = 64;
 
 /// What a transaction did.
 pub(super) struct Parts {
@@ -75,7 +81,7 @@ impl<'writer> Transaction<'writer> {
             sent_in: 0,
             died: 0,
         };
-        Transaction { writer, parts }
+        Transaction { writer, parts, places: HashMap::new() }
     }
 
     pub(super) fn into_parts(self) -> Parts {
@@ -301,7 +307,11 @@ impl<'writer> Transaction<'writer> {
 
     /// A row as this transaction leaves it.
     pub(super) fn row(&self, key: &Key) -> Option<Bytes> {
-        let own = self.parts.changes.iter().rev().find(|change| change.key() == key);
+        let changes = &self.parts.changes;
+        let own = match changes.len() {
+            0..MANY => changes.iter().rev().find(|change| change.key() == key),
+            MANY.. => self.places.get(key).and_then(|place| changes.get(*place)),
+        };
         match own {
             Some(Change::PutNew(_, value) | Change::Put(_, value)) => Some(value.clone()),
             Some(Change::Delete(_)) => None,
@@ -315,12 +325,23 @@ impl<'writer> Transaction<'writer> {
     }
 
     pub(super) fn put_row(&mut self, key: Key, value: Bytes, new: bool) {
-        let change = if new { Change::PutNew(key, value) } else { Change::Put(key, value) };
-        self.parts.changes.push(change);
+        self.change(if new { Change::PutNew(key, value) } else { Change::Put(key, value) });
     }
 
     pub(super) fn delete_row(&mut self, key: Key) {
-        self.parts.changes.push(Change::Delete(key));
+        self.change(Change::Delete(key));
+    }
+
+    fn change(&mut self, change: Change) {
+        let changes = &mut self.parts.changes;
+        changes.push(change);
+        let count = changes.len();
+        if count == MANY {
+            let places = changes.iter().enumerate();
+            self.places.extend(places.map(|(place, change)| (*change.key(), place)));
+        } else if let Some(change) = changes.last().filter(|_| count > MANY) {
+            self.places.insert(*change.key(), count - 1);
+        }
     }
 
     pub(super) fn notify(&mut self, notice: Notice) {
