@@ -150,6 +150,11 @@ fn delivery(config: &Config, checks: &mut Checks) {
         checks.span("delivery.expire_after", expire_after, 1_000, 365 * DAY * 1_000);
     }
     checks.size("delivery.response_limit", delivery.response_limit, 0, MIB);
+    let (limit, segment) = (delivery.response_limit, config.data.segment_size);
+    // An attempt is one record: a sixteenth of a segment, with what was sent and its rows.
+    checks.require(limit.0 <= segment.0 / 64, "delivery.response_limit", || {
+        format!("{limit} is more than a 64th of data.segment_size ({segment}): raise that")
+    });
     checks.within("delivery.park_after", delivery.park_after, 1, 1_000_000);
     checks.span("delivery.disable_after", delivery.disable_after, 1_000, 365 * DAY * 1_000);
     checks.within("delivery.order_lookahead", delivery.order_lookahead, 1, 1_000_000);
