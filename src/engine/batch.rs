@@ -1,6 +1,7 @@
 //! Several messages in one request, as a JSON array.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use bytes::Bytes;
 use serde::Serialize;
@@ -9,6 +10,7 @@ use sha2::{Digest, Sha256};
 
 use crate::domain::delivery::AttemptContent;
 use crate::domain::endpoint::Endpoint;
+use crate::domain::transform::{Failure, Part};
 use crate::engine::answer::Answer;
 use crate::engine::attempt::{Attempter, Made, redacted};
 use crate::engine::transformation::{POST, Transformed, Unsigned};
@@ -16,6 +18,8 @@ use crate::store::Ready;
 
 /// Bytes of the answer's body that each message of a batch keeps at least.
 const KEPT_MIN: usize = 256;
+/// Transformations may make so many times `max_bytes` of a batch.
+const GROWN_MAX: usize = 4;
 
 /// A message within a batch.
 #[derive(Serialize)]
@@ -66,7 +70,7 @@ impl Attempter {
             return None;
         }
         let started_at = self.clock.now();
-        let prepared: Vec<_> = all.iter().map(|ready| self.prepare(ready, &endpoint)).collect();
+        let prepared = self.prepare_all(all, &endpoint);
         let bodies = all.iter().zip(&prepared);
         let bodies: Vec<_> = bodies
             .filter_map(|(ready, (body, _))| Some((ready, body.as_ref().ok()?)))
@@ -97,6 +101,37 @@ impl Attempter {
             Made { answer, started_at, content, asked, retry_schedule }
         });
         Some(made.collect())
+    }
+
+    /// The bytes of each message as the endpoint is to get them, or why it gets none of it.
+    ///
+    /// What transformations make of them is bounded, and so is how long they take for it: by what a
+    /// request may take. Those behind that are not sent, and tried again.
+    fn prepare_all(
+        &self,
+        all: &[Ready],
+        endpoint: &Endpoint,
+    ) -> Vec<(Result<Bytes, Answer>, Vec<String>)> {
+        let most = endpoint.delivery.batch.map_or(0, |batch| batch.max_bytes as usize) * GROWN_MAX;
+        let began = Instant::now();
+        let (mut bytes, mut prepared) = (0, Vec::with_capacity(all.len()));
+        for ready in all {
+            let longest = endpoint.delivery.timeout(&ready.message.message.event_type);
+            let over = if endpoint.transformation.is_none() || bytes == 0 {
+                None
+            } else if bytes >= most {
+                Some(Failure::TooLarge { what: Part::Batch, limit: most })
+            } else {
+                (began.elapsed() > longest.unwrap_or(self.timeout)).then_some(Failure::TimedOut)
+            };
+            let (body, console) = match over {
+                Some(failure) => (Err(Answer::untransformed(&failure)), Vec::new()),
+                None => self.prepare(ready, endpoint),
+            };
+            bytes += body.as_ref().map_or(0, Bytes::len);
+            prepared.push((body, console));
+        }
+        prepared
     }
 
     /// The bytes of one message as the endpoint is to get them, or why it gets none.

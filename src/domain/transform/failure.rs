@@ -76,6 +76,9 @@ pub enum Part {
     /// The body that was made.
     #[error("the body")]
     Body,
+    /// What was made of all messages of a batch before this one.
+    #[error("the batch, without this message,")]
+    Batch,
 }
 
 impl Failure {

@@ -24,11 +24,11 @@ impl Console {
         Console { lines: Vec::new(), left_out: 0, lines_max, bytes_free }
     }
 
-    /// Whether another line will be kept; without room it is only counted.
-    pub fn has_room(&mut self) -> bool {
+    /// Bytes that there are for another line; `None` when it is only counted.
+    pub fn room(&mut self) -> Option<usize> {
         let room = self.lines.len() < self.lines_max && self.bytes_free > 0;
         self.left_out += u64::from(!room);
-        room
+        room.then_some(self.bytes_free)
     }
 
     /// Keeps a line, shortened to the room that there is.
@@ -48,10 +48,24 @@ impl Console {
     }
 }
 
-/// The arguments of a call as a line: text as it is, everything else as JSON.
-pub fn line<'js>(ctx: &Ctx<'js>, arguments: &[Value<'js>]) -> rquickjs::Result<String> {
-    let words = arguments.iter().map(|argument| show(ctx, argument));
-    Ok(words.collect::<rquickjs::Result<Vec<String>>>()?.join(" "))
+/// The arguments of a call as a line: text as it is, everything else as JSON. Those behind the
+/// first `room` bytes are left out: a script's memory is bounded, copies of it are not.
+pub fn line<'js>(
+    ctx: &Ctx<'js>,
+    arguments: &[Value<'js>],
+    room: usize,
+) -> rquickjs::Result<String> {
+    let mut line = String::new();
+    for (number, argument) in arguments.iter().enumerate() {
+        if line.len() > room {
+            break;
+        }
+        if number > 0 {
+            line.push(' ');
+        }
+        line.push_str(&show(ctx, argument)?);
+    }
+    Ok(line)
 }
 
 fn show<'js>(ctx: &Ctx<'js>, value: &Value<'js>) -> rquickjs::Result<String> {

@@ -111,8 +111,9 @@ fn writer(
 ) -> impl for<'js> Fn(Ctx<'js>, Rest<Value<'js>>) -> rquickjs::Result<()> {
     move |ctx, arguments| {
         let lock = || lines.lock().unwrap_or_else(PoisonError::into_inner);
-        if lock().has_room() {
-            let text = line(&ctx, &arguments)?;
+        let room = lock().room();
+        if let Some(room) = room {
+            let text = line(&ctx, &arguments, room)?;
             lock().push(level, text);
         }
         Ok(())
@@ -197,7 +198,7 @@ impl<'js> Sandbox<'js> {
 
     /// Something thrown that is no error.
     fn words(&self, thrown: &Value<'js>) -> String {
-        let words = console::line(&self.ctx, std::slice::from_ref(thrown));
+        let words = console::line(&self.ctx, std::slice::from_ref(thrown), 0);
         self.ctx.catch();
         cut(words.unwrap_or_else(|_| thrown.type_name().to_owned()))
     }
