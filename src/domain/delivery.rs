@@ -265,6 +265,18 @@ pub struct Attempt {
     pub outcome: Outcome,
 }
 
+impl Attempt {
+    /// How it ended, as a tenant is told it: where no connection was made, not why, for that would
+    /// map the network that relay stands in.
+    pub fn outcome_told(&self) -> Outcome {
+        match self.outcome {
+            Outcome::Blocked | Outcome::Dns => Outcome::Connect,
+            Outcome::TimedOut if self.duration_ms == 0 => Outcome::Connect,
+            told => told,
+        }
+    }
+}
+
 /// What was sent and what came back.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct AttemptContent {

@@ -66,11 +66,13 @@ struct AttemptOut {
     status_code: u16,
 }
 
-impl From<&Attempt> for AttemptOut {
-    fn from(attempt: &Attempt) -> AttemptOut {
+impl AttemptOut {
+    /// How it ended, as whoever `sees` the whole relay is told it, or a tenant.
+    fn new(attempt: &Attempt, sees: bool) -> AttemptOut {
+        let outcome = if sees { attempt.outcome } else { attempt.outcome_told() };
         AttemptOut {
             at: attempt.started_at.to_string(),
-            outcome: attempt.outcome.word(),
+            outcome: outcome.word(),
             status_code: attempt.status_code,
         }
     }
@@ -99,11 +101,12 @@ pub(super) async fn get(call: Call) -> Result<HttpResponse, ApiError> {
     let application = call.application()?;
     let endpoint = call.endpoint(&application)?;
     let scheduler = call.shared.state.scheduler.clone();
-    let health = call.read(move |store| page::encode(&health(store, &scheduler, endpoint)));
+    let sees = call.sees_everything().is_ok();
+    let health = call.read(move |store| page::encode(&health(store, &scheduler, endpoint, sees)));
     health.await.map(page::ok)
 }
 
-fn health(store: &Store, scheduler: &Handle, endpoint: Arc<Endpoint>) -> HealthOut {
+fn health(store: &Store, scheduler: &Handle, endpoint: Arc<Endpoint>, sees: bool) -> HealthOut {
     let id = endpoint.id;
     let asked = scheduler.lane(id, PATIENCE);
     let seen = Seen {
@@ -131,7 +134,7 @@ fn health(store: &Store, scheduler: &Handle, endpoint: Arc<Endpoint>) -> HealthO
         concurrency: lane.map(|lane| lane.limit),
         failing_since: seen.failing_since.map(text),
         last_success: seen.attempts.success.as_ref().map(|one| text(one.started_at)),
-        last_failure: seen.attempts.failure.as_ref().map(AttemptOut::from),
+        last_failure: seen.attempts.failure.as_ref().map(|one| AttemptOut::new(one, sees)),
         next_probe: lane.and_then(|lane| lane.parked?.1).map(text),
         throttle,
     }
@@ -257,6 +260,6 @@ fn listed(store: &Store, (status, since, seen, application): Unwell) -> ListedOu
         words: words(status, &seen),
         since: since.map(|since| since.to_string()),
         waiting: store.waiting_of(endpoint.id, LISTED_WAITING_MAX).into(),
-        last_attempt: last.as_ref().map(AttemptOut::from),
+        last_attempt: last.as_ref().map(|one| AttemptOut::new(one, true)),
     }
 }
