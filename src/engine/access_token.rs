@@ -31,7 +31,7 @@ const FAILED_FOR: Duration = Duration::from_secs(3);
 const RENEW_EVERY: Duration = Duration::from_secs(10);
 /// Bytes of the answer, of its token, and of the words that are passed on, at most.
 const ANSWER_MAX: usize = 64 << 10;
-const TOKEN_MAX: usize = 16 << 10;
+const TOKEN_MAX: usize = 12 << 10;
 const WORDS_MAX: usize = 200;
 
 /// What an access token is asked for with.
@@ -201,7 +201,8 @@ impl AccessTokens {
         let now = self.0.tokens.clock.now();
         let kept = match &asked {
             Ok((token, lasts)) => {
-                let lasts = lasts.unwrap_or(UNTOLD).min(LONGEST);
+                // None at all would have each delivery ask for its own.
+                let lasts = lasts.unwrap_or(UNTOLD).clamp(FAILED_FOR, LONGEST);
                 let until = now + lasts.saturating_sub(MARGIN.min(lasts / 4));
                 Held::Token { token: Arc::clone(token), until, renewed }
             }

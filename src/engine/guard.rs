@@ -108,8 +108,10 @@ fn is_own(own: SocketAddr, address: SocketAddr) -> bool {
         return false;
     }
     let everywhere = own.ip().is_unspecified();
+    // Connecting to no address is connecting to this machine.
     own.ip() == address.ip()
         || (everywhere && (address.ip().is_loopback() || address.ip().is_unspecified()))
+        || (own.ip().is_loopback() && address.ip().is_unspecified())
 }
 
 #[cfg(test)]

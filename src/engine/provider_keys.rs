@@ -28,6 +28,8 @@ const WAITERS: usize = 4;
 const FAILED_FOR: Duration = Duration::from_secs(10);
 /// Providers wait for their answer meanwhile.
 const TIMEOUT: Duration = Duration::from_secs(5);
+/// Bytes of a key or certificate at most.
+const ANSWER_MAX: usize = 64 << 10;
 
 /// What was fetched; clones share it.
 #[derive(Clone)]
@@ -177,7 +179,7 @@ impl ProviderKeys {
             body: Bytes::new(),
             timeout: TIMEOUT,
             endpoint: None,
-            answer_limit: None,
+            answer_limit: Some(ANSWER_MAX),
         });
         let text = String::from_utf8_lossy(&answer.body).into_owned();
         match answer.status_code {
