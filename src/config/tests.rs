@@ -199,6 +199,9 @@ fn settings_that_do_not_go_together() {
     );
     let public = [("RELAY__SERVER__PUBLIC_URL", "ftp://h.example")];
     check("", 0o644, &public, &["RELAY__SERVER__PUBLIC_URL: must be http"]);
+    let small = [("RELAY__DELIVERY__RESPONSE_LIMIT", "600 KiB")];
+    let words = "RELAY__DELIVERY__RESPONSE_LIMIT: 600 KiB is more than a 64th of data.segment_size";
+    check("[data]\nsegment_size = \"32 MiB\"\n", 0o644, &small, &[words]);
     let jitter = [("RELAY__DELIVERY__JITTER", "nan")];
     check("", 0o644, &jitter, &["RELAY__DELIVERY__JITTER: NaN is out of range"]);
 }

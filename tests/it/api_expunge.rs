@@ -6,7 +6,7 @@ use std::time::Duration;
 use relay::store::{Reference, Reply, Verdict};
 use serde_json::json;
 
-use crate::support::acme::{acme, finish, next_ready, settle, stats, status};
+use crate::support::acme::{acme, endpoint, finish, next_ready, settle, stats, status};
 use crate::support::server::Relay;
 
 /// Whether any file of the folder holds these bytes.
@@ -94,6 +94,43 @@ fn a_crash_before_the_bytes_are_overwritten_is_made_up_for() {
     let relay = relay.restart();
     relay.state.store.erase().unwrap();
     assert!(!holds(&data, b"DE-secret"));
+}
+
+/// What waits of them for all endpoints does not fit one record.
+#[test]
+fn contents_of_many_that_wait_for_many_endpoints() {
+    let relay = acme();
+    (0..29).for_each(|number| endpoint(&relay, &format!("more-{number}")));
+    let send_all = |name: &str, hours: Option<u64>| {
+        for number in 0..60 {
+            let event_id = format!("{name}-{number}");
+            let mut body = json!({"eventType": "a.b", "eventId": event_id, "payload": {"a": 1}});
+            if let Some(hours) = hours {
+                body["payloadRetentionHours"] = hours.into();
+            }
+            relay.post("/app/acme/msg", body).expect(202);
+        }
+    };
+    let is_gone = |event_id: &str| {
+        let shown = relay.get(&format!("/app/acme/msg/{event_id}")).expect(200).json;
+        assert_eq!(shown["payload"], json!({"expired": true}), "{event_id}");
+    };
+    send_all("asked", None);
+    let begun = relay.send("POST", "/app/acme/msg/expunge-all-contents", &[], None).expect(202);
+    let ended = finish(&relay, &begun.json);
+    assert_eq!(ended["data"]["lookedAt"], 60, "{ended}");
+    send_all("expired", Some(1));
+    relay.folder.clock.advance(Duration::from_secs(3_700));
+    let mut steps = 1;
+    while relay.state.store.expire_contents().unwrap() {
+        steps += 1;
+    }
+    assert!(steps > 2, "{steps}");
+    for number in 0..60 {
+        is_gone(&format!("asked-{number}"));
+        is_gone(&format!("expired-{number}"));
+    }
+    assert_eq!(status(&relay, "more-28", "expired-59"), "canceled");
 }
 
 #[test]

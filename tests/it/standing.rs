@@ -3,12 +3,13 @@
 
 use std::time::Duration;
 
-use relay::domain::delivery::{DeadReason, Outcome};
+use relay::domain::delivery::{AttemptContent, DeadReason, Outcome, Trigger};
 use relay::domain::time::Timestamp;
-use relay::store::{Reference, Verdict};
+use relay::store::{Reference, Settlement, Verdict};
 use serde_json::{Value, json};
 
 use crate::support::acme::{acme, dead, endpoint, next_ready, send, settle};
+use crate::support::model::flush;
 use crate::support::server::Relay;
 
 fn overview(relay: &Relay) -> Value {
@@ -21,6 +22,33 @@ fn health(relay: &Relay, uid: &str) -> Value {
 
 fn retry(relay: &Relay) -> Verdict {
     Verdict::RetryAt(relay.state.store.now() + Duration::from_secs(300))
+}
+
+/// Why no connection was made would map the network that relay stands in.
+#[test]
+fn a_tenant_is_not_told_what_stands_in_the_way() {
+    let relay = acme();
+    send(&relay, "e-1", "a.b");
+    let ready = next_ready(&relay);
+    relay.state.store.settle(Settlement {
+        delivery: ready.delivery(),
+        due: ready.due,
+        first_due: ready.due,
+        trigger: Trigger::Scheduled,
+        started_at: ready.due,
+        duration_ms: 0,
+        status_code: 0,
+        outcome: Outcome::Blocked,
+        verdict: retry(&relay),
+        content: AttemptContent::default(),
+    });
+    flush(relay.open.as_ref().unwrap());
+    assert_eq!(health(&relay, "books")["lastFailure"]["outcome"], "blocked");
+    let made = relay.post("/auth/app-portal-access/acme", json!({})).expect(200);
+    let bearer = format!("Bearer {}", made.text("token"));
+    let path = "/app/acme/endpoint/books/health";
+    let shown = relay.send("GET", path, &[("authorization", &bearer)], None).expect(200).json;
+    assert_eq!(shown["lastFailure"]["outcome"], "connect");
 }
 
 #[test]

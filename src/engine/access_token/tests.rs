@@ -132,6 +132,12 @@ fn short_lives_and_odd_numbers() {
     lives(",\"expires_in\":\"3600\"", 3_540);
     lives(",\"expires_in\":1e30", 240);
     lives("", 240);
+    // Less than three seconds is too little to be sent anything with it.
+    let (tokens, clock, asked) = tokens(|number| numbered(number, ",\"expires_in\":0"));
+    tokens.token(&grant("a")).unwrap();
+    clock.by(Duration::from_secs(2));
+    tokens.token(&grant("a")).unwrap();
+    assert_eq!(asked.lock().unwrap().len(), 1);
     lives(",\"expires_in\":18446744073709551615", 86_400 - 60);
 }
 

@@ -117,7 +117,8 @@ fn the_operator_opens_networks_and_ports() {
 
 #[test]
 fn own_listeners_are_blocked_whatever_is_allowed() {
-    let own = vec![socket("8.8.4.4:8080"), socket("0.0.0.0:9090"), socket("[2606:4700::9]:8080")];
+    let own = ["8.8.4.4:8080", "0.0.0.0:9090", "[2606:4700::9]:8080", "127.0.0.1:7070"];
+    let own = own.map(socket).to_vec();
     let guard = AddressGuard::new(vec![allow("0.0.0.0/0", None), allow("::/0", None)], own);
     for text in [
         "8.8.4.4:8080",
@@ -128,11 +129,14 @@ fn own_listeners_are_blocked_whatever_is_allowed() {
         "[::1]:9090",
         "0.0.0.0:9090",
         "[::]:9090",
+        "127.0.0.1:7070",
+        "0.0.0.0:7070",
+        "[::]:7070",
     ] {
         let blocked = guard.check(socket(text)).expect_err(text);
         assert_eq!(blocked.reason, BlockReason::Own, "{text}");
     }
-    for text in ["8.8.4.4:8081", "127.0.0.1:9091", "8.8.8.8:9090"] {
+    for text in ["8.8.4.4:8081", "127.0.0.1:9091", "8.8.8.8:9090", "8.8.8.8:7070"] {
         assert_eq!(guard.check(socket(text)), Ok(()), "{text}");
     }
 }
