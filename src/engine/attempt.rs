@@ -61,6 +61,8 @@ pub struct Made {
     pub asked: bool,
     /// The delays between attempts, where the endpoint has its own.
     pub retry_schedule: Option<Vec<Duration>>,
+    /// Whether the endpoint was given another URL meanwhile.
+    pub moved: bool,
 }
 
 impl Attempter {
@@ -105,7 +107,14 @@ impl Attempter {
             console,
         };
         let retry_schedule = endpoint.delivery.retry_schedule(&ready.message.message.event_type);
-        Some(Made { answer, started_at, content, asked, retry_schedule })
+        let moved = self.has_moved(&endpoint);
+        Some(Made { answer, started_at, content, asked, retry_schedule, moved })
+    }
+
+    /// Whether an endpoint has another URL than it had.
+    pub(super) fn has_moved(&self, endpoint: &Endpoint) -> bool {
+        let now = self.store.endpoint_by_id(endpoint.id);
+        now.is_some_and(|(_, now)| now.url != endpoint.url)
     }
 
     /// What is said of a body that can't be read.

@@ -78,7 +78,7 @@ impl Attempter {
             .collect();
         let mut asked = false;
         let sent = (!bodies.is_empty()).then(|| self.post(&bodies, all, &endpoint, &mut asked));
-        let share = self.share(bodies.len());
+        let (share, moved) = (self.share(bodies.len()), self.has_moved(&endpoint));
         let made = all.iter().zip(prepared).map(|(ready, (body, console))| {
             let event_type = &ready.message.message.event_type;
             let mut content = AttemptContent { console, ..AttemptContent::default() };
@@ -98,7 +98,7 @@ impl Attempter {
                 (Ok(_), None) => unreachable!("invariant: what has a body is sent"),
             };
             let retry_schedule = endpoint.delivery.retry_schedule(event_type);
-            Made { answer, started_at, content, asked, retry_schedule }
+            Made { answer, started_at, content, asked, retry_schedule, moved }
         });
         Some(made.collect())
     }

@@ -133,6 +133,7 @@ impl World {
             retry_after: reply.retry_after,
             asks: None,
             retry_schedule: None,
+            moved: false,
         };
         let millis = reply.duration.as_millis() as u64;
         self.after(millis, Event::Answer(finished));

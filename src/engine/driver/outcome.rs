@@ -18,6 +18,7 @@ pub(super) fn told(ready: &Ready, made: &Made) -> Finished {
         retry_after: answer.retry_after,
         asks: answer.asks(),
         retry_schedule: made.retry_schedule.clone(),
+        moved: made.moved,
     }
 }
 

@@ -51,7 +51,7 @@ pub(super) fn sign(outcome: Outcome, status_code: u16) -> Sign {
 /// Whether the receiver wants nothing ever again.
 pub(super) fn is_gone(finished: &Finished) -> bool {
     let said = sign(finished.outcome, finished.status_code) == Sign::Gone;
-    said || finished.asks == Some(Asks::Disable)
+    !finished.moved && (said || finished.asks == Some(Asks::Disable))
 }
 
 /// For how long its receiver wants nothing at all.
@@ -122,6 +122,21 @@ mod tests {
             retry_after: retry_after.map(Duration::from_secs),
             asks: None,
             retry_schedule: None,
+            moved: false,
+        }
+    }
+
+    /// It was sent to where the endpoint was before, and is sent to where it is now.
+    #[test]
+    fn a_receiver_that_was_left_behind_ends_nothing() {
+        let verdict = |moved, asks| {
+            let finished = Finished { moved, asks, ..finished(Outcome::Status, 410, None) };
+            let policy = RetryPolicy { schedule: vec![Duration::from_secs(5)], jitter: 0.0 };
+            verdict(&policy, &finished, (Trigger::Scheduled, 0), NOW, 1)
+        };
+        for asks in [None, Some(Asks::Disable)] {
+            assert_eq!(verdict(false, asks), Verdict::Dead(DeadReason::Gone));
+            assert!(matches!(verdict(true, asks), Verdict::RetryAt(_)));
         }
     }
 

@@ -105,6 +105,8 @@ pub struct Finished {
     pub asks: Option<Asks>,
     /// The delays between attempts, where the endpoint has its own.
     pub retry_schedule: Option<Vec<Duration>>,
+    /// The endpoint has another URL since: of that this says nothing.
+    pub moved: bool,
 }
 
 /// What the scheduler is told.

@@ -115,6 +115,7 @@ impl Bench {
             retry_after: self.retry_after,
             asks: self.asks,
             retry_schedule: self.retry_schedule.clone(),
+            moved: false,
         };
         self.step(Input::Finished(finished))
     }

@@ -120,6 +120,7 @@ fn a_batch_fails_and_comes_back_together() {
         retry_after: None,
         asks: None,
         retry_schedule: None,
+        moved: false,
     };
     let finished = all.iter().map(finished).collect();
     let verdicts = verdicts(&bench.step(Input::FinishedTogether(finished)));
