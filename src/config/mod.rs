@@ -161,7 +161,7 @@ pub struct Data {
     pub segment_size: Size,
     /// Memory for the index's page cache; plan for ten times it.
     pub index_cache: Size,
-    /// Size on disk above which the index is made smaller when it takes 8 times its rows.
+    /// Size on disk above which the index is made smaller when it takes 6 times its rows.
     pub compact_above: Size,
     /// A step of a read of the index that takes longer ends the process, and the next start makes
     /// the index anew.

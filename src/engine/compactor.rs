@@ -12,7 +12,7 @@ use crate::telemetry::panic_point;
 
 /// The index is made smaller when it takes this many times its rows. While as many go as come sled
 /// takes three to five times as much, and a new one soon does, too.
-const RATIO: u64 = 8;
+const RATIO: u64 = 6;
 /// It is counted again when rows for so many of its parts went in: counting costs a scan.
 const RECOUNT_SHARE: u64 = 8;
 /// It must have grown by this since it was last made smaller: small rows take more than they hold.

@@ -118,8 +118,11 @@ impl Janitor {
                             next = Instant::now() + if round.more { Duration::ZERO } else { EVERY };
                         }
                     }
+                    // Old segments go first where messages would have to wait for that.
                     let stops = || *called.0.lock().expect("no holder panics") == Call::Stop;
-                    let busy = round.compactor.work(&round.store, &round.metrics, share, stops);
+                    let waits = round.more && round.rest() == 0.0;
+                    let busy =
+                        !waits && round.compactor.work(&round.store, &round.metrics, share, stops);
                     let left = next.saturating_duration_since(Instant::now());
                     pause = if busy { left.min(compactor::PAUSE) } else { left };
                     round.worker.next_in(Some(left));
@@ -203,7 +206,7 @@ impl Round {
         if reclaimed.is_err() {
             self.not_before = Some(Instant::now() + TRY_AGAIN);
         }
-        if self.used() > self.most() {
+        if self.more && self.used() > self.most() {
             self.compactor.give_up();
         }
         self.reclaiming = began.elapsed().saturating_sub(self.rested);
