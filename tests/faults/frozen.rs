@@ -57,6 +57,7 @@ fn settings(folder: &Path) -> Settings {
     let mut settings = Settings::new(&folder.join("data"));
     settings.set("RELAY__INTAKE__MAX_BODY", "4 KiB");
     settings.set("RELAY__DATA__SEGMENT_SIZE", "128 KiB");
+    settings.set("RELAY__DELIVERY__RESPONSE_LIMIT", "2 KiB");
     // Stands in the URLs of sources.
     settings.set("RELAY__SERVER__PUBLIC_URL", "https://hooks.example");
     settings

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use crate::support::client::Client;
 use crate::support::load::Load;
 use crate::support::process::{Relay, Settings};
 use crate::support::receiver::Receiver;
@@ -24,6 +25,9 @@ const PANICKED: i32 = 101;
 const WRITERS: usize = 4;
 /// So many are acknowledged before a panic.
 const MORE: usize = 20;
+/// So many endpoints are made to be deleted, with so many characters to describe each.
+const GONE: usize = 800;
+const DESCRIPTION: usize = 5_000;
 
 /// Points that messages alone come to, most of them at a start already.
 const UNDER_LOAD: [&str; 10] = [
@@ -38,7 +42,7 @@ const UNDER_LOAD: [&str; 10] = [
     "sent",
     "janitor",
 ];
-/// Points on the way to a smaller index: one that has just been begun takes many times its rows.
+/// Points on the way to a smaller index.
 const COMPACTION: [&str; 2] = ["compactor", "index-switch"];
 /// Points that need something else to be done.
 const BY_OTHERS: [&str; 4] = ["read", "task", "alert", "alert-sent"];
@@ -92,10 +96,20 @@ impl World {
     }
 
     /// The relay ends at the point and says so; `meanwhile` is done once messages come.
-    fn ends(&self, mut relay: Relay, point: &str, meanwhile: impl FnOnce(&Relay)) {
+    fn ends(&self, relay: Relay, point: &str, meanwhile: impl FnOnce(&Relay)) {
+        self.ends_beside(WRITERS, relay, point, meanwhile);
+    }
+
+    fn ends_beside(
+        &self,
+        writers: usize,
+        mut relay: Relay,
+        point: &str,
+        meanwhile: impl FnOnce(&Relay),
+    ) {
         let fill = |number| (number % 300) as usize;
         let client = relay.client.clone();
-        self.load.run(&client, WRITERS, &fill, |_| {
+        self.load.run(&client, writers, &fill, |_| {
             meanwhile(&relay);
             wait_until(&format!("it ends at {point}"), PATIENCE, || relay.process.has_ended());
         });
@@ -123,6 +137,19 @@ impl World {
         println!("{point}: {compared} there");
         relay
     }
+}
+
+/// Leaves an index that takes many times its rows: those of endpoints that are no more.
+fn leave_large(client: &Client) {
+    client.make_application("gone", &[]);
+    for number in 0..GONE {
+        let url = format!("https://gone.example/{number}");
+        let endpoint = json!({"url": url, "description": "x".repeat(DESCRIPTION)});
+        let (status, answer) =
+            client.post("/api/v1/app/gone/endpoint", &endpoint.to_string()).unwrap();
+        assert_eq!(status, 201, "{answer}");
+    }
+    assert_eq!(client.delete("/api/v1/app/gone").unwrap().0, 204);
 }
 
 /// The points of the code, as it names them.
@@ -204,8 +231,9 @@ fn a_panic_while_the_index_is_made_smaller() {
             let world = World::new();
             let relay = world.settings.start();
             relay.client.make_application("load", &[world.receiver.url("/books")]);
+            leave_large(&relay.client);
             world.arm(point);
-            world.ends(relay, point, |_| ());
+            world.ends_beside(1, relay, point, |_| ());
             world.recovers(point).stop();
         }
     }

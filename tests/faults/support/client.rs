@@ -63,6 +63,11 @@ impl Client {
         read(request.header("content-type", "application/json").send(body)?)
     }
 
+    pub fn delete(&self, path: &str) -> Answer {
+        let request = self.agent.delete(format!("{}{path}", self.base));
+        read(request.header("authorization", &self.authorization).call()?)
+    }
+
     /// A provider's post; its status, or that no answer came.
     pub fn provide(
         &self,
