@@ -1,5 +1,7 @@
 //! Gives disk back, forgets what has expired, watches the free space.
 
+mod space;
+
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -95,6 +97,7 @@ impl Janitor {
             reclaiming: Duration::ZERO,
             rested: Duration::ZERO,
             checkpointed: Instant::now(),
+            begins: u32::MAX,
             dense: 0,
             dense_until: None,
             not_before: None,
@@ -120,7 +123,7 @@ impl Janitor {
                     }
                     // Old segments go first where messages would have to wait for that.
                     let stops = || *called.0.lock().expect("no holder panics") == Call::Stop;
-                    let waits = round.more && round.rest() == 0.0;
+                    let waits = round.more && round.index_waits();
                     let busy =
                         !waits && round.compactor.work(&round.store, &round.metrics, share, stops);
                     let left = next.saturating_duration_since(Instant::now());
@@ -170,6 +173,8 @@ struct Round {
     metrics: Metrics,
     compactor: Compactor,
     worker: Worker,
+    /// So many segments may be begun.
+    begins: u32,
     /// There may be another segment to go: between two the index has its turn, or it would fill
     /// what they give back.
     more: bool,
@@ -206,7 +211,7 @@ impl Round {
         if reclaimed.is_err() {
             self.not_before = Some(Instant::now() + TRY_AGAIN);
         }
-        if self.more && self.used() > self.most() {
+        if self.more && self.used() > self.most() && !self.index_is_most() {
             self.compactor.give_up();
         }
         self.reclaiming = began.elapsed().saturating_sub(self.rested);
@@ -275,36 +280,58 @@ impl Round {
         self.store.figures().folder_bytes.saturating_sub(self.compactor.bytes())
     }
 
+    /// Whether old segments go before the index is made smaller: where messages would be refused
+    /// soon, and sooner where the index is not what takes the room.
+    fn index_waits(&self) -> bool {
+        let beyond = self.used().saturating_sub(self.settings.max_bytes);
+        let near = self.settings.max_bytes / OVERRUN_SHARE * 3 / 4;
+        beyond > near || (self.rest() == 0.0 && !self.index_is_most())
+    }
+
+    /// Whether segments would have to go for an index that takes more than half of what there is
+    /// for both.
+    fn index_is_most(&self) -> bool {
+        let index = self.store.figures().index_bytes.saturating_sub(self.compactor.bytes());
+        index > self.settings.max_bytes / 2
+    }
+
     /// Bytes beyond which messages have to wait.
     fn most(&self) -> u64 {
         self.settings.max_bytes.saturating_add(self.settings.max_bytes / OVERRUN_SHARE)
     }
 
     /// Holds up what comes in while it comes faster than old segments go. With nothing left to go
-    /// it is not in the way. Returns how many segments may be begun.
-    fn allow(&self) -> Result<u32, ReclaimError> {
+    /// it is not in the way.
+    fn allow(&mut self) -> Result<(), ReclaimError> {
         let behind = self.store.oldest_segment()?.is_some() && self.dense_until.is_none();
-        Ok(self.store.allow_bytes(match self.most().checked_sub(self.used()) {
+        self.begins = self.store.allow_bytes(match self.most().checked_sub(self.used()) {
             None if behind => None,
             None => Some(0),
             left => left,
-        }))
+        });
+        Ok(())
+    }
+
+    /// Whether older segments have to go: there is too much, or no room for the next one, for which
+    /// an eighth of a small allowance is too little.
+    fn is_full(&self) -> bool {
+        self.used() > self.settings.max_bytes || self.begins == 0
     }
 
     fn reclaim(&mut self) -> Result<(), ReclaimError> {
-        let begins = self.allow()?;
+        self.allow()?;
         let waits = self.dense_until.max(self.not_before);
         if waits.is_some_and(|until| Instant::now() < until) {
             return Ok(());
         }
         if let Some(oldest) = self.store.oldest_segment()? {
-            let by_bytes = self.used() > self.settings.max_bytes;
+            let by_bytes = self.is_full();
             let by_age = self.store.trusts_ages() && self.is_past(oldest.ended);
             if !by_bytes && !by_age {
                 (self.dense, self.dense_until) = (0, None);
                 return Ok(());
             }
-            let rest = if begins > 0 { self.rest() } else { 0.0 };
+            let rest = if self.begins > 0 { self.rest() } else { 0.0 };
             let mut rested = Duration::ZERO;
             let mut pause = |took: Duration| {
                 rested += self.pause(took.mul_f64(rest));
@@ -344,48 +371,5 @@ impl Round {
 
     fn is_past(&self, ended: Timestamp) -> bool {
         self.store.now().since(ended) > self.settings.max_age
-    }
-
-    fn watch_space(&mut self) {
-        if let Err(error) = self.store.keep_ballast() {
-            tracing::warn!(%error, "no space can be kept aside for a start on a full disk");
-        }
-        let free = self.store.free_bytes().unwrap_or(u64::MAX);
-        self.metrics.disk_free.set(i64::try_from(free).unwrap_or(i64::MAX));
-        let figures = self.store.figures();
-        for (gauge, number) in [
-            (&self.metrics.store_overlay, figures.overlay_bytes),
-            (&self.metrics.store_index, figures.index_bytes),
-            (&self.metrics.data_folder, figures.folder_bytes),
-        ] {
-            gauge.set(i64::try_from(number).unwrap_or(i64::MAX));
-        }
-        self.metrics.untold.inc_by(figures.untold.saturating_sub(self.metrics.untold.get()));
-        self.compactor.look(&self.store, figures.index_bytes);
-        // What was set aside for opening and given up for it is not there to be filled.
-        let needed = self.settings.min_free + self.store.ballast_lacking();
-        let reason = if free < needed {
-            Some(format!(
-                "only {free} bytes are free on the disk and {needed} are to be left (data.min_free \
-                 is {}): free some space, nothing was lost",
-                self.settings.min_free
-            ))
-        } else if self.dense_until.is_some() && self.used() > self.settings.max_bytes {
-            Some(format!(
-                "what waits to be delivered fills retention.max_bytes ({}): raise it, or mend or \
-                 delete the endpoints that are down",
-                self.settings.max_bytes
-            ))
-        } else {
-            None
-        };
-        if reason.is_some() != self.said.is_some() {
-            match &reason {
-                Some(reason) => tracing::error!(%reason, "accepting nothing"),
-                None => tracing::info!("accepting again"),
-            }
-        }
-        self.said.clone_from(&reason);
-        self.store.refuse(reason);
     }
 }

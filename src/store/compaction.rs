@@ -1,10 +1,11 @@
 //! Making the index smaller: sled's file never shrinks, so another is made beside it, row by row,
 //! and takes its place.
 //!
-//! While rows are copied, what goes into the index goes into both ([`crate::store::overlay`]), so
-//! that what lies before the cursor is equal in both at any moment. The checkpoint names the index
-//! that counts, and names the new one only when that is whole and handed to the file system. A
-//! crash between any two steps leaves one of the two whole; the next start removes the other.
+//! While rows are copied, what goes into the index before the cursor goes into both
+//! ([`crate::store::overlay`]), so that what lies there is equal in both at any moment. The
+//! checkpoint names the index that counts, and names the new one only when that is whole and handed
+//! to the file system. A crash between any two steps leaves one of the two whole; the next start
+//! removes the other.
 
 use std::io;
 use std::path::PathBuf;
@@ -79,7 +80,6 @@ pub struct Compaction {
     old_folder: PathBuf,
     next_folder: PathBuf,
     generation: u32,
-    cursor: Vec<u8>,
     stage: Stage,
     before: u64,
     began: Instant,
@@ -117,7 +117,6 @@ impl Store {
             old_folder,
             next_folder,
             generation,
-            cursor: Vec::new(),
             stage: Stage::Copying,
             began: Instant::now(),
         })
@@ -153,12 +152,8 @@ impl Compaction {
     }
 
     fn copy(&mut self) -> Result<Progress, CompactionError> {
-        let Some(next) = &self.next else { return Err(CompactionError::Behind) };
-        let pause = self.shared.overlay.hold();
-        if !pause.is_mirrored() {
-            return Err(CompactionError::Behind);
-        }
-        let more = self.shared.overlay.index().copy_some(&mut self.cursor, next)?;
+        let copied = self.shared.overlay.hold().copy_some();
+        let more = copied.ok_or(CompactionError::Behind)??;
         self.stage = if more { Stage::Copying } else { Stage::Flushing };
         Ok(if more { Progress::Copied } else { Progress::Whole })
     }

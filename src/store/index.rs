@@ -21,7 +21,7 @@ mod tests;
 mod waiting;
 mod watch;
 
-pub use copy::LiveRows;
+pub use copy::{Copied, LiveRows};
 use split::{PART, SPLIT, part_key, write};
 pub use waiting::WaitingCount;
 pub use watch::Watch;

@@ -22,6 +22,7 @@ mod rows;
 #[cfg(test)]
 mod tests;
 
+use pause::Mirror;
 use rows::Rows;
 
 /// Rows that a scan takes out of the overlay at a time.
@@ -34,7 +35,7 @@ type Held = (Key, Option<Bytes>);
 pub struct Overlay {
     rows: RwLock<Rows>,
     /// Held while rows go into the index; what is made to take its place gets them too.
-    applying: Mutex<Option<Arc<Index>>>,
+    applying: Mutex<Option<Mirror>>,
     /// Deliveries that wait in the index.
     waiting: Mutex<WaitingCount>,
     /// Bytes of rows that went into the index.
@@ -192,8 +193,8 @@ impl Overlay {
         self.count().change(&index, &changes);
         index.apply(&changes, applied);
         panic_point::reach("index-applied");
-        if let Some(other) = &*mirror
-            && let Err(error) = other.mirror(&changes)
+        if let Some(Mirror { index: other, copied }) = &*mirror
+            && let Err(error) = other.mirror(&changes, copied)
         {
             tracing::warn!(%error, "the index is not made smaller this time");
             *mirror = None;

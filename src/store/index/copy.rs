@@ -1,7 +1,7 @@
 //! Making another index beside this one, range by range, and counting what it would hold.
 
-use super::{BATCH_ROWS, Index, IndexChange, IndexError, Rows, write};
-use crate::store::keys;
+use super::{BATCH_ROWS, Index, IndexChange, IndexError, PART, Rows, write};
+use crate::store::keys::{self, Key};
 
 /// Rows found by one step of a count.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -12,20 +12,38 @@ pub struct LiveRows {
     pub bytes: u64,
 }
 
+/// How far the other index has come.
+#[derive(Default)]
+pub struct Copied {
+    /// The last row of sled's that was copied.
+    cursor: Vec<u8>,
+    whole: bool,
+}
+
+impl Copied {
+    /// Whether a change of this row has to be made there too: what lies behind the cursor is copied
+    /// as it is by then, but for parts of long rows, which may have been copied before their rows.
+    fn holds(&self, key: &Key) -> bool {
+        let parts = self.cursor.first().is_some_and(|first| *first >= PART);
+        self.whole || parts || key.as_bytes() <= &self.cursor[..]
+    }
+}
+
 impl Index {
-    /// Copies the next [`BATCH_ROWS`] rows behind `cursor` and moves it; `false` when there are
-    /// none left. An error of the other index is not one of this.
-    pub fn copy_some(&self, cursor: &mut Vec<u8>, to: &Index) -> Result<bool, IndexError> {
+    /// Copies the next [`BATCH_ROWS`] rows; `false` when there are none left. An error of the other
+    /// index is not one of this.
+    pub fn copy_some(&self, copied: &mut Copied, to: &Index) -> Result<bool, IndexError> {
         let Rows::Sled { tree: target, .. } = &to.rows else { return Ok(false) };
-        let (mut copied, mut wrote) = (0, Ok(()));
-        self.rows_behind(cursor, BATCH_ROWS, &mut |key, value| {
-            copied += 1;
+        let (mut rows, mut wrote) = (0, Ok(()));
+        self.rows_behind(&mut copied.cursor, BATCH_ROWS, &mut |key, value| {
+            rows += 1;
             if wrote.is_ok() {
                 wrote = target.insert(key, value).map(drop);
             }
         });
         wrote.map_err(|error| IndexError(error.to_string()))?;
-        Ok(copied > 0)
+        copied.whole = rows == 0;
+        Ok(rows > 0)
     }
 
     /// Counts up to `most` rows behind `cursor` and moves it; `None` when there are none left.
@@ -67,11 +85,12 @@ impl Index {
         }
     }
 
-    /// Writes the rows that another index takes, beside it: without a number, for what they are
-    /// rows of is not complete yet.
-    pub fn mirror(&self, changes: &[IndexChange]) -> Result<(), IndexError> {
+    /// Writes the rows that another index takes, beside it, as far as they were copied: without a
+    /// number, for what they are rows of is not complete yet.
+    pub fn mirror(&self, changes: &[IndexChange], copied: &Copied) -> Result<(), IndexError> {
         let Rows::Sled { tree, .. } = &self.rows else { return Ok(()) };
-        let wrote = changes.iter().try_for_each(|change| write(tree, change));
+        let mut changes = changes.iter().filter(|change| copied.holds(&change.key));
+        let wrote = changes.try_for_each(|change| write(tree, change));
         wrote.map_err(|error| IndexError(error.to_string()))
     }
 
