@@ -53,8 +53,10 @@ pub struct Attempter {
 pub struct Made {
     /// How it ended.
     pub answer: Answer,
-    /// When the request began.
+    /// When it began.
     pub started_at: Timestamp,
+    /// How long a sender was at it.
+    pub held: Duration,
     /// What was sent and what came back.
     pub content: AttemptContent,
     /// Whether its endpoint was asked how fast it may be sent to.
@@ -108,7 +110,8 @@ impl Attempter {
         };
         let retry_schedule = endpoint.delivery.retry_schedule(&ready.message.message.event_type);
         let moved = self.has_moved(&endpoint);
-        Some(Made { answer, started_at, content, asked, retry_schedule, moved })
+        let held = self.clock.now().since(started_at);
+        Some(Made { answer, started_at, held, content, asked, retry_schedule, moved })
     }
 
     /// Whether an endpoint has another URL than it had.

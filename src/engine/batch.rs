@@ -79,6 +79,7 @@ impl Attempter {
         let mut asked = false;
         let sent = (!bodies.is_empty()).then(|| self.post(&bodies, all, &endpoint, &mut asked));
         let (share, moved) = (self.share(bodies.len()), self.has_moved(&endpoint));
+        let held = self.clock.now().since(started_at);
         let made = all.iter().zip(prepared).map(|(ready, (body, console))| {
             let event_type = &ready.message.message.event_type;
             let mut content = AttemptContent { console, ..AttemptContent::default() };
@@ -98,7 +99,7 @@ impl Attempter {
                 (Ok(_), None) => unreachable!("invariant: what has a body is sent"),
             };
             let retry_schedule = endpoint.delivery.retry_schedule(event_type);
-            Made { answer, started_at, content, asked, retry_schedule, moved }
+            Made { answer, started_at, held, content, asked, retry_schedule, moved }
         });
         Some(made.collect())
     }

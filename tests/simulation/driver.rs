@@ -130,6 +130,7 @@ impl World {
             outcome: reply.outcome,
             status_code: reply.status_code,
             duration: reply.duration,
+            held: reply.duration,
             retry_after: reply.retry_after,
             asks: None,
             retry_schedule: None,

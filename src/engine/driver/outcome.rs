@@ -15,6 +15,7 @@ pub(super) fn told(ready: &Ready, made: &Made) -> Finished {
         outcome: answer.outcome,
         status_code: answer.status_code,
         duration: answer.duration,
+        held: made.held,
         retry_after: answer.retry_after,
         asks: answer.asks(),
         retry_schedule: made.retry_schedule.clone(),

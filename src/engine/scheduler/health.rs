@@ -123,7 +123,13 @@ impl Health {
         }
     }
 
-    /// An attempt ended; `limited` when the lane had as many in flight as it may.
+    /// An attempt ended, sent or not, for which a sender was held so long.
+    pub fn held(&mut self, held: Duration) {
+        let slow = if held > SLOW { WHOLE } else { 0 };
+        self.slow_share = (self.slow_share * 31 + slow) / 32;
+    }
+
+    /// What was sent ended; `limited` when the lane had as many in flight as it may.
     pub fn record(
         &mut self,
         now: Timestamp,
@@ -145,8 +151,6 @@ impl Health {
                 None => self.quickest,
             };
         }
-        let slow = if duration > SLOW { WHOLE } else { 0 };
-        self.slow_share = (self.slow_share * 31 + slow) / 32;
         match sign {
             Sign::Well => self.succeed(limited),
             Sign::Refused | Sign::Gone => _ = self.failing_since.get_or_insert(now),
@@ -216,6 +220,7 @@ mod tests {
 
     fn after(health: &mut Health, count: u64, sign: Sign, duration: Duration) {
         for number in 0..count {
+            health.held(duration);
             health.record(NOW, key(number), (sign, duration), true, 10);
         }
     }

@@ -26,7 +26,8 @@ impl Scheduler {
         let lane = self.lanes.get_mut(&endpoint).expect("invariant: a lane outlives its flights");
         let limited = lane.in_flight >= lane.limit();
         let name = key(finished.delivery);
-        // Of a receiver that was not sent anything nothing is to be learned.
+        lane.health.held(finished.held);
+        // Of a receiver that was not sent anything nothing else is to be learned.
         let told = all.iter().find(|one| one.outcome.was_sent());
         if let Some(told) = told {
             let record = (sign(told.outcome, told.status_code), told.duration);

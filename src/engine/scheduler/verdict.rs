@@ -119,6 +119,7 @@ mod tests {
             outcome,
             status_code,
             duration: Duration::ZERO,
+            held: Duration::ZERO,
             retry_after: retry_after.map(Duration::from_secs),
             asks: None,
             retry_schedule: None,

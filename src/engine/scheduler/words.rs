@@ -99,6 +99,8 @@ pub struct Finished {
     pub status_code: u16,
     /// From the request's begin to the end of the answer or the failure.
     pub duration: Duration,
+    /// The same with what came before it: a transformation, an access token.
+    pub held: Duration,
     /// What the receiver asked for in `Retry-After`.
     pub retry_after: Option<Duration>,
     /// What the receiver asked for in `webhook-delivery`.

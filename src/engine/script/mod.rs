@@ -11,17 +11,19 @@ mod console;
 mod sandbox;
 mod serve;
 mod shape;
+mod turns;
 mod wire;
 mod worker;
 
 use std::io;
 use std::path::PathBuf;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 pub use serve::serve_scripts;
 pub use shape::Shape;
+use turns::Turns;
 use wire::{Asked, Found, Reply};
 pub use worker::COMMAND;
 use worker::Worker;
@@ -90,50 +92,22 @@ impl From<&Transforms> for ScriptLimits {
 pub struct Scripts {
     limits: ScriptLimits,
     program: PathBuf,
-    processes: usize,
-    desk: Mutex<Desk>,
-    /// A call ended.
-    ended: Condvar,
-}
-
-/// Who works and who waits.
-#[derive(Debug, Default)]
-struct Desk {
-    idle: Vec<Worker>,
-    /// Calls under way.
-    calls: usize,
-}
-
-/// A call under way; ends when it is dropped, whatever came of it.
-struct Turn<'a>(&'a Scripts);
-
-impl Drop for Turn<'_> {
-    fn drop(&mut self) {
-        self.0.desk().calls -= 1;
-        self.0.ended.notify_one();
-    }
+    turns: Turns,
+    idle: Mutex<Vec<Worker>>,
 }
 
 impl Scripts {
     /// Runs every script within `limits`, at most `processes` at a time; others wait for their
-    /// turn. `program` is this binary, `/proc/self/exe`; it is started with the argument
-    /// [`COMMAND`] when the first script is to run.
+    /// turn, first those of the application that has the fewest. `program` is this binary,
+    /// `/proc/self/exe`; it is started with the argument [`COMMAND`] when the first script is to
+    /// run.
     pub fn new(limits: ScriptLimits, processes: usize, program: PathBuf) -> Scripts {
-        let processes = processes.max(1);
-        Scripts { limits, program, processes, desk: Mutex::default(), ended: Condvar::new() }
+        Scripts { limits, program, turns: Turns::new(processes), idle: Mutex::default() }
     }
 
-    fn desk(&self) -> MutexGuard<'_, Desk> {
+    fn idle(&self) -> MutexGuard<'_, Vec<Worker>> {
         // It is whole after every step, whoever panicked.
-        self.desk.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Waits until fewer than [`Scripts::new`] allows are under way.
-    fn turn(&self) -> Turn<'_> {
-        let full = |desk: &mut Desk| desk.calls >= self.processes;
-        let waited = self.ended.wait_while(self.desk(), full);
-        waited.unwrap_or_else(PoisonError::into_inner).calls += 1;
-        Turn(self)
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Does what a transform says, as [`Scripts::run`] or, without a process, in declared steps.
@@ -179,7 +153,7 @@ impl Scripts {
             let limit = self.limits.code_bytes;
             return without_words(Failure::TooLarge { what: Part::Code, limit });
         }
-        let _turn = self.turn();
+        let _turn = self.turns.take(call.map_or("", |(_, context)| &context.application_id));
         let mut worker = match self.worker() {
             Ok(worker) => worker,
             Err(error) => return without_words(Failure::Unavailable(error.to_string())),
@@ -191,9 +165,9 @@ impl Scripts {
             Err(failure) => return without_words(failure),
         };
         if is_sound(&reply) {
-            let mut desk = self.desk();
-            if desk.idle.len() < IDLE_MAX {
-                desk.idle.push(worker);
+            let mut idle = self.idle();
+            if idle.len() < IDLE_MAX {
+                idle.push(worker);
             }
         }
         reply
@@ -202,7 +176,7 @@ impl Scripts {
     /// One that waits, or a new one.
     fn worker(&self) -> io::Result<Worker> {
         loop {
-            let idle = self.desk().idle.pop();
+            let idle = self.idle().pop();
             let Some(mut worker) = idle else { return Worker::start(&self.program) };
             if worker.lives() {
                 return Ok(worker);

@@ -8,7 +8,7 @@ use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
-use rustix::process::{Resource, Rlimit, setrlimit};
+use rustix::process::{Resource, Rlimit, setpriority_process, setrlimit};
 
 use super::GRACE;
 use super::console::Console;
@@ -21,6 +21,9 @@ use crate::telemetry::panic_point;
 /// functions that look at the limit only when they are entered.
 const STACK_BESIDE: usize = 1 << 20;
 
+/// How far scripts step back before relay itself: the nice value of their processes.
+const STEP_BACK: i32 = 5;
+
 /// Reads jobs from standard input, a socket, and answers there, until it is closed. A script that
 /// does not end when its time is up ends this process.
 pub fn serve_scripts() -> io::Result<()> {
@@ -30,6 +33,8 @@ pub fn serve_scripts() -> io::Result<()> {
     for (what, most) in [(Resource::Core, 0), (Resource::Fsize, 0), (Resource::Nofile, 16)] {
         let _ = setrlimit(what, Rlimit { current: Some(most), maximum: Some(most) });
     }
+    // To step back needs no right; where it is not allowed they compete with relay.
+    let _ = setpriority_process(None, STEP_BACK);
     loop {
         let job = match read_job(&mut stream) {
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(()),

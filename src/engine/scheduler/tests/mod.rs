@@ -112,6 +112,7 @@ impl Bench {
             outcome,
             status_code,
             duration,
+            held: duration,
             retry_after: self.retry_after,
             asks: self.asks,
             retry_schedule: self.retry_schedule.clone(),

@@ -117,6 +117,7 @@ fn a_batch_fails_and_comes_back_together() {
         outcome: Outcome::Status,
         status_code: 500,
         duration: Duration::ZERO,
+        held: Duration::ZERO,
         retry_after: None,
         asks: None,
         retry_schedule: None,
