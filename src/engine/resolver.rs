@@ -20,8 +20,9 @@ use crate::engine::proxy::GLANCE;
 
 const LOOKUP_THREADS: usize = 16;
 const LOOKUP_STACK: usize = 256 << 10;
-/// Threads that names whose last lookup failed may hold, so that dead zones leave room.
-const DOUBTFUL_THREADS: usize = LOOKUP_THREADS / 2;
+/// Threads that names of each [`Trust`] and of less may hold, so that dead zones leave room: half
+/// for what did not fail, a quarter for what is known.
+const THREADS: [usize; 3] = [LOOKUP_THREADS, LOOKUP_THREADS * 3 / 4, LOOKUP_THREADS / 2];
 const WAITING_NAMES: usize = 4_096;
 const REMEMBERED_NAMES: usize = 4_096;
 const REMEMBER: Duration = Duration::from_secs(30);
@@ -85,30 +86,41 @@ struct Flight {
     landed: Condvar,
 }
 
-/// Names to look up, and who is at it.
+/// What is known of a name before it is looked up.
+#[derive(Clone, Copy)]
+enum Trust {
+    /// Its last lookup gave an answer.
+    Answered,
+    /// It was never looked up, or not lately.
+    New,
+    /// Its last lookup failed.
+    Failed,
+}
+
+/// Names to look up, and who is at it; what there are three of is by [`Trust`].
 #[derive(Default)]
 struct Desk {
     flights: HashMap<Box<str>, Arc<Flight>>,
-    waiting: VecDeque<Box<str>>,
-    doubtful: VecDeque<Box<str>>,
-    doubtful_running: usize,
+    waiting: [VecDeque<Box<str>>; 3],
+    running: [usize; 3],
     threads: usize,
     idle: usize,
     closed: bool,
 }
 
 impl Desk {
-    /// The next name, and whether it is one that failed last time.
-    fn take(&mut self) -> Option<(Box<str>, bool)> {
-        if let Some(name) = self.waiting.pop_front() {
-            return Some((name, false));
+    /// The next name that a thread may be given to, counted as running; and its trust.
+    fn take(&mut self) -> Option<(Box<str>, Trust)> {
+        for trust in [Trust::Answered, Trust::New, Trust::Failed] {
+            let class = trust as usize;
+            if (0..=class).all(|at| self.running[at..].iter().sum::<usize>() < THREADS[at])
+                && let Some(name) = self.waiting[class].pop_front()
+            {
+                self.running[class] += 1;
+                return Some((name, trust));
+            }
         }
-        if self.doubtful_running == DOUBTFUL_THREADS {
-            return None;
-        }
-        let name = self.doubtful.pop_front()?;
-        self.doubtful_running += 1;
-        Some((name, true))
+        None
     }
 }
 
@@ -203,8 +215,12 @@ impl Shared {
         }
         let late = known.as_ref().filter(|known| known.is_usable_late(now));
         let patience = if late.is_some() { patience.min(REFRESH_PATIENCE) } else { patience };
-        let failed = known.as_ref().is_some_and(|known| known.answer.is_err());
-        let awaited = match self.join(name, failed) {
+        let trust = match &known {
+            None => Trust::New,
+            Some(known) if known.answer.is_ok() => Trust::Answered,
+            Some(_) => Trust::Failed,
+        };
+        let awaited = match self.join(name, trust) {
             Ok(flight) => wait(&flight, patience),
             Err(error) => Err(error),
         };
@@ -219,7 +235,7 @@ impl Shared {
     }
 
     /// The lookup of `name` that is under way, or a new one.
-    fn join(self: &Arc<Self>, name: &str, failed: bool) -> Result<Arc<Flight>, ResolveError> {
+    fn join(self: &Arc<Self>, name: &str, trust: Trust) -> Result<Arc<Flight>, ResolveError> {
         let mut desk = lock(&self.desk);
         if let Some(flight) = desk.flights.get(name) {
             return Ok(flight.clone());
@@ -234,14 +250,13 @@ impl Shared {
         if desk.flights.len() >= WAITING_NAMES {
             return Err(ResolveError::Busy);
         }
-        let queued = desk.waiting.len() + desk.doubtful.len();
+        let queued: usize = desk.waiting.iter().map(VecDeque::len).sum();
         if desk.idle <= queued && desk.threads < LOOKUP_THREADS && !self.start_thread(&mut desk) {
             return Err(ResolveError::Busy);
         }
         let flight = Arc::new(Flight::default());
         desk.flights.insert(name.into(), flight.clone());
-        let queue = if failed { &mut desk.doubtful } else { &mut desk.waiting };
-        queue.push_back(name.into());
+        desk.waiting[trust as usize].push_back(name.into());
         self.work.notify_one();
         Ok(flight)
     }
@@ -262,7 +277,7 @@ impl Shared {
     fn work(&self) {
         let mut desk = lock(&self.desk);
         while !desk.closed {
-            let Some((name, doubtful)) = desk.take() else {
+            let Some((name, trust)) = desk.take() else {
                 desk.idle += 1;
                 desk = self.work.wait(desk).unwrap_or_else(PoisonError::into_inner);
                 desk.idle -= 1;
@@ -278,10 +293,9 @@ impl Shared {
             };
             self.remember(&name, answer.clone());
             desk = lock(&self.desk);
-            if doubtful {
-                desk.doubtful_running -= 1;
-                self.work.notify_one();
-            }
+            desk.running[trust as usize] -= 1;
+            // This thread goes on with the next name; a limit may have kept others from theirs.
+            self.work.notify_one();
             if let Some(flight) = desk.flights.remove(&name) {
                 *lock(&flight.answer) = Some(answer);
                 flight.landed.notify_all();

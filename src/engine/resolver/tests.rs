@@ -100,7 +100,7 @@ fn one_lookup_serves_everyone_who_waits_and_threads_are_bounded() {
     let same: Vec<_> = (0..8).map(|_| ask("same".to_owned())).collect();
     assert_eq!(entered.recv().unwrap(), "same");
     let others: Vec<_> = (0..40).map(|n| ask(format!("other-{n}"))).collect();
-    for _ in 1..super::LOOKUP_THREADS {
+    for _ in 1..super::THREADS[super::Trust::New as usize] {
         assert!(entered.recv().unwrap().starts_with("other-"));
     }
     let late = resolver.addresses("later", 443, Duration::from_millis(20));
@@ -142,7 +142,7 @@ fn names_that_fail_leave_room_for_the_others() {
             thread::spawn(move || resolver.addresses(&format!("dead-{n}"), 443, PATIENCE))
         })
         .collect();
-    for _ in 0..super::DOUBTFUL_THREADS {
+    for _ in 0..super::THREADS[super::Trust::Failed as usize] {
         entered.recv().unwrap();
     }
     assert_eq!(resolver.addresses("good", 443, PATIENCE).unwrap().len(), 1);
@@ -150,6 +150,42 @@ fn names_that_fail_leave_room_for_the_others() {
     drop(open);
     for asked in again {
         assert!(asked.join().unwrap().is_err());
+    }
+}
+
+#[test]
+fn names_that_nobody_answers_leave_room_for_known_ones() {
+    let (open, gate) = mpsc::channel::<()>();
+    let gate = Mutex::new(gate);
+    let (enter, entered) = mpsc::channel();
+    let resolver = Arc::new(resolver(move |name| {
+        if name != "known" {
+            let _ = enter.send(());
+            let _ = gate.lock().unwrap().recv();
+        }
+        Ok(vec![ip("8.8.8.8")])
+    }));
+    assert!(resolver.addresses("known", 443, PATIENCE).is_ok());
+    let silent: Vec<_> = (0..2 * super::LOOKUP_THREADS)
+        .map(|n| {
+            let resolver = resolver.clone();
+            thread::spawn(move || resolver.addresses(&format!("silent-{n}"), 443, PATIENCE))
+        })
+        .collect();
+    for _ in 0..super::THREADS[super::Trust::New as usize] {
+        entered.recv().unwrap();
+    }
+    // Too old to be used in place of an answer.
+    let age = super::REMEMBER + super::STALE;
+    let mut known = resolver.shared.known.write().unwrap();
+    let entry = known.get_mut("known").unwrap();
+    entry.at = entry.at.checked_sub(age).unwrap();
+    drop(known);
+    assert_eq!(resolver.addresses("known", 443, PATIENCE).unwrap().len(), 1);
+    assert!(entered.try_recv().is_err(), "the rest of them wait");
+    drop(open);
+    for asked in silent {
+        assert!(asked.join().unwrap().is_ok());
     }
 }
 
