@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Condvar, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD as STANDARD;
@@ -169,6 +169,7 @@ impl AccessTokens {
     /// all that want it. Blocks for twice the timeout at most.
     pub fn token(&self, grant: &Grant) -> Result<Arc<str>, NoToken> {
         let id = grant.id();
+        let late = Instant::now() + 2 * self.0.timeout;
         let mut held = self.held();
         loop {
             let now = self.0.tokens.clock.now();
@@ -178,13 +179,13 @@ impl AccessTokens {
                 Some(Held::Failed { why, .. }) => return Err(why.clone()),
                 Some(Held::Refused(_)) | None => break,
                 Some(Held::Flight) => {
-                    let patience = 2 * self.0.timeout;
-                    let waited = self.0.landed.wait_timeout(held, patience);
-                    let (after, late) = waited.unwrap_or_else(PoisonError::into_inner);
-                    held = after;
-                    if late.timed_out() && matches!(held.get(&id), Some(Held::Flight)) {
+                    // It lands for others too: each of those waits for its own.
+                    let left = late.saturating_duration_since(Instant::now());
+                    if left.is_zero() {
                         return Err(late_words());
                     }
+                    let waited = self.0.landed.wait_timeout(held, left);
+                    held = waited.unwrap_or_else(PoisonError::into_inner).0;
                 }
             }
         }

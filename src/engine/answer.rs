@@ -31,6 +31,8 @@ pub struct Answer {
     pub headers: Vec<(String, String)>,
     /// The first bytes of the answer's body, or words for a tenant when there was no answer.
     pub body: Vec<u8>,
+    /// Whether that is all of it: it did not break off, and it was not longer.
+    pub is_whole: bool,
     /// What a 429 or 503 asked for, between 1 s and 24 h.
     pub retry_after: Option<Duration>,
 }
@@ -58,6 +60,7 @@ impl Answer {
             duration: Duration::ZERO,
             headers: Vec::new(),
             body: why.as_bytes().to_vec(),
+            is_whole: true,
             retry_after: None,
         }
     }

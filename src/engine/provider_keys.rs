@@ -142,7 +142,14 @@ impl ProviderKeys {
         let now = self.0.keys.clock.now();
         let mut held = self.held();
         match text {
-            Ok(text) => {
+            // It would be kept for as long as a whole one.
+            Ok((_, false)) => {
+                let why = format!("it broke off, or is longer than {ANSWER_MAX} bytes");
+                let asker = held.askers.entry(asker).or_default();
+                asker.failed.insert(url.to_owned(), (now, why.clone()));
+                Err(why)
+            }
+            Ok((text, true)) => {
                 held.make_room(url);
                 held.keys.insert(url.to_owned(), (now, text));
                 Ok(())
@@ -170,7 +177,12 @@ impl ProviderKeys {
         self.told(|| self.send(url, Vec::new()).map(|_| ()))
     }
 
-    fn send(&self, url: &str, mut headers: Vec<(String, String)>) -> Result<String, String> {
+    /// What stands there, and whether that is all of it.
+    fn send(
+        &self,
+        url: &str,
+        mut headers: Vec<(String, String)>,
+    ) -> Result<(String, bool), String> {
         headers.push(("user-agent".to_owned(), USER_AGENT.to_owned()));
         let answer = self.0.keys.transport.send(&OutgoingRequest {
             method: "GET".into(),
@@ -183,7 +195,7 @@ impl ProviderKeys {
         });
         let text = String::from_utf8_lossy(&answer.body).into_owned();
         match answer.status_code {
-            200..300 => Ok(text),
+            200..300 => Ok((text, answer.is_whole)),
             0 => Err(text),
             status => Err(format!("it answered {status}")),
         }

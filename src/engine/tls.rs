@@ -140,6 +140,24 @@ fn handshake_error(error: io::Error) -> ureq::Error {
     }
 }
 
+/// Reads what a peer said before it closed. [`StreamOwned`] would first write what it has not been
+/// able to.
+fn read_unwritten(
+    stream: &mut StreamOwned<ClientConnection, TransportAdapter>,
+    buffer: &mut [u8],
+) -> io::Result<usize> {
+    loop {
+        match stream.conn.reader().read(buffer) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            read => return read,
+        }
+        if stream.conn.read_tls(&mut stream.sock)? == 0 {
+            return Ok(0);
+        }
+        stream.conn.process_new_packets().map_err(io::Error::other)?;
+    }
+}
+
 impl fmt::Debug for TlsTransport {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("TlsTransport")
@@ -160,13 +178,27 @@ impl Transport for TlsTransport {
 
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, ureq::Error> {
         self.stream.sock.set_timeout(timeout);
-        let amount = self.stream.read(self.buffers.input_append_buf())?;
+        let amount = match self.stream.read(self.buffers.input_append_buf()) {
+            Err(error) if ended_by_peer(&error) => {
+                match read_unwritten(&mut self.stream, self.buffers.input_append_buf()) {
+                    Ok(amount @ 1..) => amount,
+                    _ => return Err(error.into()),
+                }
+            }
+            read => read?,
+        };
         self.buffers.input_appended(amount);
         Ok(amount > 0)
     }
 
+    /// Whether it may carry another request: nothing has come that the last answer left over,
+    /// decrypted or not.
     fn is_open(&mut self) -> bool {
-        self.stream.sock.get_mut().is_open()
+        let state = self.stream.conn.process_new_packets();
+        let is_clean = state
+            .is_ok_and(|state| state.plaintext_bytes_to_read() == 0 && !state.peer_has_closed());
+        let socket = self.stream.sock.get_mut();
+        is_clean && socket.buffers().input().is_empty() && socket.is_open()
     }
 
     fn is_tls(&self) -> bool {

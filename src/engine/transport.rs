@@ -214,19 +214,21 @@ impl UreqTransport {
         Ok(origin)
     }
 
-    /// The first bytes of the body, and whatever was read when it broke off: the status is known,
-    /// and the rest of an endless body is not worth a connection.
-    fn read_body(&self, body: &mut Body, limit: Option<usize>) -> Vec<u8> {
+    /// The first bytes of a body, and whether they are all of it: when it breaks off the status is
+    /// known, and the rest of an endless one is not worth a connection.
+    fn read_body(&self, body: &mut Body, limit: Option<usize>) -> (Vec<u8>, bool) {
         let limit = limit.unwrap_or(self.settings.response_limit);
         let announced = body.content_length().and_then(|length| usize::try_from(length).ok());
         let mut kept = Vec::with_capacity(announced.map_or(0, |length| length.min(limit) + 1));
         let beyond = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
         // A body read to its end gives the connection back, any other one closes it.
-        if body.as_reader().take(beyond).read_to_end(&mut kept).is_err() {
+        let read = body.as_reader().take(beyond).read_to_end(&mut kept);
+        if read.is_err() {
             tracing::debug!(kept = kept.len(), "an answer's body broke off");
         }
+        let is_whole = read.is_ok() && kept.len() <= limit;
         kept.truncate(limit);
-        kept
+        (kept, is_whole)
     }
 
     fn answer(
@@ -236,7 +238,7 @@ impl UreqTransport {
         response: http::Response<Body>,
     ) -> Answer {
         let (head, mut body) = response.into_parts();
-        let body = self.read_body(&mut body, limit);
+        let (body, is_whole) = self.read_body(&mut body, limit);
         let status_code = head.status.as_u16();
         let retry_after = matches!(status_code, 429 | 503)
             .then(|| head.headers.get(header::RETRY_AFTER)?.to_str().ok())
@@ -251,6 +253,7 @@ impl UreqTransport {
             duration: started.elapsed(),
             headers: headers.collect(),
             body,
+            is_whole,
             retry_after,
         }
     }
@@ -289,6 +292,7 @@ impl Transport for UreqTransport {
                     duration,
                     headers: Vec::new(),
                     body: failure_text(&failure, &error).into_bytes(),
+                    is_whole: true,
                     retry_after: None,
                 }
             }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use relay::domain::delivery::Outcome;
 use relay::engine::transport::{Transport, USER_AGENT};
 
-use crate::support::{LONG, Receiver, Sender, post, request};
+use crate::support::{LIMIT, LONG, Receiver, Sender, post, request};
 
 const NO_ANSWER: u16 = 0;
 
@@ -77,6 +77,19 @@ fn a_connection_that_breaks_before_the_head_is_broken_and_after_it_delivered() {
         chunked.replace("\r\n\r\n", "\r\nContent-Length: 2\r\n\r\n")
     );
     check(both, Outcome::Delivered, 200);
+}
+
+#[test]
+fn whether_a_body_is_all_there_is() {
+    let whole = |answer: String| {
+        let receiver = Receiver::answering_once(answer);
+        post(&Sender::long(), &receiver.url()).is_whole
+    };
+    assert!(whole("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nhel".to_owned()));
+    assert!(!whole("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhel".to_owned()));
+    let long = |length| format!("HTTP/1.1 200 OK\r\n\r\n{}", "x".repeat(length));
+    assert!(whole(long(LIMIT)));
+    assert!(!whole(long(LIMIT + 1)));
 }
 
 #[test]

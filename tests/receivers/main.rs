@@ -10,4 +10,5 @@ mod identity;
 mod proxies;
 mod support;
 mod tls;
+mod tls_connections;
 mod tls_words;

@@ -49,6 +49,7 @@ impl<S: Fn(usize) -> (u16, String) + Send + Sync> Transport for Server<S> {
             duration: Duration::ZERO,
             headers: Vec::new(),
             body: body.into_bytes(),
+            is_whole: true,
             retry_after: None,
         }
     }

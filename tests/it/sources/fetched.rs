@@ -40,9 +40,15 @@ fn a_key_behind_a_token() {
     send(&relay, &path, &case).expect(503);
     assert_eq!(provider.asked(), [format!("POST {TOKENS}")]);
     provider.has(TOKENS, 200, r#"{"access_token":"t-1","token_type":"Application"}"#);
+    // One that is cut short is none, and is not kept.
+    provider.has(url, 200, &format!("{key}{}", " ".repeat(64 << 10)));
+    relay.folder.clock.advance(std::time::Duration::from_secs(10));
+    send(&relay, &path, &case).expect(503);
+    provider.has(url, 200, key);
     relay.folder.clock.advance(std::time::Duration::from_secs(10));
     send(&relay, &path, &case).expect(200);
-    assert_eq!(provider.asked()[1..], [format!("POST {TOKENS}"), format!("GET {url}")]);
+    let get = format!("GET {url}");
+    assert_eq!(provider.asked()[1..], [format!("POST {TOKENS}"), get.clone(), get]);
     let sent = provider.sent();
     assert_eq!(sent[1].0, "Basic Y2xpZW50OmhpZGRlbg==", "client:hidden");
     assert_eq!(sent[2].0, "Bearer t-1");
@@ -50,7 +56,7 @@ fn a_key_behind_a_token() {
     assert_eq!(sent[1].1, form);
     // It is kept.
     send(&relay, &path, &case).expect(200);
-    assert_eq!(provider.asked().len(), 3);
+    assert_eq!(provider.asked().len(), 4);
 }
 
 /// Who names keys that are none spends what his own source has, not what others need.

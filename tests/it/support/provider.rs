@@ -43,12 +43,14 @@ impl Transport for Provider {
         self.sent.lock().unwrap().push((authorization, body));
         let (status_code, body) =
             self.pages.lock().unwrap().get(&*request.url).cloned().unwrap_or_default();
+        let most = request.answer_limit.unwrap_or(usize::MAX);
         Answer {
             outcome: if status_code == 200 { Outcome::Delivered } else { Outcome::Connect },
             status_code,
             duration: Duration::ZERO,
             headers: Vec::new(),
-            body: body.into_bytes(),
+            is_whole: body.len() <= most,
+            body: body.into_bytes().into_iter().take(most).collect(),
             retry_after: None,
         }
     }
