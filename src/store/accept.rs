@@ -123,11 +123,11 @@ impl Transaction<'_> {
     }
 
     fn count(&mut self, message: &Message) {
-        self.writer.shared.count_accepted(message.endpoints.len());
+        let counted = self.counted();
+        counted.accepted += 1;
+        counted.deliveries += message.endpoints.len() as u64;
         // What the relay tells its operator nobody sent.
-        if message.application != HIDDEN {
-            self.count_sent_in();
-        }
+        counted.sent_in += u64::from(message.application != HIDDEN);
     }
 
     /// The id of the next message of an application, told to searches before anybody can see it.

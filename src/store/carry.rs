@@ -34,6 +34,9 @@ const WAITING_MAX: usize = 64;
 /// Rows that a dead letter which goes out of the list changes.
 const UNLISTED: usize = 3;
 
+/// Bytes of a row that is deleted, at most.
+const DELETE: usize = 2 + KEY_MAX;
+
 /// Looks for the message of a deleted endpoint's delivery in one step. Where there are so many
 /// applications that more would be needed, the rest is carried on.
 const LOOKS_MAX: usize = 2_000;
@@ -48,6 +51,12 @@ struct Owners {
 struct Sent {
     row: MessageRow,
     held: Vec<(DeliveryId, Delivery)>,
+}
+
+/// Rows that go with a delivery.
+fn rows_of(held: &Delivery) -> usize {
+    let listed = if held.dead_letter.is_some() { UNLISTED } else { 0 };
+    1 + held.attempt_ids.len() + listed
 }
 
 /// The oldest segment that is kept.
@@ -128,14 +137,9 @@ impl Transaction<'_> {
 
     /// Bytes that keeping or deleting a row can add to the record.
     fn carried_most(&self, key: Key, value: &bytes::Bytes, sent: Option<&Sent>) -> usize {
-        const DELETE: usize = 2 + KEY_MAX;
         let again = DELETE + 4 + value.len() + BODY_HEADER + ALIGN;
         if let Some(Sent { row, held }) = sent {
-            let rows = |held: &Delivery| {
-                let listed = if held.dead_letter.is_some() { UNLISTED } else { 0 };
-                1 + held.attempt_ids.len() + listed
-            };
-            let rows: usize = held.iter().map(|(_, held)| rows(held)).sum();
+            let rows: usize = held.iter().map(|(_, held)| rows_of(held)).sum();
             return again + BODY_HEADER + ALIGN + row.length() + (2 + rows) * DELETE;
         }
         match key.prefix() {
@@ -271,7 +275,8 @@ impl Transaction<'_> {
     }
 
     /// Keeps or deletes a current message. One that goes takes its deliveries, attempts and event
-    /// id along, so that of those whatever is still current is needed.
+    /// id along, so that of those whatever is still current is needed. Of more deliveries than a
+    /// record has room for, the rest is left over, and goes with its own segments.
     fn carry_message(&mut self, key: Key, value: &bytes::Bytes, sent: Sent) -> usize {
         let Sent { row, held } = sent;
         if self.is_waiting(&row.message, &held) || self.is_broadcast(&row.message) {
@@ -287,7 +292,10 @@ impl Transaction<'_> {
             let hash = short_hash(event_id.as_bytes());
             self.delete_row(keys::event_id(row.message.application, hash));
         }
+        let mut room = self.record_max().saturating_sub(self.record_length() + DELETE);
         for (delivery, held) in held {
+            let Some(left) = room.checked_sub(rows_of(&held) * DELETE) else { break };
+            room = left;
             for attempt in held.attempt_ids {
                 self.delete_row(keys::attempt(delivery.endpoint, attempt));
             }

@@ -181,8 +181,13 @@ impl Transaction<'_> {
                 let letter: DeadLetter = self.writer.shared.decode(&key, &value);
                 let held: Option<Delivery> = self.record(&keys::delivery(letter.delivery));
                 let listed = held.and_then(|held| held.dead_letter);
+                // A message to very many leaves deliveries behind.
+                let DeliveryId { message, endpoint, .. } = letter.delivery;
+                let owner = self.writer.tables.endpoint_by_id(endpoint).map(|(owner, _)| owner.id);
+                let is_left =
+                    owner.is_some_and(|owner| self.row(&keys::message(owner, message)).is_none());
                 match rows::parts(&key) {
-                    Some((_, id)) if listed != Some(id) => {
+                    Some((_, id)) if listed != Some(id) || is_left => {
                         self.drop_dead(key, id);
                         0
                     }

@@ -6,8 +6,12 @@
 //! synced, and the row that names the place goes. A crash between any two steps is made up for by
 //! the next start.
 
+use std::collections::HashMap;
 use std::io;
 use std::ops::ControlFlow;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use crate::domain::audit::Note;
 use crate::domain::delivery::{Delivery, DeliveryId, State};
@@ -26,6 +30,59 @@ use crate::store::{
 const STEP: usize = 256;
 /// Deliveries whose attempts are expunged in one record.
 const DELIVERIES: usize = 64;
+/// No attempt takes longer: ten minutes are the most that a request may, its transformation and its
+/// access token have seconds.
+const UNDER_WAY: Duration = Duration::from_secs(3_600);
+
+/// What was expunged whole while attempts may have been under way: what those sent and are
+/// answered is not kept either.
+#[derive(Default)]
+pub struct JustExpunged {
+    any: AtomicBool,
+    what: Mutex<What>,
+}
+
+/// And when.
+#[derive(Default)]
+struct What {
+    messages: HashMap<MessageId, Timestamp>,
+    /// All messages of an application up to this one.
+    applications: HashMap<ApplicationId, (MessageId, Timestamp)>,
+}
+
+impl JustExpunged {
+    fn add(&self, message: MessageId, now: Timestamp) {
+        let mut what = self.what.lock().expect("no holder panics");
+        what.messages.retain(|_, at| now.since(*at) < UNDER_WAY);
+        what.messages.insert(message, now);
+        self.any.store(true, Ordering::Relaxed);
+    }
+
+    fn remove(&self, message: MessageId) {
+        self.what.lock().expect("no holder panics").messages.remove(&message);
+    }
+
+    /// All contents of an application are being expunged, and that of this message is next.
+    pub fn add_up_to(&self, message: &Message, now: Timestamp) {
+        let mut what = self.what.lock().expect("no holder panics");
+        what.applications.retain(|_, (_, at)| now.since(*at) < UNDER_WAY);
+        let last = what.applications.entry(message.application).or_insert((message.id, now));
+        *last = (last.0.max(message.id), now);
+        self.any.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether anything was expunged since the start.
+    pub fn any(&self) -> bool {
+        self.any.load(Ordering::Relaxed)
+    }
+
+    /// Whether an attempt of this message has to be without content.
+    pub fn holds(&self, message: MessageId, application: Option<ApplicationId>) -> bool {
+        let what = self.what.lock().expect("no holder panics");
+        let last = application.and_then(|application| what.applications.get(&application));
+        what.messages.contains_key(&message) || last.is_some_and(|(last, _)| message <= *last)
+    }
+}
 
 impl Transaction<'_> {
     /// Takes the body of a message away; what waits to be sent is cancelled. Returns `false` when
@@ -48,7 +105,7 @@ impl Transaction<'_> {
             let cancelled = Delivery { state: State::Cancelled, ..delivery };
             self.put_row(keys::delivery(id), records::encode(&cancelled), false);
             self.notify(Notice::Settled { delivery: id, due: None });
-            self.writer.shared.count_settled(true, false);
+            self.counted().finished += 1;
         }
         true
     }
@@ -183,11 +240,17 @@ impl Store {
     ) -> Result<(), ReclaimError> {
         let message = stored.message.clone();
         self.on_writer(move |writer| {
-            writer.transact(|transaction| {
+            let done = writer.transact(|transaction| {
                 note.into_iter().for_each(|note| transaction.note(note));
+                let now = transaction.now();
+                transaction.writer.shared.expunged.add(stored.message.id, now);
                 transaction.expunge_message(&stored);
                 Ok(())
-            })
+            });
+            if done.is_err() {
+                writer.shared.expunged.remove(stored.message.id);
+            }
+            done
         })??;
         self.expunge_attempts_of(&message)?;
         self.erase()
@@ -196,6 +259,9 @@ impl Store {
     /// Takes away what all attempts of a message sent and were answered, some of them in a record.
     pub(super) fn expunge_attempts_of(&self, message: &Message) -> Result<(), WriteError> {
         let mut tried = self.shared.deliveries(message);
+        for (id, held) in &mut tried {
+            held.attempt_ids.retain(|attempt| self.shared.has_content(id.endpoint, *attempt));
+        }
         tried.retain(|(_, held)| !held.attempt_ids.is_empty());
         for step in tried.chunks(DELIVERIES) {
             let step = step.to_vec();
@@ -223,6 +289,12 @@ impl Store {
 }
 
 impl Shared {
+    fn has_content(&self, endpoint: EndpointId, attempt: AttemptId) -> bool {
+        let key = keys::attempt(endpoint, attempt);
+        let row = self.overlay.get(&key).map(|bytes| self.decode::<AttemptRow>(&key, &bytes));
+        row.is_some_and(|row| !row.content.is_gone())
+    }
+
     fn places_to_erase(&self) -> Vec<(Key, BodyLocation)> {
         let all = keys::erasures::all_erasures();
         let mut found = Vec::new();

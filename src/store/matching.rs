@@ -1,16 +1,19 @@
 //! Which endpoints want a message.
 //!
 //! Filters look into the body, which takes time: they are asked before the message comes to the
-//! writer, which asks again only what was changed in between.
+//! writer, which asks again only what was changed in between. What a replay's endpoint wants is
+//! decided when its messages are read.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::domain::endpoint::Endpoint;
 use crate::domain::filter::{Filter, Selector};
-use crate::domain::id::{ApplicationId, EndpointId};
+use crate::domain::id::{ApplicationId, EndpointId, MessageId};
 use crate::domain::looked::Looked;
 use crate::domain::redact::Redaction;
 use crate::domain::subscription::Candidate;
+use crate::domain::task::Work;
 use crate::store::transaction::Transaction;
 use crate::store::{NewMessage, Shared, Store, StoreError, StoredMessage};
 
@@ -201,6 +204,20 @@ impl Shared {
             && endpoint.subscription.filter.as_ref().is_none_or(|filter| {
                 self.look(stored, |looked| looked.passes(filter)).unwrap_or(false)
             })
+    }
+
+    /// What the endpoint of a replay does not want. Bodies are read for it, and filters may take
+    /// their time: nothing for the thread that everybody who sends waits for.
+    pub(super) fn unwanted(&self, work: &Work, messages: &[StoredMessage]) -> HashSet<MessageId> {
+        let Work::ReplayMissing(work) = work else { return HashSet::new() };
+        let found = self.read_catalog().endpoint_by_id(work.endpoint).map(|(_, found)| found);
+        let Some(endpoint) = found else { return HashSet::new() };
+        let unwanted = messages.iter().filter(|stored| {
+            // Most have what they are to have, and their bodies need not be read.
+            let has_one = stored.message.endpoints.contains(&work.endpoint);
+            !has_one && !self.wants(&endpoint, stored)
+        });
+        unwanted.map(|stored| stored.message.id).collect()
     }
 
     /// Looks at a message that was accepted, with its bytes.

@@ -114,7 +114,7 @@ impl Transaction<'_> {
             return false;
         }
         if self.writer.shared.refuses().is_some() {
-            self.writer.shared.count_untold();
+            self.counted().untold += 1;
             return false;
         }
         let row: Option<MessageRow> = self.record(&keys::message(owner.id, id.message));
@@ -143,7 +143,7 @@ impl Transaction<'_> {
         let body = Bytes::from(body.to_string());
         let most = self.record_length() + body.len() + ROWS_MAX + DUE_MAX * listeners.len();
         if most > self.record_max() {
-            self.writer.shared.count_untold();
+            self.counted().untold += 1;
             return Ok(false);
         }
         let new = NewMessage::plain(HIDDEN, event.name().to_owned(), body);

@@ -12,7 +12,9 @@ use crate::domain::time::Timestamp;
 use crate::store::keys;
 use crate::store::records::{self, AttemptRow, MessageRow};
 use crate::store::transaction::Transaction;
-use crate::store::{Notice, Ready, Reference, Refusal, Settlement, Shared, StoredMessage, Verdict};
+use crate::store::{
+    BodyLocation, Notice, Ready, Reference, Refusal, Settlement, Shared, StoredMessage, Verdict,
+};
 
 /// How often a message was replayed to each endpoint.
 pub(super) type Replays = BTreeMap<EndpointId, u16>;
@@ -99,7 +101,10 @@ impl Transaction<'_> {
         }
         self.list_dead(id, &mut delivery, Some(settlement.status_code));
         self.put_row(keys::delivery(id), records::encode(&delivery), is_new);
-        let content = self.body(&records::encode(&settlement.content));
+        let content = match self.was_expunged(settlement) {
+            true => BodyLocation::GONE,
+            false => self.body(&records::encode(&settlement.content)),
+        };
         let attempt = Attempt {
             id: attempt_id,
             delivery: id,
@@ -114,13 +119,23 @@ impl Transaction<'_> {
         self.note_outcome(id.endpoint, settlement.outcome);
         let due = is_queued.then_some(delivery.due);
         self.notify(Notice::Settled { delivery: id, due });
-        self.writer.shared.count_settled(was_queued, is_queued);
+        self.counted().finished += u64::from(was_queued && !is_queued);
         if before != delivery.state && matches!(delivery.state, State::Dead(_)) {
             self.notify_died(id.endpoint);
         }
         let scheduled = settlement.trigger == Trigger::Scheduled;
         let event = after_attempt(before, delivery.state, failed, scheduled)?;
         Some((event, attempt))
+    }
+
+    /// Whether its message was expunged while the attempt was under way.
+    fn was_expunged(&self, settlement: &Settlement) -> bool {
+        let expunged = &self.writer.shared.expunged;
+        let id = settlement.delivery;
+        expunged.any() && {
+            let owner = self.writer.tables.endpoint_by_id(id.endpoint);
+            expunged.holds(id.message, owner.map(|(owner, _)| owner.id))
+        }
     }
 }
 

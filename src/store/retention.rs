@@ -297,7 +297,7 @@ impl Transaction<'_> {
             delivery.state = state;
             self.list_dead(id, &mut delivery, None);
             self.put_row(key, records::encode(&delivery), new);
-            self.writer.shared.count_settled(true, false);
+            self.counted().finished += 1;
             if matches!(state, State::Dead(_)) {
                 self.notify_died(id.endpoint);
             }

@@ -11,6 +11,7 @@ use crate::domain::time::{Clock, Timestamp};
 use crate::metrics::Worker;
 use crate::store::catalog::Tables;
 use crate::store::checkpoint::Checkpoint;
+use crate::store::expunge::JustExpunged;
 use crate::store::index::BATCH_ROWS;
 use crate::store::journal::segment::Segments;
 use crate::store::keys::Key;
@@ -21,6 +22,7 @@ use crate::store::records;
 use crate::store::requests::CLASSES;
 use crate::store::seal::Sealer;
 use crate::store::search::Newest;
+use crate::store::transaction::Counted;
 use crate::store::{Notice, OpenError};
 
 /// Bytes that must be free for the index to be written: what sled holds back before it writes.
@@ -67,6 +69,8 @@ pub struct Shared {
     pub apply_worker: OnceLock<Worker>,
     /// Held while expunged bytes are overwritten.
     pub erasing: Mutex<()>,
+    /// Messages that were expunged a short time ago.
+    pub expunged: JustExpunged,
     /// Held, one for some consumers each, while what they are handed is written.
     pub leasing: [Mutex<()>; LEASING],
     /// Whether any event was ever remembered in each class; unknown until somebody has looked.
@@ -158,6 +162,7 @@ impl Shared {
             refusal: RwLock::new(None),
             apply_worker: OnceLock::new(),
             erasing: Mutex::new(()),
+            expunged: JustExpunged::default(),
             leasing: Default::default(),
             event_classes: Default::default(),
             newest: Newest::default(),
@@ -257,42 +262,30 @@ impl Shared {
         }
     }
 
-    pub fn count_accepted(&self, deliveries: usize) {
-        self.counts.accepted.fetch_add(1, Ordering::Relaxed);
-        self.counts.deliveries.fetch_add(deliveries as u64, Ordering::Relaxed);
+    /// Counts what a transaction that is kept did. Of events that the operator is not told of the
+    /// log has the first and every thousandth, since there may be one for every attempt.
+    pub fn count(&self, counted: &Counted) {
+        let counts = &self.counts;
+        for (count, more) in [
+            (&counts.accepted, counted.accepted),
+            (&counts.sent_in, counted.sent_in),
+            (&counts.deliveries, counted.deliveries),
+            (&counts.finished, counted.finished),
+            (&counts.died, counted.died),
+        ] {
+            count.fetch_add(more, Ordering::Relaxed);
+        }
+        let before = counts.untold.fetch_add(counted.untold, Ordering::Relaxed);
+        let untold = before + counted.untold;
+        if before.div_ceil(UNTOLD_LOGGED) != untold.div_ceil(UNTOLD_LOGGED) {
+            tracing::error!(untold, "an operational webhook was dropped: there is no space for it");
+        }
     }
 
-    /// Counts what a transaction that is kept took in from outside, and what died in it.
-    pub fn count_flow(&self, sent_in: u64, died: u64) {
-        self.counts.sent_in.fetch_add(sent_in, Ordering::Relaxed);
-        self.counts.died.fetch_add(died, Ordering::Relaxed);
-    }
-
-    /// Both, since the store was opened.
+    /// Messages that applications were sent, and deliveries that died, since the store was opened.
     pub fn flow(&self) -> (u64, u64) {
         let Counts { sent_in, died, .. } = &self.counts;
         (sent_in.load(Ordering::Relaxed), died.load(Ordering::Relaxed))
-    }
-
-    /// Counts a delivery that is made or put back later than its message was accepted.
-    pub fn count_replayed(&self) {
-        self.counts.deliveries.fetch_add(1, Ordering::Relaxed);
-    }
-
-    pub fn count_settled(&self, was_queued: bool, is_queued: bool) {
-        if was_queued && !is_queued {
-            self.counts.finished.fetch_add(1, Ordering::Relaxed);
-        }
-    }
-
-    /// Counts an event that the operator is not told of; the log has the first and every
-    /// thousandth, since there may be one for every attempt.
-    pub fn count_untold(&self) {
-        let before = self.counts.untold.fetch_add(1, Ordering::Relaxed);
-        if before.is_multiple_of(UNTOLD_LOGGED) {
-            let untold = before + 1;
-            tracing::error!(untold, "an operational webhook was dropped: there is no space for it");
-        }
     }
 
     /// Counts a sync of the journal.

@@ -1,7 +1,7 @@
 //! Background tasks: a row each, gone on with in steps of one transaction, so that a crash repeats
 //! nothing and leaves nothing out.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::ops::ControlFlow;
 
 use crate::domain::delivery::{Delivery, DeliveryId, State, Trigger};
@@ -56,12 +56,13 @@ impl Transaction<'_> {
         Ok(task)
     }
 
-    /// Does the task's work for these messages and keeps how far it is; `next` goes on behind
-    /// them, `None` when they were the last.
+    /// Does the task's work for these messages but for the unwanted ones, and keeps how far it is;
+    /// `next` goes on behind them, `None` when they were the last.
     fn go_on(
         &mut self,
         id: TaskId,
         messages: Vec<StoredMessage>,
+        unwanted: &HashSet<MessageId>,
         next: Option<(ApplicationId, MessageId)>,
     ) -> bool {
         let Some(mut task) = self.record::<Task>(&keys::task(id)) else { return false };
@@ -75,7 +76,9 @@ impl Transaction<'_> {
                 let (mut next, most) = (next, self.record_max() / 2);
                 for (number, stored) in messages.iter().enumerate() {
                     task.looked_at += 1;
-                    if self.work_on(&task.work, stored, &mut task.counts) {
+                    if !unwanted.contains(&stored.message.id)
+                        && self.work_on(&task.work, stored, &mut task.counts)
+                    {
                         task.done += 1;
                     }
                     // Each may change thousands of deliveries: the rest is left to the next step.
@@ -147,7 +150,10 @@ impl Transaction<'_> {
                 *counts.entry(message.event_type.clone()).or_default() += 1;
                 true
             }
-            Work::PurgeContent { .. } => self.expunge_message(stored),
+            Work::PurgeContent { .. } => {
+                self.writer.shared.expunged.add_up_to(message, self.now());
+                self.expunge_message(stored)
+            }
             Work::Broadcast { .. } | Work::DeadLetters(_) | Work::Reseal => false,
         }
     }
@@ -163,14 +169,8 @@ impl Transaction<'_> {
     }
 
     fn replay_missing(&mut self, stored: &StoredMessage, work: &EndpointWork) -> bool {
-        let message = &stored.message;
-        let Ok(endpoint) = self.endpoint(work.application, &Reference::Id(work.endpoint)) else {
-            return false;
-        };
-        // Its body is read last: most have what they are to have.
-        self.newest_delivery(message, work).is_none()
-            && self.writer.shared.wants(&endpoint, stored)
-            && self.replay(message, work.endpoint).is_ok()
+        self.newest_delivery(&stored.message, work).is_none()
+            && self.replay(&stored.message, work.endpoint).is_ok()
     }
 
     fn replay_again(
@@ -253,7 +253,7 @@ impl Transaction<'_> {
             trigger: Trigger::Scheduled,
             group: self.group_of(id.endpoint, delivery.order_key),
         }));
-        self.writer.shared.count_replayed();
+        self.counted().deliveries += 1;
     }
 }
 
@@ -325,18 +325,23 @@ impl Store {
             _ => None,
         };
         let (messages, next) = self.shared.next_messages(&task.work, after);
-        if matches!(task.work, Work::PurgeContent { .. }) {
-            // Before the step is kept: one that is begun again does it again.
-            messages.iter().try_for_each(|stored| self.expunge_attempts_of(&stored.message))?;
-        }
-        self.on_writer(move |writer| {
+        let purges = matches!(task.work, Work::PurgeContent { .. });
+        let purged: Vec<_> =
+            messages.iter().filter(|_| purges).map(|one| one.message.clone()).collect();
+        // Before the step is kept: one that is begun again does it again.
+        purged.iter().try_for_each(|message| self.expunge_attempts_of(message))?;
+        let unwanted = self.shared.unwanted(&task.work, &messages);
+        let more = self.on_writer(move |writer| {
             writer.transact(|transaction| {
                 if let Some(reason) = transaction.writer.shared.refuses() {
                     return Err(Refusal::Full(reason).into());
                 }
-                Ok(transaction.go_on(id, messages, next))
+                Ok(transaction.go_on(id, messages, &unwanted, next))
             })
-        })?
+        })??;
+        // Those that ended between the two.
+        purged.iter().try_for_each(|message| self.expunge_attempts_of(message))?;
+        Ok(more)
     }
 }
 

@@ -42,10 +42,24 @@ pub(super) struct Parts {
     pub catalog: Vec<CatalogChange>,
     pub undo: Vec<CatalogChange>,
     pub notices: Vec<Notice>,
-    /// Messages that applications were sent.
+    pub counted: Counted,
+}
+
+/// What a transaction adds to the counts, if it is kept.
+#[derive(Clone, Copy, Default)]
+pub struct Counted {
+    /// Messages accepted,
+    pub accepted: u64,
+    /// those of them that applications were sent.
     pub sent_in: u64,
+    /// Deliveries made or put back.
+    pub deliveries: u64,
+    /// Deliveries that ended.
+    pub finished: u64,
     /// Deliveries that became dead letters.
     pub died: u64,
+    /// Events that the operator is not told of.
+    pub untold: u64,
 }
 
 impl Parts {
@@ -78,8 +92,7 @@ impl<'writer> Transaction<'writer> {
             catalog: Vec::new(),
             undo: Vec::new(),
             notices: Vec::new(),
-            sent_in: 0,
-            died: 0,
+            counted: Counted::default(),
         };
         Transaction { writer, parts, places: HashMap::new() }
     }
@@ -350,13 +363,13 @@ impl<'writer> Transaction<'writer> {
 
     /// A delivery to this endpoint became a dead letter.
     pub(super) fn notify_died(&mut self, endpoint: EndpointId) {
-        self.parts.died += 1;
+        self.parts.counted.died += 1;
         self.notify(Notice::Died(endpoint));
     }
 
-    /// Counts a message that an application was sent.
-    pub(super) fn count_sent_in(&mut self) {
-        self.parts.sent_in += 1;
+    /// What it adds to the counts.
+    pub(super) fn counted(&mut self) -> &mut Counted {
+        &mut self.parts.counted
     }
 
     /// Puts bytes into this transaction's record.

@@ -269,7 +269,7 @@ impl Writer {
 
     fn keep(&mut self, parts: crate::store::transaction::Parts) {
         let rows_length = parts.rows_length();
-        self.shared.count_flow(parts.sent_in, parts.died);
+        self.shared.count(&parts.counted);
         self.group.catalog.extend(parts.catalog);
         if !parts.changes.is_empty() {
             self.written_stamp = self.last_stamp;

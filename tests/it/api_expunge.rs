@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use relay::store::{Reference, Reply, Verdict};
+use relay::store::{Ready, Reference, Reply, Verdict};
 use serde_json::json;
 
 use crate::support::acme::{acme, endpoint, finish, next_ready, settle, stats, status};
@@ -70,6 +70,34 @@ fn expunged_bytes_are_gone_from_the_disk() {
     relay.state.store.erase().unwrap();
     assert!(!holds(&data, b"DE-kept") && !holds(&data, b"the receiver's own secret"));
     assert!(relay.state.store.account().holds());
+}
+
+/// An attempt that is under way when a message is expunged leaves its outcome and nothing else.
+#[test]
+fn an_answer_that_comes_later_is_not_kept() {
+    let relay = acme();
+    let data = relay.folder.data().to_owned();
+    let failed = |ready: &Ready| {
+        settle(&relay, ready, 500, Verdict::RetryAt(ready.due + Duration::from_secs(60)));
+        relay.state.store.write_blocking(None, |_| Ok(Reply::Done)).unwrap();
+    };
+    for event_id in ["secret", "purged", "kept"] {
+        let body = json!({"eventType": "a.b", "eventId": event_id, "payload": {}});
+        relay.post("/app/acme/msg", body).expect(202);
+        if event_id == "purged" {
+            relay.delete("/app/acme/msg/secret/content").expect(204);
+            let path = "/app/acme/msg/expunge-all-contents";
+            finish(&relay, &relay.send("POST", path, &[], None).expect(202).json);
+        }
+    }
+    let [secret, purged, kept] = [(); 3].map(|()| next_ready(&relay));
+    failed(&secret);
+    failed(&purged);
+    assert!(!holds(&data, b"the receiver's own secret"));
+    let attempts = relay.get("/app/acme/attempt/msg/secret").expect(200).json;
+    assert_eq!(attempts["data"][0]["responseStatusCode"], 500, "{attempts}");
+    failed(&kept);
+    assert!(holds(&data, b"the receiver's own secret"));
 }
 
 /// The row says that the bytes are gone, and the crash comes before they are.

@@ -5,7 +5,7 @@ use relay::domain::time::Timestamp;
 use relay::store::{Author, Reply, Verdict};
 
 use crate::support::folder::{Folder, Open};
-use crate::support::model::{flush, settlement};
+use crate::support::model::{every_message, flush, settlement};
 
 /// Rows in the index once everything is in it.
 fn rows(folder: &Folder) -> u64 {
@@ -73,6 +73,28 @@ fn rows_of_deleted_endpoints_go_with_their_messages() {
     reclaim_all(&open);
     // The two endpoints are gone; what is new is the row that names the oldest segment.
     assert_eq!(rows_after(&folder, open), before - 2 + 1);
+}
+
+/// What is deleted with it fits no record.
+#[test]
+fn a_message_to_very_many_endpoints_goes() {
+    let folder = Folder::new();
+    let open = folder.open();
+    let application = open.application("acme");
+    let endpoints: Vec<_> =
+        (0..1_500).map(|n| open.endpoint(application, &n.to_string())).collect();
+    let before = rows_after(&folder, open);
+    let open = folder.open();
+    let stored = open.accept(application, None, b"{}").unwrap();
+    for endpoint in endpoints {
+        let id = DeliveryId { message: stored.message.id, endpoint, replay: 0 };
+        open.store.settle(settlement(id, stored.message.first_due(), Verdict::Delivered));
+    }
+    flush(&open);
+    reclaim_all(&open);
+    assert!(every_message(&open, application).is_empty());
+    reclaim_all(&open);
+    assert_eq!(rows_after(&folder, open), before + 1);
 }
 
 fn rows_after(folder: &Folder, open: Open) -> u64 {

@@ -15,14 +15,13 @@ pub const PART: u8 = b'p';
 /// Writes a row. A value that goes on in parts stands there only with all of them.
 pub fn write(tree: &sled::Tree, change: &IndexChange) -> sled::Result<()> {
     let key = &change.key;
-    let old = if change.fresh || !may_be_split(key) { 0 } else { parts_of(tree, key)? };
-    let new = match &change.value {
+    let looks = !change.fresh && is_often_split(key);
+    let looked = if looks { parts_of(tree, key)? } else { 0 };
+    let (new, before) = match &change.value {
         Some(value) => put(tree, key, value)?,
-        None => {
-            tree.remove(key.as_bytes())?;
-            0
-        }
+        None => (0, tree.remove(key.as_bytes())?),
     };
+    let old = looked.max(before.map_or(0, |before| parts_said(&before)));
     // From the last on: what a crash leaves is found by `parts_of` again.
     for part in (new..old).rev() {
         tree.remove(part_key(key, part))?;
@@ -30,11 +29,10 @@ pub fn write(tree: &sled::Tree, change: &IndexChange) -> sled::Result<()> {
     Ok(())
 }
 
-/// Puts a value and returns in how many parts it goes on.
-fn put(tree: &sled::Tree, key: &Key, value: &[u8]) -> sled::Result<u16> {
+/// Puts a value and returns in how many parts it goes on, and what stood there before.
+fn put(tree: &sled::Tree, key: &Key, value: &[u8]) -> sled::Result<(u16, Option<sled::IVec>)> {
     if value.len() <= VALUE_MAX {
-        tree.insert(key.as_bytes(), value)?;
-        return Ok(0);
+        return Ok((0, tree.insert(key.as_bytes(), value)?));
     }
     let (first, rest) = value.split_at(VALUE_MAX);
     let parts = rest.chunks(VALUE_MAX);
@@ -45,8 +43,15 @@ fn put(tree: &sled::Tree, key: &Key, value: &[u8]) -> sled::Result<u16> {
     for (number, part) in (0..count).zip(parts) {
         tree.insert(part_key(key, number), part)?;
     }
-    tree.insert(key.as_bytes(), head)?;
-    Ok(count)
+    Ok((count, tree.insert(key.as_bytes(), head)?))
+}
+
+/// In how many parts a value goes on.
+fn parts_said(value: &[u8]) -> u16 {
+    match value {
+        [SPLIT, high, low, ..] => u16::from_be_bytes([*high, *low]),
+        _ => 0,
+    }
 }
 
 fn parts_of(tree: &sled::Tree, key: &Key) -> sled::Result<u16> {
@@ -57,8 +62,9 @@ fn parts_of(tree: &sled::Tree, key: &Key) -> sled::Result<u16> {
     Ok(parts)
 }
 
-/// Only these can grow past one row; to look for the parts of the others would cost a read each.
-fn may_be_split(key: &Key) -> bool {
+/// What of these goes on in parts is looked for, which finds what a crash left too. For the others
+/// that would cost a read each, and what they replace says it.
+fn is_often_split(key: &Key) -> bool {
     matches!(key.prefix(), b'c' | b'm' | b'd')
 }
 

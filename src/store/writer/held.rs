@@ -85,13 +85,11 @@ impl Writer {
         });
         match recorded {
             // What is told of it must not keep it from being recorded.
-            Err(WriteError::Full(_)) if told => {
-                self.shared.count_untold();
-                self.transact(|transaction| {
-                    ended.record(transaction, false);
-                    Ok(())
-                })
-            }
+            Err(WriteError::Full(_)) if told => self.transact(|transaction| {
+                ended.record(transaction, false);
+                transaction.counted().untold += 1;
+                Ok(())
+            }),
             recorded => recorded,
         }
     }
