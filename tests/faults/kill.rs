@@ -76,32 +76,22 @@ fn killed_under_load() {
 /// was delivered.
 #[test]
 fn killed_while_segments_go() {
-    let bounds = Bounds { max_body: "60 KiB", segment_size: "2 MiB", max_bytes: "8 MiB" };
-    killed_in_bounds(4, 200..2_000, &bounds, None, &|number| (number % 40_000) as usize);
+    killed_in_bounds(4, 200..2_000, None, &|number| (number % 40_000) as usize);
 }
 
 /// The same while the index is made smaller, again and again: of what is kept there are few rows.
 #[test]
 fn killed_while_the_index_is_made_smaller() {
     let fill = |number| (number % 300) as usize;
-    let bounds = Bounds { max_body: "60 KiB", segment_size: "2 MiB", max_bytes: "8 MiB" };
-    let times = killed_in_bounds(5, 0..600, &bounds, Some("making the index smaller"), &fill);
+    let times = killed_in_bounds(5, 0..600, Some("making the index smaller"), &fill);
     assert!(times > 0, "the index was never made smaller: the load was too small");
 }
 
-/// Hardly any room.
-struct Bounds {
-    max_body: &'static str,
-    segment_size: &'static str,
-    max_bytes: &'static str,
-}
-
-/// Kills so many ms after a line of the log; returns how often the index was made smaller or a kill
+/// With hardly any room, kills so many ms after a line of the log; returns how often the index was made smaller or a kill
 /// came while it was.
 fn killed_in_bounds(
     seed: u64,
     ms: Range<u64>,
-    bounds: &Bounds,
     line: Option<&str>,
     fill: &(dyn Fn(u64) -> usize + Sync),
 ) -> u64 {
@@ -109,12 +99,11 @@ fn killed_in_bounds(
     let mut random = Random(variable("RELAY_SEED", seed));
     let folder = tempfile::tempdir().unwrap();
     let mut settings = Settings::new(&folder.path().join("data"));
-    settings.set("RELAY__INTAKE__MAX_BODY", bounds.max_body);
-    settings.set("RELAY__DATA__SEGMENT_SIZE", bounds.segment_size);
-    settings.set("RELAY__DELIVERY__RESPONSE_LIMIT", "1 KiB");
+    settings.set("RELAY__INTAKE__MAX_BODY", "60 KiB");
+    settings.set("RELAY__DATA__SEGMENT_SIZE", "2 MiB");
     settings.set("RELAY__DATA__COMPACT_ABOVE", "1 MiB");
     settings.set("RELAY__DATA__OVERLAY", "2 MiB");
-    settings.set("RELAY__RETENTION__MAX_BYTES", bounds.max_bytes);
+    settings.set("RELAY__RETENTION__MAX_BYTES", "8 MiB");
     settings.set("RELAY__DELIVERY__THREADS", &SENDERS.to_string());
     let receiver = Receiver::start();
     let load = Load::default();

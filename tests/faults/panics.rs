@@ -6,10 +6,11 @@
 //! `RELAY_FAULT_PANICS=20 cargo test --test faults panics -- --nocapture` is the long form.
 
 use std::collections::BTreeSet;
+use std::fmt::Debug;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 
@@ -26,7 +27,7 @@ const WRITERS: usize = 4;
 /// So many are acknowledged before a panic.
 const MORE: usize = 20;
 /// So many endpoints are made to be deleted at a time, with so many characters to describe each.
-const GONE: usize = 40;
+const GONE: usize = 600;
 const DESCRIPTION: usize = 5_000;
 
 /// Points that messages alone come to, most of them at a start already.
@@ -96,23 +97,16 @@ impl World {
     }
 
     /// The relay ends at the point and says so; `meanwhile` is done once messages come.
-    fn ends(&self, relay: Relay, point: &str, meanwhile: impl FnOnce(&Relay)) {
-        self.ends_beside(WRITERS, relay, point, meanwhile);
-    }
-
-    fn ends_beside(
-        &self,
-        writers: usize,
-        mut relay: Relay,
-        point: &str,
-        meanwhile: impl FnOnce(&Relay),
-    ) {
-        let fill = |number| (number % 300) as usize;
+    fn ends(&self, mut relay: Relay, point: &str, meanwhile: impl FnOnce(&Relay)) {
         let client = relay.client.clone();
-        self.load.run(&client, writers, &fill, |_| {
+        self.load.run(&client, WRITERS, &fill, |_| {
             meanwhile(&relay);
             wait_until(&format!("it ends at {point}"), PATIENCE, || relay.process.has_ended());
         });
+        self.ended(relay, point);
+    }
+
+    fn ended(&self, mut relay: Relay, point: &str) {
         let (status, lines) = relay.process.ended();
         self.told(point, &lines);
         assert_eq!(status.code(), Some(PANICKED), "{point}: {lines:#?}");
@@ -139,15 +133,29 @@ impl World {
     }
 }
 
+fn fill(number: u64) -> usize {
+    (number % 300) as usize
+}
+
 /// Fills the index with rows that go again, until the relay ends: it takes many times what is left.
 fn churn(client: &Client) {
     let path = "/api/v1/app/gone/endpoint";
     let endpoint = json!({"url": "https://gone.example/", "description": "x".repeat(DESCRIPTION)});
     let make = json!({"name": "gone", "uid": "gone"}).to_string();
-    while client.post("/api/v1/app", &make).is_ok()
-        && (0..GONE).all(|_| client.post(path, &endpoint.to_string()).is_ok())
-        && client.delete("/api/v1/app/gone").is_ok()
-    {}
+    let until = Instant::now() + PATIENCE;
+    while is_done(client.post("/api/v1/app", &make))
+        && (0..GONE).all(|_| is_done(client.post(path, &endpoint.to_string())))
+        && is_done(client.delete("/api/v1/app/gone"))
+    {
+        assert!(Instant::now() < until, "the index was not made smaller");
+    }
+}
+
+/// Whether the relay is still there, and then does what it is asked for.
+fn is_done<T: Debug, E>(answer: Result<(u16, T), E>) -> bool {
+    let Ok((status, answer)) = answer else { return false };
+    assert!((200..300).contains(&status), "{status} {answer:?}");
+    true
 }
 
 /// The points of the code, as it names them.
@@ -226,11 +234,16 @@ fn a_panic_while_the_index_is_made_smaller() {
     }
     for _ in 0..variable("RELAY_FAULT_PANICS", 1) {
         for point in COMPACTION {
-            let world = World::new();
+            let mut world = World::new();
+            // What is churned comes to the index before it is gone.
+            world.settings.set("RELAY__DATA__OVERLAY", "2 MiB");
             let relay = world.settings.start();
             relay.client.make_application("load", &[world.receiver.url("/books")]);
+            // Not beside what is churned: its rows are to be few.
+            world.load.run(&relay.client, WRITERS, &fill, |_| world.more());
             world.arm(point);
-            world.ends_beside(1, relay, point, |relay| churn(&relay.client));
+            churn(&relay.client);
+            world.ended(relay, point);
             world.recovers(point).stop();
         }
     }

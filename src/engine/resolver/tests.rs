@@ -18,6 +18,13 @@ fn ip(text: &str) -> IpAddr {
     text.parse().expect(text)
 }
 
+/// As if what is known of the name had been known for so much longer.
+fn age(resolver: &GuardedResolver, name: &str, by: Duration) {
+    let mut known = resolver.shared.known.write().unwrap();
+    let entry = known.get_mut(name).unwrap();
+    entry.at = entry.at.checked_sub(by).unwrap();
+}
+
 #[test]
 fn literals_never_reach_the_lookup() {
     let resolver = resolver(|name| panic!("{name} was looked up"));
@@ -132,9 +139,7 @@ fn names_that_fail_leave_room_for_the_others() {
         let name = format!("dead-{n}");
         assert!(resolver.addresses(&name, 443, PATIENCE).is_err());
         // As if the failure were no longer remembered as fresh.
-        let mut known = resolver.shared.known.write().unwrap();
-        let entry = known.get_mut(name.as_str()).unwrap();
-        entry.at = entry.at.checked_sub(super::REMEMBER_FAILURE).unwrap();
+        age(&resolver, &name, super::REMEMBER_FAILURE);
     }
     let again: Vec<_> = (0..super::LOOKUP_THREADS)
         .map(|n| {
@@ -176,11 +181,7 @@ fn names_that_nobody_answers_leave_room_for_known_ones() {
         entered.recv().unwrap();
     }
     // Too old to be used in place of an answer.
-    let age = super::REMEMBER + super::STALE;
-    let mut known = resolver.shared.known.write().unwrap();
-    let entry = known.get_mut("known").unwrap();
-    entry.at = entry.at.checked_sub(age).unwrap();
-    drop(known);
+    age(&resolver, "known", super::REMEMBER + super::STALE);
     assert_eq!(resolver.addresses("known", 443, PATIENCE).unwrap().len(), 1);
     assert!(entered.try_recv().is_err(), "the rest of them wait");
     drop(open);
@@ -200,16 +201,11 @@ fn a_known_name_outlives_a_resolver_that_hangs() {
         }
         Ok(vec![ip("8.8.8.8")])
     });
-    let age = |by: Duration| {
-        let mut known = resolver.shared.known.write().unwrap();
-        let entry = known.get_mut("known").unwrap();
-        entry.at = entry.at.checked_sub(by).unwrap();
-    };
     let patience = Duration::from_millis(20);
     assert!(resolver.addresses("known", 443, PATIENCE).is_ok());
-    age(super::REMEMBER);
+    age(&resolver, "known", super::REMEMBER);
     assert_eq!(resolver.addresses("known", 443, patience).unwrap().len(), 1);
-    age(super::STALE);
+    age(&resolver, "known", super::STALE);
     let too_old = resolver.addresses("known", 443, patience);
     assert_eq!(too_old, Err(ResolveError::TimedOut));
     drop(open);
