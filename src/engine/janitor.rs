@@ -19,6 +19,8 @@ const CHECKPOINT_EVERY: Duration = Duration::from_secs(60);
 /// A segment of which more than this share had to be kept is dense. What waits fills the disk when
 /// what was kept out of dense ones, one after the other, is more than this share of the allowance.
 const DENSE: f64 = 0.75;
+/// So many segments may be begun before an old one has to go: the index grows meanwhile.
+const AHEAD: u32 = 2;
 /// While what waits fills the allowance, or a segment can't go, one is tried this often.
 const TRY_AGAIN: Duration = Duration::from_secs(10);
 /// What has expired is forgotten for so long at a time: messages may wait for a segment to go.
@@ -98,6 +100,7 @@ impl Janitor {
             rested: Duration::ZERO,
             checkpointed: Instant::now(),
             begins: u32::MAX,
+            gave: true,
             dense: 0,
             dense_until: None,
             not_before: None,
@@ -183,6 +186,8 @@ struct Round {
     /// the pauses in it.
     rested: Duration,
     checkpointed: Instant,
+    /// The last segment that went gave most of its bytes back.
+    gave: bool,
     /// Bytes kept out of the segments that went since one of them held little that waits.
     dense: u64,
     /// What waits fills the allowance; looked at again then.
@@ -318,6 +323,12 @@ impl Round {
         self.used() > self.settings.max_bytes || self.begins == 0
     }
 
+    /// Whether it soon will be, and a segment that goes helps: one of what waits would be carried
+    /// again and again.
+    fn is_nearly_full(&self) -> bool {
+        self.begins < AHEAD && self.gave
+    }
+
     fn reclaim(&mut self) -> Result<(), ReclaimError> {
         self.allow()?;
         let waits = self.dense_until.max(self.not_before);
@@ -325,7 +336,7 @@ impl Round {
             return Ok(());
         }
         if let Some(oldest) = self.store.oldest_segment()? {
-            let by_bytes = self.is_full();
+            let by_bytes = self.is_full() || self.is_nearly_full();
             let by_age = self.store.trusts_ages() && self.is_past(oldest.ended);
             if !by_bytes && !by_age {
                 (self.dense, self.dense_until) = (0, None);
@@ -341,7 +352,8 @@ impl Round {
             self.rested = rested;
             tracing::debug!(segment = oldest.segment, kept, "reclaimed a journal segment");
             self.allow()?;
-            let dense = by_bytes && kept as f64 > oldest.bytes as f64 * DENSE;
+            self.gave = kept as f64 <= oldest.bytes as f64 * DENSE;
+            let dense = by_bytes && !self.gave;
             self.dense = if dense { self.dense.saturating_add(kept) } else { 0 };
             // Behind a few segments of what waits there may be more that can go.
             let fills = self.dense as f64 > self.settings.max_bytes as f64 * DENSE;

@@ -87,9 +87,9 @@ impl Store {
         self.shared.on_segment(Box::new(told));
     }
 
-    /// Accepts messages until the journal has grown by `bytes`, in whole segments; at `None` none
-    /// until this is called again. Callers are told to come back ([`WriteError::Busy`]). Returns
-    /// how many segments may be begun.
+    /// Accepts messages until the journal has grown by `bytes`, in whole segments; at `None`, if the
+    /// present segment was allowed, until it is full. Callers are then told to come back
+    /// ([`WriteError::Busy`]). Returns how many segments may be begun.
     pub fn allow_bytes(&self, bytes: Option<u64>) -> u32 {
         let segments = |bytes: u64| bytes / self.shared.place.segment_size.max(1);
         let more = bytes.map(|bytes| u32::try_from(segments(bytes)).unwrap_or(u32::MAX));

@@ -216,15 +216,18 @@ impl Shared {
         let _ = self.on_segment.set(told);
     }
 
-    /// Accepts messages in `segments` segments more than the present one; in none of it when that
-    /// is `None`.
+    /// Accepts messages in `segments` segments more than the present one; when that is `None` in the
+    /// rest of the present one at most, of which the space is taken, if it was allowed before.
     pub fn allow_segments(&self, segments: Option<u32>) {
         let segment = self.segment.load(Ordering::Relaxed);
-        let last = match segments {
-            Some(more) => segment.saturating_add(more),
-            None => segment.saturating_sub(1),
-        };
-        self.last_allowed.store(last, Ordering::Relaxed);
+        match segments {
+            Some(more) => {
+                self.last_allowed.store(segment.saturating_add(more), Ordering::Relaxed);
+            }
+            None => {
+                self.last_allowed.fetch_min(segment, Ordering::Relaxed);
+            }
+        }
     }
 
     /// Whether so much is stored that older segments must go before messages are accepted again.

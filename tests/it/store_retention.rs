@@ -254,3 +254,32 @@ fn giving_back_ends_when_told_and_begins_anew() {
     check(&open, &mut model);
     open.stop();
 }
+
+/// What is over the allowance because the index grew is not refused before there is a segment more.
+#[test]
+fn a_segment_that_was_allowed_is_filled() {
+    static BODY: [u8; 50_000] = [b'x'; 50_000];
+    let folder = Folder::new();
+    let open = folder.open();
+    let application = open.application("acme");
+    let accept = || open.accept(application, None, &BODY);
+    assert_eq!(open.store.allow_bytes(Some(SEGMENT - 1)), 0);
+    accept().unwrap();
+    assert_eq!(open.store.allow_bytes(None), 0);
+    let mut taken = 0;
+    let refusal = loop {
+        match accept() {
+            Ok(_) => taken += 1,
+            Err(refusal) => break refusal,
+        }
+        assert!(taken * BODY.len() < 2 * SEGMENT as usize, "two segments full");
+    };
+    assert_eq!(refusal, WriteError::Busy);
+    // The rest of the first one, and the message that began the next.
+    assert!(taken * BODY.len() > SEGMENT as usize / 2, "only {taken} were taken");
+    assert_eq!(open.store.allow_bytes(None), 0);
+    assert!(accept().is_err());
+    assert_eq!(open.store.allow_bytes(Some(2 * SEGMENT)), 2);
+    accept().unwrap();
+    open.stop();
+}
