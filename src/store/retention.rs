@@ -87,8 +87,8 @@ impl Store {
         self.shared.on_segment(Box::new(told));
     }
 
-    /// Accepts messages until the journal has grown by `bytes`, in whole segments; at `None`, if the
-    /// present segment was allowed, until it is full. Callers are then told to come back
+    /// Accepts messages until the journal has grown by `bytes`, in whole segments; at `None`, if
+    /// the present segment was allowed, until it is full. Callers are then told to come back
     /// ([`WriteError::Busy`]). Returns how many segments may be begun.
     pub fn allow_bytes(&self, bytes: Option<u64>) -> u32 {
         let segments = |bytes: u64| bytes / self.shared.place.segment_size.max(1);

@@ -216,8 +216,8 @@ impl Shared {
         let _ = self.on_segment.set(told);
     }
 
-    /// Accepts messages in `segments` segments more than the present one; when that is `None` in the
-    /// rest of the present one at most, of which the space is taken, if it was allowed before.
+    /// Accepts messages in `segments` segments more than the present one; when that is `None` in
+    /// the rest of the present one at most, of which the space is taken, if it was allowed before.
     pub fn allow_segments(&self, segments: Option<u32>) {
         let segment = self.segment.load(Ordering::Relaxed);
         match segments {

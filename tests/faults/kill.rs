@@ -87,8 +87,8 @@ fn killed_while_the_index_is_made_smaller() {
     assert!(times > 0, "the index was never made smaller: the load was too small");
 }
 
-/// With hardly any room, kills so many ms after a line of the log; returns how often the index was made smaller or a kill
-/// came while it was.
+/// With hardly any room, kills so many ms after a line of the log; returns how often the index was
+/// made smaller or a kill came while it was.
 fn killed_in_bounds(
     seed: u64,
     ms: Range<u64>,
