@@ -86,6 +86,10 @@ fn full_disk(min_free: &str, left: u64) -> Result<(), String> {
     receiver.wait("deliveries on a full disk", PATIENCE, |counts| counts.len() >= accepted);
     everything_is_there(&load, &relay.client);
     assert!(!accepts(&relay.client));
+    // What was refused is not counted.
+    let (_, history) = relay.client.get("/api/v1/stats/history").unwrap();
+    assert_eq!(history["total"]["accepted"], accepted, "{history}");
+    relay.client.account();
     // A start while it is full.
     relay.stop();
     let relay = settings.start();

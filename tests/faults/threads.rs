@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use serde_json::json;
+
 use crate::support::cgroup::Group;
 use crate::support::process::Settings;
 use crate::support::receiver::Receiver;
@@ -80,5 +82,24 @@ fn deliveries_go_on_when_threads_are_to_be_had_again() {
     group.set("pids.max", "max").unwrap();
     assert!(told.is_ok(), "nothing is told of it: {told:?}");
     receiver.wait("every delivery arrives", PATIENCE, |counts| counts.len() == 8);
+    relay.stop();
+}
+
+/// What runs scripts leaves the processors to relay.
+#[test]
+fn processes_that_run_scripts_step_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let relay = Settings::new(&folder.path().join("data")).start();
+    let receiver = Receiver::start();
+    relay.client.make_application("load", &[receiver.url("/books")]);
+    let path = "/api/v1/app/load/endpoint/load-0/transformation";
+    let code = json!({"code": "function handler(webhook) { return webhook }"}).to_string();
+    let (status, answer) = relay.client.patch(path, &code).unwrap();
+    assert_eq!(status, 200, "{answer}");
+    assert_eq!(relay.client.send("load", 1, 10).unwrap().0, 202);
+    receiver.wait("it arrives", PATIENCE, |counts| !counts.is_empty());
+    // Who runs the tests may have stepped back further.
+    let own = rustix::process::getpriority_process(None).unwrap();
+    assert_eq!(relay.process.nice_of_children(), [i64::from(own.max(5))]);
     relay.stop();
 }

@@ -3,8 +3,8 @@ use std::sync::mpsc;
 use std::thread;
 
 use super::{
-    AccessTokens, Arc, Bytes, CredentialsIn, Duration, Grant, NoToken, Outcome, OutgoingRequest,
-    RENEW_EVERY, Timestamp, Transport,
+    AccessTokens, Arc, Bytes, CredentialsIn, Duration, Grant, Instant, NoToken, Outcome,
+    OutgoingRequest, RENEW_EVERY, Timestamp, Transport,
 };
 use crate::domain::time::Clock;
 use crate::engine::answer::Answer;
@@ -58,9 +58,15 @@ impl<S: Fn(usize) -> (u16, String) + Send + Sync> Transport for Server<S> {
 fn tokens(
     script: impl Fn(usize) -> (u16, String) + Send + Sync + 'static,
 ) -> (AccessTokens, Moved, Arc<Mutex<Vec<OutgoingRequest>>>) {
+    tokens_within(Duration::from_secs(20), script)
+}
+
+fn tokens_within(
+    timeout: Duration,
+    script: impl Fn(usize) -> (u16, String) + Send + Sync + 'static,
+) -> (AccessTokens, Moved, Arc<Mutex<Vec<OutgoingRequest>>>) {
     let (clock, asked) = (Moved::default(), Arc::new(Mutex::default()));
     let server = Server { script, asked: Arc::clone(&asked) };
-    let timeout = Duration::from_secs(20);
     let tokens = AccessTokens::new(Arc::new(server), Arc::new(clock.clone()), timeout);
     (tokens, clock, asked)
 }
@@ -164,6 +170,36 @@ fn one_thread_asks_for_all() {
         assert_eq!(&*thread.join().unwrap(), "t1");
     }
     assert_eq!(asked.lock().unwrap().len(), 1);
+}
+
+#[test]
+fn what_lands_for_others_does_not_make_it_wait_longer() {
+    let (open, gate) = mpsc::channel::<()>();
+    let (arrive, arrived) = mpsc::channel();
+    let (gate, arrive) = (Mutex::new(gate), Mutex::new(arrive));
+    let (tokens, _, _) = tokens_within(Duration::from_millis(50), move |number| {
+        if number == 1 {
+            arrive.lock().unwrap().send(()).unwrap();
+            let _ = gate.lock().unwrap().recv();
+        }
+        numbered(number, "")
+    });
+    let ask = |tokens: &AccessTokens| {
+        let tokens = tokens.clone();
+        thread::spawn(move || tokens.token(&grant("slow")))
+    };
+    let asking = ask(&tokens);
+    arrived.recv().unwrap();
+    let waiting = ask(&tokens);
+    let until = Instant::now() + Duration::from_secs(20);
+    while !waiting.is_finished() {
+        assert!(Instant::now() < until, "it waits anew whenever another token lands");
+        tokens.token(&grant("quick")).unwrap();
+        tokens.forget(&grant("quick"));
+    }
+    assert_eq!(waiting.join().unwrap(), Err(super::late_words()));
+    drop(open);
+    assert_eq!(&*asking.join().unwrap().unwrap(), "t1");
 }
 
 #[test]

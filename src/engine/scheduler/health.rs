@@ -303,6 +303,12 @@ mod tests {
         check(&[(1, Sign::Overloaded, INSTANT), (1, Sign::Well, INSTANT)], false);
         check(&[(2, Sign::Failed, INSTANT)], false);
         check(&[(3, Sign::Failed, INSTANT)], true);
+        let mut preparing = Health::new(100);
+        for number in 0..2 {
+            preparing.held(slow);
+            preparing.record(NOW, key(number), (Sign::Well, INSTANT), true, 10);
+        }
+        assert!(preparing.strained(NOW, 1), "a script is slow, not the receiver");
         let mut silent = Health::new(100);
         silent.sent(NOW, key(1), 0, false);
         assert!(!silent.strained(NOW + SLOW, 1));

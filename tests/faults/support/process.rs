@@ -148,6 +148,19 @@ impl Process {
         Duration::from_millis(ticks.sum::<u64>() * 10)
     }
 
+    /// The nice values of the processes that it started, by proc(5).
+    pub fn nice_of_children(&self) -> Vec<i64> {
+        let parent = self.pid().to_string();
+        let nice = |stat: String| {
+            let fields: Vec<&str> = stat.rsplit_once(") ")?.1.split(' ').collect();
+            (fields[1] == parent).then(|| fields[16].parse().unwrap())
+        };
+        let processes = std::fs::read_dir("/proc").unwrap().flatten();
+        let stats =
+            processes.filter_map(|one| std::fs::read_to_string(one.path().join("stat")).ok());
+        stats.filter_map(nice).collect()
+    }
+
     /// Everything it logs until it ends, and how that is.
     pub fn ended(mut self) -> (ExitStatus, Vec<String>) {
         let lines = self.lines.iter().collect();
