@@ -27,9 +27,8 @@ pub use waiting::WaitingCount;
 pub use watch::Watch;
 
 const SEGMENT_SIZE: usize = 2 << 20;
-/// A half empty segment of its file, one at most, is rewritten each time, and the file synced: less
-/// often, an index under load is soon six times its rows (4 GiB at 6,500/s: in 11 minutes with
-/// 2,000), more often, and as it is, syncs of the journal wait for that beside a backlog.
+/// Each time one half empty segment of its file is rewritten at most, and the file synced, which
+/// syncs of the journal wait for beside a backlog (docs/performance.md has figures).
 const FLUSH_EVERY_MS: u64 = 500;
 const LACKS: &str = "a part of a split value is missing";
 /// Rows written between two numbers up to which the index is complete.
