@@ -106,7 +106,7 @@ impl World {
         self.ended(relay, point);
     }
 
-    fn ended(&self, mut relay: Relay, point: &str) {
+    fn ended(&self, relay: Relay, point: &str) {
         let (status, lines) = relay.process.ended();
         self.told(point, &lines);
         assert_eq!(status.code(), Some(PANICKED), "{point}: {lines:#?}");
